@@ -16,7 +16,7 @@ from engine.errors import AccessDenied, TransientError
 from engine.secret import SecretRef, SecretVersion
 from engine.state.entry import LastSweep, SweepSummary
 from engine.state.record import Record
-from engine.state.request import FollowUp, Outcome, TaskOutcome, WorkItem
+from engine.state.request import Outcome, TaskOutcome, Work, WorkItem
 from engine.state.sweep_order import SweepOrder
 
 PAUSE = 7.0
@@ -98,7 +98,7 @@ class World:
             problem = TransientError(f"{name} got no answer", code="NoAnswer")
         raise problem
 
-    def post(self, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
+    def post(self, item: Work, delay: float = 0.0) -> None:
         """Put a work item on the queue."""
         text = item.to_json()
         self.said.append(text)
@@ -111,7 +111,7 @@ class MemoryQueue:
 
     world: World
 
-    async def post_rotation(self, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
+    async def post_rotation(self, item: Work, delay: float = 0.0) -> None:
         """Put a work item on the queue."""
         await self.world.reach("post", lambda: self.world.post(item, delay))
 
@@ -150,7 +150,7 @@ class MemoryReporter:
 
     world: World
 
-    def handling(self, item: WorkItem | FollowUp) -> AbstractContextManager[None]:
+    def handling(self, item: Work) -> AbstractContextManager[None]:
         """Follow nothing."""
         del item
         return nullcontext()

@@ -32,7 +32,7 @@ from engine.state.history import newest_first
 from engine.state.index import Listed, StateIndex
 from engine.state.policy import Policy
 from engine.state.record_parts import Prints
-from engine.state.request import FollowUp, WorkItem, operation_id
+from engine.state.request import Work, WorkItem, operation_id
 from engine.state.sweep_order import SweepOrder
 from engine.state.tags import Managed
 
@@ -129,7 +129,7 @@ class Parts:
             due = self.clock.now() + timedelta(seconds=seconds)
             await self.requests.keep(work.request, work.to_json(), due)
 
-    async def post(self, work: WorkItem | FollowUp | SweepOrder, delay: float = 0.0) -> None:
+    async def post(self, work: Work | SweepOrder, delay: float = 0.0) -> None:
         """Post a message, due in `delay` seconds."""
         if isinstance(work, SweepOrder):
             await self.queue.post_sweep(work, delay)

@@ -15,7 +15,7 @@ from engine.state.index import Listed
 from engine.state.policy import Policy, Webhook
 from engine.state.record import Record
 from engine.state.record_parts import Prints
-from engine.state.request import Event, FollowUp, Notice, Outcome, TaskOutcome, WorkItem
+from engine.state.request import Event, Notice, Outcome, TaskOutcome, Work, WorkItem
 from engine.state.sweep_order import SweepOrder
 
 
@@ -142,7 +142,7 @@ class Leases(Protocol):
 class WorkQueue(Protocol):
     """The queues `rotations` and `sweeps`."""
 
-    async def post_rotation(self, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
+    async def post_rotation(self, item: Work, delay: float = 0.0) -> None:
         """Post work that becomes visible after this many seconds (7 days at most)."""
         ...
 
@@ -289,7 +289,7 @@ class Incidents(Protocol):
 class Reporter(Protocol):
     """The destination of outcomes: log, metrics, events. Never raises: no rotation fails for it."""
 
-    def handling(self, item: WorkItem | FollowUp) -> AbstractContextManager[None]:
+    def handling(self, item: Work) -> AbstractContextManager[None]:
         """Follow one message to its end. Without a conclusion it counts as a failed try."""
         ...
 

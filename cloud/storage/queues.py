@@ -11,7 +11,7 @@ from cloud.azure import CHANGING, NOT_READ, Azure, call
 from cloud.storage.host_storage import HostStorage
 from cloud.telemetry.tracing import traceparent
 from engine.errors import NotFound, RekeyError
-from engine.state.request import FollowUp, WorkItem
+from engine.state.request import Work
 from engine.state.sweep_order import SweepOrder
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class StorageQueues:
         self._azure = azure
         self._service: QueueServiceClient | None = None
 
-    async def post_rotation(self, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
+    async def post_rotation(self, item: Work, delay: float = 0.0) -> None:
         """Put work on `rotations`, visible after so many seconds (7 days at most).
 
         What a person asked for does not expire while the app is stopped. All else expires after

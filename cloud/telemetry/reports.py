@@ -21,7 +21,7 @@ from cloud.telemetry import setup as telemetry
 from engine.errors import RekeyError
 from engine.secret import SecretRef
 from engine.state.entry import UNKNOWN_KIND, SweepSummary
-from engine.state.request import Cause, FollowUp, Outcome, TaskOutcome, WorkItem
+from engine.state.request import Cause, FollowUp, Outcome, TaskOutcome, Work, WorkItem
 
 if TYPE_CHECKING:
     from azure.eventgrid.aio import EventGridPublisherClient
@@ -112,7 +112,7 @@ class Reports:
         self._sweeps = meter.create_counter("rekey.sweeps", description="Vaults swept")
 
     @contextmanager
-    def handling(self, item: WorkItem | FollowUp) -> Iterator[None]:
+    def handling(self, item: Work) -> Iterator[None]:
         """Follow a work item to its end; one without a conclusion has failed and is repeated."""
         with tracing.handling(item) as state:
             try:
@@ -159,7 +159,7 @@ class Reports:
         if self._topic and record["result"] in EVENTS:
             await self._publish(EVENTS[record["result"]], ref, public(record))
 
-    def _count(self, item: WorkItem | FollowUp, rotator: str, outcome: str) -> None:
+    def _count(self, item: Work, rotator: str, outcome: str) -> None:
         if isinstance(item, FollowUp):
             self._errands.add(1, {"errand": item.action, "outcome": outcome})
         else:
@@ -234,7 +234,7 @@ class Reports:
         return self._publisher
 
 
-def _conclude(work: WorkItem | FollowUp, result: str, rotator: str = "") -> str:
+def _conclude(work: Work, result: str, rotator: str = "") -> str:
     """Set the outcome of the current message; return the kind of credential."""
     state = tracing.current()
     rotator = rotator or (state.rotator if state else "") or UNKNOWN_KIND

@@ -12,16 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from opentelemetry import context, trace
 from opentelemetry.trace import Link, Span, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from engine.state.request import FollowUp
-
-if TYPE_CHECKING:
-    from engine.state.request import WorkItem
+from engine.state.request import FollowUp, Work
 
 OPERATION = "rekey.operation"
 _W3C = TraceContextTextMapPropagator()
@@ -78,7 +74,7 @@ def current() -> Handling | None:
 
 
 @contextmanager
-def handling(item: WorkItem | FollowUp) -> Iterator[Handling]:
+def handling(item: Work) -> Iterator[Handling]:
     """Open the span of a work item, linked to the function's span; the caller closes it."""
     here = trace.get_current_span().get_span_context()
     span = _tracer.start_span(

@@ -23,6 +23,7 @@ from engine.state.request import (
     Task,
     TaskOutcome,
     TaskResult,
+    Work,
     WorkItem,
 )
 
@@ -93,7 +94,7 @@ async def conclude(parts: Parts, outcome: Outcome, *, again: bool = False) -> Ou
 
 async def follow(parts: Parts, outcome: Outcome, *, again: bool = False) -> None:
     """Post what follows an outcome; `again` if the item was retried. Never raises."""
-    items: list[WorkItem | FollowUp] = []
+    items: list[Work] = []
     if outcome.result in TO_REFRESH or (again and outcome.result in FOUND_DONE):
         items += _refreshes(parts.policy, outcome)
     if outcome.result in TO_FOLLOW:
@@ -106,7 +107,7 @@ async def refresh_first(parts: Parts, outcome: Outcome) -> None:
     await _post(parts, _refreshes(parts.policy, outcome))
 
 
-async def _post(parts: Parts, items: Iterable[WorkItem | FollowUp]) -> None:
+async def _post(parts: Parts, items: Iterable[Work]) -> None:
     for item in items:
         try:
             await parts.queue.post_rotation(item)

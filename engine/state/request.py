@@ -495,7 +495,11 @@ class TaskOutcome:
     """The version that the task found current."""
 
 
-def read(text: str | bytes) -> WorkItem | FollowUp:
+type Work = WorkItem | FollowUp
+"""One message of the queue `rotations`."""
+
+
+def read(text: str | bytes) -> Work:
     """Read a message of the queue `rotations`; raises NeedsHuman that lists every problem in it."""
     is_task = _object(text).get("action") in get_args(Task)
     return FollowUp.from_json(text) if is_task else WorkItem.from_json(text)

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from engine.errors import PermanentError, TransientError
 from engine.parts import Parts
-from engine.state.request import FollowUp, WorkItem
+from engine.state.request import Work
 from engine.state.sweep_order import MOST_DELAY
 
 WRITES_PER_SECOND = 10
@@ -96,7 +96,7 @@ def _budget(source: str) -> str:
     return subscription[0] if subscription else ELSEWHERE
 
 
-async def post(parts: Parts, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
+async def post(parts: Parts, item: Work, delay: float = 0.0) -> None:
     """Post work, due in `delay` seconds; raises TransientError."""
     with repeating():
         await parts.post(item, delay)

@@ -28,7 +28,7 @@ from engine.service import Service
 from engine.state import index
 from engine.state.record import SELDOM, Record
 from engine.state.record_parts import Compromised
-from engine.state.request import FollowUp, WorkItem
+from engine.state.request import Work, WorkItem
 from leaks import verdict
 from tests.proof.mutant import Mutant, function, in_place_of, method, overlap
 from tests.proof.ports import ModelQueue
@@ -185,7 +185,7 @@ def _at_once(patch: pytest.MonkeyPatch) -> None:
     work = Service._work
 
     class Hasty(ModelQueue):
-        async def post_rotation(self, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
+        async def post_rotation(self, item: Work, delay: float = 0.0) -> None:
             await super().post_rotation(item, 0.0 if item.tries.deferred else delay)
 
     async def hasty(self: Service, item: WorkItem, tries: int) -> None:

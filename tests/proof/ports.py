@@ -15,7 +15,7 @@ from engine.errors import TransientError
 from engine.secret import Sensitive, Version
 from engine.state.entry import LastSweep, SweepSummary
 from engine.state.policy import Policy, Webhook
-from engine.state.request import Event, FollowUp, Notice, Outcome, Result, TaskOutcome, WorkItem
+from engine.state.request import Event, Notice, Outcome, Result, TaskOutcome, Work, WorkItem
 from engine.state.sweep_order import SweepOrder
 from tests.proof.hand import Hand
 from tests.proof.kernel import EPOCH, Worker
@@ -32,7 +32,7 @@ class ModelQueue:
 
     hand: Hand
 
-    async def post_rotation(self, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
+    async def post_rotation(self, item: Work, delay: float = 0.0) -> None:
         """Put a work item on `rotations`."""
         text = item.to_json()
         await self.hand.reach("post", lambda: self._post("rotate", text, delay), changes=True)
@@ -106,7 +106,7 @@ class ModelReporter:
     world: World
     worker: Worker
 
-    def handling(self, item: WorkItem | FollowUp) -> AbstractContextManager[None]:
+    def handling(self, item: Work) -> AbstractContextManager[None]:
         """Follow nothing."""
         del item
         return QUIET
