@@ -29,7 +29,7 @@ from engine.state.index import Listed, StateIndex, recheck_due
 from engine.state.record import MOST_REQUESTS, RECHECK_EVERY, RECHECKED_FOR, covers
 from engine.state.request import Cause, FollowUp, Outcome, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
-from engine.state.tags import REPLICA_OF, Managed, named
+from engine.state.tags import REPLICA_OF, STATE, Managed, named
 from engine.sweep.incidents import IncidentSweep, deleted_secrets, is_deleted
 from engine.sweep.pace import Pace, post
 
@@ -37,6 +37,7 @@ log = logging.getLogger("rekey.sweep")
 
 OR_BY_HAND = "or revoke that at its source and move its record aside: see the runbook"
 """What else to do about a secret out of reach that had something to retire."""
+BY_NOW = "see in the log why it is not revoked there"
 TO_AGREE = "make the two tags agree, or remove its own where it is no replica any more"
 
 
@@ -101,6 +102,7 @@ class Sweeper:
             if text := notices.reminder(tagged, engine.policy, self.order):
                 await post(engine, FollowUp(tagged.held.ref, "remind").because(text))
             self.summary.posted += await self._consider(tagged, item, decision)
+            await self._report_overdue(tagged, known)
             if is_replica(stands) and audit_is_due(secret.ref, self.order, None):
                 await self._report_unwritten(secret)
         except TransientError:
@@ -118,6 +120,22 @@ class Sweeper:
             if await self.engine.primary(copy) is None:
                 outcome = Outcome(sweep_of(copy.ref), "parked", UNWRITTEN, TO_AGREE)
                 await self.engine.reporter.concluded(outcome)
+
+    async def _report_overdue(self, tagged: Tagged, known: Sequence[Listed]) -> None:
+        """Report, once a day, a credential that lives on at a source that its secret has left.
+
+        Rechecks go on there. An error that may pass marks nothing, so nobody hears of it otherwise.
+        """
+        secret, since = tagged.held, self.order.until - refresh.LONGEST_TIMEOUT
+        for listed in known:
+            left = _left_behind(replace(listed, is_open=False), since)
+            is_elsewhere = left and not covers(listed.source, tagged.source)
+            if not is_elsewhere or STATE in secret.tags or not secret.enabled:
+                continue
+            if audit_is_due(secret.ref, self.order, None):
+                item = WorkItem(secret.ref, "retire", cause=Cause("sweep"), source=listed.source)
+                what, fix = f"the secret has left its source, and {left}", f"{BY_NOW}, {OR_BY_HAND}"
+                await self.engine.reporter.concluded(Outcome(item, "parked", what, fix))
 
     async def _report_left(self, seen: set[SecretRef]) -> None:
         """Report, once a day, each secret out of reach that has left a credential at its source.

@@ -48,6 +48,42 @@ async def test_a_superseded_credential_of_a_vault_that_was_taken_out_is_reported
     assert await told(rig.clock.now()) == []
 
 
+@pytest.mark.parametrize(
+    ("moves", "mark", "days", "texts"),
+    [
+        pytest.param(True, "", 15, 1, id="a week after its overlap"),
+        pytest.param(True, "", 13, 0, id="while it may wait for an app"),
+        pytest.param(True, "parked", 15, 0, id="whose secret is marked, so people know"),
+        pytest.param(False, "", 15, 0, id="where its secret is: the sweep has it retired"),
+    ],
+)
+async def test_a_superseded_credential_of_a_source_that_its_secret_has_left_is_reported_once_a_day(
+    caplog: Log, mark: str, days: int, texts: int, *, moves: bool
+) -> None:
+    """Its source may answer for ever with errors that pass, which mark nothing."""
+    caplog.set_level(logging.INFO, "rekey.audit")
+    rig = scene()
+    await rig.work(NAME)
+    if moves:
+        rig.tag(NAME, ProviderAddress=rig.account("elsewhere").resource_id)
+    if mark:
+        rig.tag(NAME, RekeyState=mark)
+    rig.clock.advance(days * DAY.total_seconds())
+
+    async def told(since: datetime) -> list[str]:
+        caplog.clear()
+        order = SweepOrder(rig.vault.url, since, rig.clock.now(), timedelta(hours=1))
+        await rig.service().sweep_vault(order.to_json())
+        return [f"{entry['secret']}: {entry['reason']}" for entry in results(caplog.records)]
+
+    known = await told(rig.clock.now() - DAY)
+    assert len(known) == texts
+    assert all(
+        it.startswith(f"{NAME}: the secret has left its source, and key1 of") for it in known
+    )
+    assert await told(rig.clock.now()) == []
+
+
 @pytest.mark.parametrize("managed", [False, True], ids=["never managed", "managed before"])
 @pytest.mark.parametrize(("named", "texts"), [(True, 0), (False, 1)])
 async def test_a_replica_that_its_primary_names_no_more_is_reported_once_a_day(
