@@ -51,7 +51,7 @@ class Alert:
 
 
 def is_signed(body: bytes, header: str, key: Sensitive) -> bool:
-    """Return whether whoever knows the key sent this body. X-Hub-Signature-256 is the header."""
+    """Return whether this body is signed with the key. X-Hub-Signature-256 is the header."""
     digest = hmac.digest(key.reveal().encode(), body, hashlib.sha256).hex()
     return hmac.compare_digest(f"sha256={digest}".encode(), header.encode())
 

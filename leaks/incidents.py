@@ -53,7 +53,7 @@ async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Inciden
 async def of_secret(
     engine: Engine, incident: Incident, current: Entry, index: StateIndex
 ) -> IncidentProgress:
-    """Count how far an incident has come with one secret; nothing where it does not cover it."""
+    """Count how far an incident has come with one secret; nothing if it does not cover that."""
     progress = IncidentProgress()
     await IncidentSweep(engine, incident, index).count(current, progress)
     return progress
@@ -199,7 +199,7 @@ def _revoked(
 def _recorded(
     versions: Sequence[Version], incident: Incident, records: Sequence[Record]
 ) -> Iterator[RevokedVersion]:
-    """Yield what records alone tell: what is deleted, or was another secret's before."""
+    """Yield what records alone tell: of deleted secrets, and of former owners of a source."""
     shown = {version.version for version in versions}
     is_any = not (incident.version or versions)
     for known, (at, proof) in _proofs(records).items():
@@ -222,14 +222,14 @@ def _is_since(at: datetime | None, incident: Incident) -> bool:
 
 
 def _newer(own: Sequence[Version], incident: Incident, records: Sequence[Record]) -> list[Version]:
-    """Return the versions that came after what leaked, the newest first."""
+    """Return the versions that came after the leaked one, the newest first."""
     if incident.version:
         return list(takewhile(lambda version: version.version != incident.version, own))
     return [version for version in own if not _is_older(version, incident, records)]
 
 
 def _is_older(version: Version, incident: Incident, records: Sequence[Record]) -> bool:
-    """Return whether a version is from before an incident. Of its own, a record tells."""
+    """Return whether a version is older than an incident. A record tells that of Rekey's own."""
     for record in records:
         if record.published and record.published.version == version.version:
             return not record.published.made_since(incident.since)

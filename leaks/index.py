@@ -75,7 +75,7 @@ class Owner:
 
     @classmethod
     async def of(cls, engine: Engine, record: Record) -> Owner:
-        """Read the current version; of what nobody can read any more, the record tells."""
+        """Read the current version. The record tells of one that nobody can read any more."""
         ref, kind = SecretRef.parse(record.owner), record.kind
         current, known = await read(engine, ref), record.verified.tags
         # The vault shows no tags of what is disabled.
@@ -130,7 +130,7 @@ class Owner:
 async def read(engine: Engine, ref: SecretRef, version: str = "") -> SecretVersion | None:
     """Return a version, or the current one; None if it is purged or disabled.
 
-    Raises AccessDenied where a right is missing: what was not looked at is no miss.
+    Raises AccessDenied if a right is missing: a version that was not read is no miss.
     """
     try:
         return await (engine.earlier(ref, version) if version else engine.vaults.read(ref))
@@ -163,10 +163,10 @@ class Index:
     async def find(
         self, engine: Engine, parts: Sequence[str], *, everywhere: bool = False
     ) -> Sequence[LeakedVersion]:
-        """Return what these texts are, as their prints tell; what has none is read for a miss.
+        """Return which versions hold these texts, by their prints; those without one are read.
 
-        `everywhere`: it is read for a hit as well. Raises TransientError rather than miss what
-        could not be read.
+        `everywhere`: they are read for a hit as well. Raises TransientError if one cannot be read,
+        rather than report a miss.
         """
         if not everywhere and (matches := await self._confirmed(engine, parts)):
             return matches
@@ -185,9 +185,9 @@ class Index:
         return [*matches, *filter(None, await asyncio.gather(*map(compared, unprinted)))]
 
     async def _look(self, engine: Engine, seen: int) -> StateIndex:
-        """List the records, unless a look that began after the first `seen` ones has done so.
+        """List the records, unless a listing that began after the first `seen` ones has done so.
 
-        So a crowd that misses at once takes two looks, not one each.
+        So many misses at once take two listings, not one each.
         """
         async with self._turn:
             if self._looks == seen or self._index is None:
@@ -218,7 +218,7 @@ class Index:
 
 
 def sources_of(index: StateIndex) -> dict[str, set[str]]:
-    """Return which sources hold or held what a print is of."""
+    """Return the sources whose secrets hold, or held, the credential of a print."""
     sources: dict[str, set[str]] = {}
     for records in index.records.values():
         for listed in records:
@@ -249,7 +249,7 @@ def _unprinted(
 def _are_whole(engine: Engine, records: Iterable[Listed]) -> bool:
     """Return whether every version that records know has a print under a key that is there.
 
-    The record of a further login of a source knows of none.
+    The record of a further login of a source knows of no version.
     """
     telling = [it for it in records if it.prints or it.created or it.published or it.pending]
     return bool(telling) and all(
@@ -267,7 +267,7 @@ async def _printed(
 ) -> LeakedVersion | None:
     """Return the newest version of a record with the credential that this print is of, or is in.
 
-    None if the vault denies it. The owner may hold in another form what a former one held.
+    None if the vault denies it. The present owner may hold the credential in another form.
     """
     held = {version: prints.split(SEPARATOR) for version, prints in record.history.prints.items()}
     alone = next((prints[0] for prints in held.values() if print_ in prints), None)
@@ -334,7 +334,7 @@ async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Le
 async def in_primary(
     engine: Engine, copy: SecretVersion, primary: SecretRef
 ) -> LeakedVersion | None:
-    """Return the version of a primary that holds what a version of its replica does; None if none does."""
+    """Return the version of a primary that holds its replica's credential; None if none does."""
     if copy.value is None or not engine.policy.manages(primary.vault):
         return None
     known = (await engine.index()).of(primary)

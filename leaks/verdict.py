@@ -1,4 +1,4 @@
-"""Judge a reported value: whose it is, whether its source accepts it, and what is done about it.
+"""Judge a reported value: whose it is, whether its source accepts it, and what is to be done.
 
 Of a signature, the key that made it is found: that is what must go, since nothing else revokes one.
 """
@@ -45,9 +45,9 @@ class Verdict:
 
 
 async def judge(engine: Engine, index: Index, text: str) -> Sequence[Verdict]:
-    """Return what a value is: of each secret that holds or held it, as prints tell, what works first.
+    """Return what a value is in each secret that holds or held it, by prints; what works first.
 
-    Raises what keeps it from being judged rather than guess, unless it works somewhere.
+    Raises why it cannot be judged, rather than guess, unless it works somewhere.
     """
     reported = read(text)
     with engine.reporter.step("match"):
@@ -73,7 +73,7 @@ async def judge(engine: Engine, index: Index, text: str) -> Sequence[Verdict]:
 async def elsewhere(
     engine: Engine, index: Index, text: str, known: Collection[str]
 ) -> AsyncIterator[Verdict]:
-    """Yield what a value is at all but `known` sources: everything is looked through, as for a miss."""
+    """Yield what a value is at all sources but the `known` ones, which reads every version."""
     reported = read(text)
     with engine.reporter.step("match"):
         matches, _ = await _found(engine, index, reported, everywhere=True)
@@ -85,7 +85,7 @@ async def elsewhere(
 async def _judged(
     engine: Engine, reported: Reported, matches: Sequence[LeakedVersion]
 ) -> AsyncIterator[Verdict]:
-    """Yield what a value is in each secret. In the end, raise what keeps one from being judged."""
+    """Yield what a value is in each secret. In the end, raise why one cannot be judged."""
     problem: RekeyError | None = None
     for match in matches:
         try:
@@ -126,7 +126,7 @@ async def _tried_out(engine: Engine, reported: Reported, match: LeakedVersion) -
 def _was_amid(before: Record | None, after: Record | None) -> bool:
     """Return whether a source may have been amid a change between two looks at its record.
 
-    What a single slot refuses then, it may accept again.
+    A single slot may accept again a password that it refuses during a change.
     """
     known = [record for record in (before, after) if record]
     began = {record.change.started_at for record in known}
@@ -136,7 +136,7 @@ def _was_amid(before: Record | None, after: Record | None) -> bool:
 async def _found(
     engine: Engine, index: Index, reported: Reported, *, everywhere: bool = False
 ) -> tuple[Sequence[LeakedVersion], bool]:
-    """Return who holds the first credential that is known of a text, and whether others are.
+    """Return which versions hold the first known credential of a text, and whether there are more.
 
     Of a signature that is the key that made it. See Index.find for `everywhere`.
     """
@@ -220,7 +220,7 @@ class Signature:
 async def signing_key(
     engine: Engine, parts: Sequence[str], turns: asyncio.Semaphore
 ) -> LeakedVersion | None:
-    """Return the version with the key that made one of these signatures; None if none is ours.
+    """Return the version with the key that made one of these signatures; None if there is none.
 
     Each place is read once, however many signatures a text holds. Those that do not say whose key
     made them are tried at all places, and only if no other is ours: a URL's query is one.

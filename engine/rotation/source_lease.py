@@ -30,8 +30,8 @@ It is shorter than a lease, so Rekey never waits for an answer without one.
 FRESH_SECONDS = 45.0
 """How long a lease must last when a single slot is about to be changed."""
 VAIN = timedelta(minutes=10)
-"""How long a source with two slots may be changed without a proof before it is left alone between
-two tries. A person is notified before that."""
+"""How long a source with another credential in use may be changed without a proof before it is left
+alone between two tries. A person is notified before that."""
 LONGEST_PAUSE, LONGEST_UNKNOWN = 1800.0, 60.0
 """The longest wait in seconds between two rechecks of a change in progress. The second is for a
 single slot, which refuses what the vault holds as soon as the change has come."""
