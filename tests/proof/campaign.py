@@ -28,6 +28,9 @@ after the first."""
 SOON = 2
 """Within so many calls; at the very next one in a scenario with more than `LONG` calls."""
 LONG = 80
+MANY, ENDS = 300, (40, 160)
+"""In a scenario with more calls than `MANY`, the same ones come again and again for hours: faults
+strike one at a time, at so many of the first and of the last, when what was broken works again."""
 MOST_PATHS = 500
 """Where there are more interleavings of one scenario than this, the rest is left to the seeds."""
 
@@ -54,10 +57,13 @@ def singles() -> Iterator[Case]:
 
 
 def singles_of(name: str) -> Iterator[Case]:
-    """Yield every fault at every call of a scenario."""
-    for at in range(calls_of(name)):
-        for mode in FAULTS:
-            yield Case(name, ((at, mode),))
+    """Yield every fault at every call of a scenario; at those of both ends, if there are many."""
+    calls = calls_of(name)
+    first, last = ENDS
+    for at in range(calls):
+        if calls <= MANY or at < first or at >= calls - last:
+            for mode in FAULTS:
+                yield Case(name, ((at, mode),))
 
 
 def pairs() -> Iterator[Case]:
@@ -69,9 +75,11 @@ def pairs() -> Iterator[Case]:
 def pairs_of(name: str) -> Iterator[Case]:
     """Yield every pair of faults of a scenario.
 
-    In most of them, those of which the second strikes soon.
+    In most of them, those of which the second strikes soon; none where there are many calls.
     """
     calls = calls_of(name)
+    if calls > MANY:
+        return
     reach = calls if name in PAIRS else SOON if calls <= LONG else 1
     for first in range(calls):
         for mode in PAIRED:
