@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
+from tests.parts import ROOT
 from tests.proof import campaign, case, findings, waypoints
 from tests.proof.case import Case
 from tests.proof.kernel import FAULTS
@@ -14,7 +17,7 @@ from tests.proof.scenarios import SCENARIOS
 from tests.proof.seen import Seen
 
 MOST = 20
-"""About so many single faults of each scenario, however long: one has 1,830 calls."""
+"""About so many single faults of each scenario, however long: one has 1,492 calls."""
 SHARES = 4
 SEEDS = 225
 """So many for each share; `make prove` draws 10,000."""
@@ -137,3 +140,16 @@ def test_a_case_that_is_none_is_refused(text: str) -> None:
 
 def test_every_scenario_comes_up_among_the_seeds() -> None:
     assert {seed.scenario for seed in campaign.seeds(0, len(SCENARIOS))} == set(SCENARIOS)
+
+
+def test_the_page_says_how_many_scenarios_are_played_and_how() -> None:
+    page = (ROOT / "docs" / "proof.md").read_text()
+    left = len(SCENARIOS) - len(campaign.planned())
+    assert f"There are {len(SCENARIOS):,} scenarios:" in page
+    assert f"every scenario but {left:,}, which" in page
+    assert f"- {left:,} scenarios, among them" in page
+    rows = re.findall(r"^\| ((?:`[a-z-]+`(?:, )?)+)[^|]*\|.*\| (\d+) \|$", page, re.MULTILINE)
+    played = Counter(name.partition("/")[2] or "sas" for name in SCENARIOS)
+    told = {kinds: sum(played[kind] for kind in re.findall(r"[a-z-]+", kinds)) for kinds, _ in rows}
+    assert {kinds: int(count) for kinds, count in rows} == told
+    assert sum(told.values()) == len(SCENARIOS)
