@@ -26,6 +26,9 @@ KILLERS: Mapping[str, str] = {
     "a digest in a tag": "one/two-slots",
     "a key goes before what it made": "derived-retirement",
     "a key signs for whoever names it": "derived-consent#3",
+    "a slot is left alone for longer than the timer allows": (
+        "lost-applies-and-fails-an-hour/one-slot"
+    ),
     "a list is written back as it was read first": "one/listed",
     "a leak is tried where its secret is now": "moved-in-incident/two-slots#7",
     "a source is given the password of another one": "moved/one-slot#6",

@@ -26,6 +26,7 @@ LOST = (
         if kind != "one-slot"
     ),
     "one/listed",
+    *(f"applies-and-fails-an-hour/{kind}" for kind in ONES),
 )
 
 

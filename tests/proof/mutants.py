@@ -598,6 +598,11 @@ MUTANTS: Mapping[str, Mutant] = {
     "the digest is always believed": Mutant(_digest(True), "P", (f"people/{MANY}#400", "seeds")),
     "the digest is never believed": Mutant(_digest(False), "P", (*ANY_SLOT, "seeds")),
     "nothing is written ahead": Mutant(_not_announced, "P", (*ANY_SLOT, "seeds")),
+    "a slot is left alone for longer than the timer allows": Mutant(
+        function(records, "LONGEST_SPACING", timedelta(minutes=4)),
+        "P1",
+        ("lost-applies-and-fails-an-hour/one-slot",),
+    ),
     "no waiting for a settled vault": Mutant(
         function(records, "SETTLE", timedelta()),
         "resources",

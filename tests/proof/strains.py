@@ -42,13 +42,15 @@ DEATHS: tuple[Mode, ...] = ("die after", "die after", "lose the answer", "fail a
 """What leaves a version published, and nobody told."""
 HOURS = 4
 """For so long a source applies every change and answers that it failed."""
+AN_HOUR = 1.26
+"""The same, while messages are lost: it ends just after the timer has had the source changed."""
 AHEAD, BEHIND = 90.0, -180.0
 """By how many seconds the clock of the instance that takes a report is wrong."""
 
 
-def _fails_after_applying(world: World) -> None:
+def _fails_after_applying(world: World, hours: float = HOURS) -> None:
     """For hours the source applies each change, and answers 500."""
-    seconds = HOURS * 3600.0
+    seconds = hours * 3600.0
     until = world.kernel.time() + seconds
     world.applies_and_fails = max(world.applies_and_fails, until)
     # It may be looked at again and again meanwhile; that it is changed each time is another matter.
@@ -63,6 +65,14 @@ def _applying(world: World, kind: str) -> None:
     due(world, kind)
     ask(world, trigger="event")
     _fails_after_applying(world)
+
+
+@per_kind("applies-and-fails-an-hour", mend=people.mend, is_planned=False)
+def _applying_for_an_hour(world: World, kind: str) -> None:
+    """The same for so long that tries are far apart, and lost messages are lost still."""
+    due(world, kind)
+    ask(world, trigger="event")
+    _fails_after_applying(world, AN_HOUR)
 
 
 @per_kind(
@@ -277,7 +287,7 @@ def _both_leaked(world: World, kind: str) -> None:
 
 STRAINED = [
     *all_of(EVERY, _applying, _applying_meanwhile, _ahead, _behind, _in_future, _malformed, _died),
-    *all_of(EVERY, _died_in_drift, _stays_away),
+    *all_of(EVERY, _died_in_drift, _stays_away, _applying_for_an_hour),
     *all_of(SINGLE, _deadly, _cut_off_a_while, _set_back_late),
     *all_of(("one-slot",), _cut_off_for_hours),
     *all_of((*EVERY, "one-slow"), _refused, _throttled, _late_by_minutes),

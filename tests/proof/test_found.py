@@ -777,7 +777,7 @@ FOUND = {
         "c1=1+c3=1+c5=1+c6=1+m27=fail after the effect+i33=m0+m37=forbid"
     ),
     "a slot that was changed in vain for hours is left alone for longer than the timer allows": (
-        "applies-and-fails/one-slot@947:lose the answer"
+        "lost-applies-and-fails-an-hour/one-slot"
     ),
 }
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from tests.parts import ROOT, part_of
-from tests.proof.killers import KILLERS
+from tests.proof.killers import KILLERS, UNSEEN
 from tests.proof.mutants import MUTANTS, Mutant, violations
 from tests.proof.run import play
 
@@ -123,3 +123,8 @@ def test_make_test_notices_most_deliberate_bugs() -> None:
 def test_there_are_many_deliberate_bugs() -> None:
     assert len(MUTANTS) >= 60
     assert len(BY_SCHEDULES) + len(BY_TESTS) == len(MUTANTS)
+    page = (ROOT / "docs" / "proof.md").read_text()
+    assert f"hold {len(MUTANTS)} deliberate bugs" in page
+    seen = len(KILLERS) - len(UNSEEN)
+    assert f"Of the {len(KILLERS)} bugs for which" in page
+    assert f"names a schedule, {seen} are also found" in page
