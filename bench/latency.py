@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from bench.goals import held
 from simulator.clock import VirtualClock
 from simulator.wire import Request, Response
 from tests.proof.places import PLACES
@@ -106,10 +107,11 @@ async def report() -> None:
         slowest[kind] = later.whole - later.waited
         print(f"    {kind}: a secret's first {_told(first)}, a later one {_told(later)}")
     kind, seconds = max(slowest.items(), key=lambda item: item[1])
+    storage = slowest["storage-key"]
     print(
         "    later ones, without the wait for the source: "
-        f"storage-key {slowest['storage-key']:.1f} (goal: {STORAGE_GOAL}); "
-        f"the slowest, {kind}, {seconds:.1f} (goal: {GOAL})"
+        f"storage-key {storage:.1f} {held('a storage key', storage, STORAGE_GOAL, ' s')}; "
+        f"the slowest, {kind}, {seconds:.1f} {held(kind, seconds, GOAL, ' s')}"
     )
 
 

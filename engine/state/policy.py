@@ -292,7 +292,8 @@ class Policy:
 
         Use it only to decide: what Rekey writes keeps the secret's own tags.
         """
-        return replace(secret, tags=self.document.tags_for(secret.ref, secret.tags))
+        tags = self.document.tags_for(secret.ref, secret.tags)
+        return secret if tags == secret.tags else replace(secret, tags=tags)
 
     def is_own(self, ref: SecretRef) -> bool:
         """Return whether this secret holds the policy document."""

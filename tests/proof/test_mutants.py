@@ -83,9 +83,9 @@ class Callers:
         right = getattr(right, "__func__", right)
         if not (inspect.isfunction(right) and inspect.isfunction(value)):
             return
-        taken = inspect.signature(right).parameters.values()
-        needed = [it for it in taken if it.default is it.empty]
-        for least in (needed, taken):
+        parameters = inspect.signature(right).parameters.values()
+        needed = [it for it in parameters if it.default is it.empty]
+        for least in (needed, parameters):
             named = {it.name: None for it in least if it.kind is it.KEYWORD_ONLY}
             others = (
                 it for it in least if it.kind in (it.POSITIONAL_ONLY, it.POSITIONAL_OR_KEYWORD)

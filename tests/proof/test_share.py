@@ -150,6 +150,8 @@ def test_the_page_says_how_many_scenarios_are_played_and_how() -> None:
     assert f"- {left:,} scenarios, among them" in page
     rows = re.findall(r"^\| ((?:`[a-z-]+`(?:, )?)+)[^|]*\|.*\| (\d+) \|$", page, re.MULTILINE)
     played = Counter(name.partition("/")[2] or "sas" for name in SCENARIOS)
-    told = {kinds: sum(played[kind] for kind in re.findall(r"[a-z-]+", kinds)) for kinds, _ in rows}
-    assert {kinds: int(count) for kinds, count in rows} == told
-    assert sum(told.values()) == len(SCENARIOS)
+    expected = {
+        kinds: sum(played[kind] for kind in re.findall(r"[a-z-]+", kinds)) for kinds, _ in rows
+    }
+    assert {kinds: int(count) for kinds, count in rows} == expected
+    assert sum(expected.values()) == len(SCENARIOS)

@@ -70,18 +70,18 @@ async def test_a_superseded_credential_of_a_source_that_its_secret_has_left_is_r
         rig.tag(NAME, RekeyState=mark)
     rig.clock.advance(days * DAY.total_seconds())
 
-    async def told(since: datetime) -> list[str]:
+    async def reported(since: datetime) -> list[str]:
         caplog.clear()
         order = SweepOrder(rig.vault.url, since, rig.clock.now(), timedelta(hours=1))
         await rig.service().sweep_vault(order.to_json())
         return [f"{entry['secret']}: {entry['reason']}" for entry in results(caplog.records)]
 
-    known = await told(rig.clock.now() - DAY)
-    assert len(known) == texts
+    texts_now = await reported(rig.clock.now() - DAY)
+    assert len(texts_now) == texts
     assert all(
-        it.startswith(f"{NAME}: the secret has left its source, and key1 of") for it in known
+        it.startswith(f"{NAME}: the secret has left its source, and key1 of") for it in texts_now
     )
-    assert await told(rig.clock.now()) == []
+    assert await reported(rig.clock.now()) == []
 
 
 @pytest.mark.parametrize("managed", [False, True], ids=["never managed", "managed before"])
