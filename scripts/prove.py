@@ -2,7 +2,7 @@
 
 This plays every schedule that can be enumerated, and a sample of those that cannot.
 
-    python -m scripts.prove                   over a million schedules, in fifteen minutes or so
+    python -m scripts.prove                   1.6 million schedules, in three quarters of an hour
     python -m scripts.prove --long            more orders and seeds, and through the SDKs every fault
     python -m scripts.prove --share 0.1       a tenth of the pairs, orders and seeds
     python -m scripts.prove --fresh 300000    so many seeds, and nothing else

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import batched, chain, islice
+from multiprocessing.pool import IMapIterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,6 +31,8 @@ before."""
 SEARCH, A_SEARCH = "search:", 5000
 """How a job begins that is a search, each of whose schedules is found by playing those before; and
 how many one has."""
+LOOK_SECONDS = 10.0
+"""How long to wait for a result before it is seen whether all workers live."""
 NEIGHBOURS = 1000
 """So many cases that follow each other go to one core: they come to the same states."""
 
@@ -54,7 +57,7 @@ class Size:
 
 
 USUAL = Size(orders=80, seeds=10_000, searched=10_000, own=1, shared=1, every=2, stride=600)
-"""What two cores play in about fifteen minutes, a million schedules of it in ten."""
+"""What two cores play in about three quarters of an hour: 1.6 million schedules."""
 LONG = Size(orders=600, seeds=100_000, searched=100_000, own=6, shared=3, every=1, stride=60)
 """What a night has time for."""
 
@@ -204,12 +207,13 @@ def run(
     context, kept = multiprocessing.get_context("fork"), kept or Kept()
     FOLDERS[:] = [histories] if histories else []
     with context.Pool(cores or os.cpu_count(), _quiet) as pool:
+        workers = {child.pid for child in multiprocessing.active_children()}
         for part in chosen:
             began = time.perf_counter()
             kept.recall(part)
             chunks = enumerate(batched(part.cases, part.chunk, strict=False))
             left = ((at, texts) for at, texts in chunks if (part.name, at) not in kept.done)
-            for at, results in pool.imap_unordered(_chunk, left):
+            for at, results in _each(pool.imap_unordered(_chunk, left), workers):
                 for result in results:
                     part.add(result)
                 kept.note(part, at, results)
@@ -245,6 +249,22 @@ def _job(text: str) -> Iterator[Result]:
     for case_, came in many:
         whole = Result(str(case_), came.problem, came.excuses, came.same)
         yield written(str(case_), FOLDERS[0]) if FOLDERS else whole
+
+
+def _each[T](results: IMapIterator[T], workers: set[int | None]) -> Iterator[T]:
+    """Yield results as they come; raises RuntimeError if a worker has died.
+
+    Its chunk would never come: the pool starts another worker, and forgets what the first one had.
+    """
+    while True:
+        try:
+            yield results.next(timeout=LOOK_SECONDS)
+        except StopIteration:
+            return
+        except multiprocessing.TimeoutError:
+            if not workers <= {child.pid for child in multiprocessing.active_children()}:
+                what = "a worker of the proof was killed: is there too little memory?"
+                raise RuntimeError(what) from None
 
 
 def _quiet() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from scripts import prove
+from tests.proof import run as proof_run
 from tests.proof.kept import Kept, OtherRunError
 from tests.proof.run import Part, fresh
 
@@ -81,3 +83,13 @@ def test_what_was_played_before_is_counted_once() -> None:
     kept.recall(part)
     assert (part.played, part.unfinished, len(part.violations)) == (50, 3, 1)
     assert sum(part.excuses.values()) == 4
+
+
+def test_a_run_whose_worker_is_killed_says_so_and_does_not_wait_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the system kills one that fills its memory. The pool starts another, and forgets the work."""
+    monkeypatch.setattr(proof_run, "result", lambda *_, **__: os._exit(1))
+    monkeypatch.setattr(proof_run, "LOOK_SECONDS", 0.1)
+    with pytest.raises(RuntimeError, match="a worker of the proof was killed"):
+        proof_run.run([Part("dies", ["one/two-slots"])], iter(lambda: None, 0), cores=1)

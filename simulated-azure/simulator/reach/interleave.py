@@ -139,10 +139,14 @@ def fewest_first() -> Iterator[Choices]:
     Whoever stops early has seen every single departure from the usual order, at its beginning as
     well as at its end. Each must be used up before the next.
     """
-    paths: deque[list[int]] = deque([[]])
-    while paths:
-        choices = Choices(paths.popleft())
+    choices, paths = Choices(), deque[tuple[Sequence[int], int, int]]()
+    while True:
         yield choices
-        for at in range(len(choices.given), len(choices.taken)):
-            others = range(1, choices.widths[at])
-            paths.extend([*choices.taken[:at], other] for other in others)
+        given = choices.given
+        for at in range(len(given), len(choices.taken)):
+            paths.extend((given, at, other) for other in range(1, choices.widths[at]))
+        if not paths:
+            return
+        # Written out only now: all of them would fill gigabytes where a path has thousands of forks.
+        given, at, other = paths.popleft()
+        choices = Choices([*given, *[0] * (at - len(given)), other])

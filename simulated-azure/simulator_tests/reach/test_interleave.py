@@ -5,6 +5,7 @@ Whoever stops early has seen the nearest ones.
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import islice
 
@@ -32,3 +33,14 @@ def test_paths_with_one_departure_come_before_those_with_two() -> None:
     assert walked == sorted(walked)
     first = [walk(choices) for choices in islice(fewest_first(), 5)]
     assert first[1:] == [(1, 0, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)]
+
+
+def test_paths_of_thousands_of_forks_take_little_memory() -> None:
+    """Each of them leads to as many others: written out, they filled a machine."""
+    tracemalloc.start()
+    try:
+        for choices in islice(fewest_first(), 5):
+            assert not any([choices(2) for _ in range(3000)][5:])
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
