@@ -40,7 +40,10 @@ async def test_a_change_that_was_applied_and_answered_500_is_proven_and_not_made
 async def test_a_password_that_can_be_set_and_never_proven_is_set_ever_less_often(
     stage: Stage, kind: str
 ) -> None:
-    """Changes apply and are answered 500, and every sign-in is refused."""
+    """Changes apply and are answered 500, and every sign-in is refused.
+
+    Two minutes apart at most: the timer comes every three, and the password must work within five.
+    """
     secret = await stage.rotated(kind)
     set_before = stage.calls(SINGLE[kind])
     stage.outage(SINGLE[kind], timedelta(hours=4), ERROR, after=True)
@@ -52,7 +55,7 @@ async def test_a_password_that_can_be_set_and_never_proven_is_set_ever_less_ofte
     assert entry, "nobody was told"
     assert "a password that nobody knows" in stage.reason(secret)
     await stage.run_for(hours=4)
-    assert stage.calls(SINGLE[kind]) - set_before <= 70
+    assert stage.calls(SINGLE[kind]) - set_before <= 90
     assert secret.works
     assert stage.longest_refusal(secret, since=back) <= FIVE
     assert await stage.attention(secret) is None
