@@ -29,7 +29,7 @@ from engine.state.index import Listed, StateIndex, recheck_due
 from engine.state.record import MOST_REQUESTS, RECHECK_EVERY, RECHECKED_FOR, covers
 from engine.state.request import Cause, FollowUp, Outcome, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
-from engine.state.tags import REPLICA_OF, STATE, Managed, named
+from engine.state.tags import REPLICA_OF, STATE, Malformed, Managed, named
 from engine.sweep.incidents import IncidentSweep, deleted_secrets, is_deleted
 from engine.sweep.pace import Pace, post
 
@@ -127,15 +127,20 @@ class Sweeper:
         Rechecks go on there. An error that may pass marks nothing, so nobody hears of it otherwise.
         """
         secret, since = tagged.held, self.order.until - refresh.LONGEST_TIMEOUT
-        for listed in known:
-            left = _left_behind(replace(listed, is_open=False), since)
-            is_elsewhere = left and not covers(listed.source, tagged.source)
-            if not is_elsewhere or STATE in secret.tags or not secret.enabled:
-                continue
-            if audit_is_due(secret.ref, self.order, None):
-                item = WorkItem(secret.ref, "retire", cause=Cause("sweep"), source=listed.source)
-                what, fix = f"the secret has left its source, and {left}", f"{BY_NOW}, {OR_BY_HAND}"
-                await self.engine.reporter.concluded(Outcome(item, "parked", what, fix))
+        owing = (it for it in known if it.pending and it.pending.at <= since)
+        left = [it for it in owing if not covers(it.source, tagged.source)]
+        # A secret that is marked, or is to be, is told of by itself.
+        is_told = STATE in secret.tags or isinstance(tagged.asks, Malformed) or not secret.enabled
+        if not left or is_told or not audit_is_due(secret.ref, self.order, None):
+            return
+        for listed in left:
+            what = f"the secret has left its source, and {_left_behind(listed, since)}"
+            await self._report(secret.ref, listed, what, f"{BY_NOW}, {OR_BY_HAND}")
+
+    async def _report(self, ref: SecretRef, listed: Listed, what: str, fix: str) -> None:
+        """Report what is left at a source."""
+        item = WorkItem(ref, "retire", cause=Cause("sweep"), source=listed.source)
+        await self.engine.reporter.concluded(Outcome(item, "parked", what, fix))
 
     async def _report_left(self, seen: set[SecretRef]) -> None:
         """Report, once a day, each secret out of reach that has left a credential at its source.
@@ -160,9 +165,8 @@ class Sweeper:
             for listed in self.index.of(ref):
                 left = _left_behind(listed, self.order.until)
                 if left and (why == UNSERVED or await is_deleted(self.engine.vaults, ref)):
-                    item = WorkItem(ref, "retire", cause=Cause("sweep"), source=listed.source)
-                    what, fix = f"{why}, and {left}", f"{way}, {OR_BY_HAND}"
-                    await self.engine.reporter.concluded(Outcome(item, "parked", what, fix))
+                    what = f"{why}, and {left}"
+                    await self._report(ref, listed, what, f"{way}, {OR_BY_HAND}")
 
     async def _continue(self, token: str) -> None:
         summary, begun = self.summary, self.so_far.begun

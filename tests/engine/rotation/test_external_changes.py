@@ -151,6 +151,24 @@ async def test_an_older_version_is_theirs_while_it_names_what_is_inside_its_over
     assert ("send force" in refusal.fix) is not is_theirs
 
 
+async def test_a_restore_ends_what_no_force_does_where_a_refused_version_names_a_kept_slot() -> (
+    None
+):
+    """As the reason advises: it is days old, so nobody waits for whoever wrote it."""
+    rig = scene()
+    before = rig.latest(NAME).value
+    await rig.work(NAME)
+    rig.write(NAME, MADE_UP, 80, CredentialId="key1")
+    rig.clock.advance(2 * LEFT_ALONE.total_seconds())
+    refused = await rig.handle(NAME, action="audit")
+    assert refused.result == "parked"
+    assert "key1, kept until" in refused.reason
+    assert refused.fix.endswith("restore the secret")
+    assert (await rig.handle(NAME, force=True)).result == "waiting"
+    assert (await rig.handle(NAME, action="restore")).result == "restored"
+    assert rig.latest(NAME).value == before
+
+
 @pytest.mark.parametrize("look", ["recheck", "follows"])
 @pytest.mark.parametrize("names", [False, True])
 async def test_a_recent_version_is_theirs_unless_a_look_names_it(look: str, *, names: bool) -> None:

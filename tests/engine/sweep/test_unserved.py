@@ -54,11 +54,12 @@ async def test_a_superseded_credential_of_a_vault_that_was_taken_out_is_reported
         pytest.param(True, "", 15, 1, id="a week after its overlap"),
         pytest.param(True, "", 13, 0, id="while it may wait for an app"),
         pytest.param(True, "parked", 15, 0, id="whose secret is marked, so people know"),
+        pytest.param(None, "", 15, 0, id="whose secret has tags that nobody can follow"),
         pytest.param(False, "", 15, 0, id="where its secret is: the sweep has it retired"),
     ],
 )
 async def test_a_superseded_credential_of_a_source_that_its_secret_has_left_is_reported_once_a_day(
-    caplog: Log, mark: str, days: int, texts: int, *, moves: bool
+    caplog: Log, mark: str, days: int, texts: int, *, moves: bool | None
 ) -> None:
     """Its source may answer for ever with errors that pass, which mark nothing."""
     caplog.set_level(logging.INFO, "rekey.audit")
@@ -66,6 +67,8 @@ async def test_a_superseded_credential_of_a_source_that_its_secret_has_left_is_r
     await rig.work(NAME)
     if moves:
         rig.tag(NAME, ProviderAddress=rig.account("elsewhere").resource_id)
+    if moves is None:
+        rig.tag(NAME, OverlapHours="a week")
     if mark:
         rig.tag(NAME, RekeyState=mark)
     rig.clock.advance(days * DAY.total_seconds())
