@@ -218,10 +218,9 @@ def status_of(progress: IncidentProgress) -> models.IncidentStatus:
     """Return how an incident stands."""
     if not progress.secrets:
         return "nothing in scope"
-    if progress.waiting:
+    if progress.waiting or progress.is_ordered:
         return "running"
-    # It is over only where each credential is proven to be refused.
-    return "needs a person" if progress.needs_a_person else "ended"
+    return "ended" if progress.is_over else "needs a person"
 
 
 def _shown(incident: Incident) -> models.Incident:

@@ -23,6 +23,7 @@ from engine.state.history import newest_first
 from engine.state.incident import Incident, IncidentProgress, Stands
 from engine.state.index import StateIndex
 from engine.state.record import Record
+from engine.state.sweep_order import SweepOrder
 from engine.sweep.incidents import IncidentSweep, deleted_secrets
 
 AT_ONCE = 20
@@ -47,7 +48,16 @@ async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Inciden
     for work, progress in works:
         if not progress.secrets:
             await work.count_passed_on(progress)
+        progress.is_ordered = progress.is_over and await _is_ordered(engine, work.incident)
     return [progress for _, progress in works]
+
+
+async def _is_ordered(engine: Engine, incident: Incident) -> bool:
+    """Return whether an order of an incident is stored: it is until all its work is posted."""
+    if incident.version or engine.clock.now() > incident.tried_until:
+        return False
+    orders = (SweepOrder.for_incident(vault, incident).request for vault in incident.vaults)
+    return any(await asyncio.gather(*map(engine.requests.read, orders)))
 
 
 async def of_secret(
@@ -148,8 +158,7 @@ async def evidence(engine: Engine, incident: Incident) -> tuple[IncidentProgress
 
 def ended(progress: IncidentProgress, secrets: Sequence[Evidence]) -> datetime | None:
     """Return when the last credential was proven to be refused; None while one may not be."""
-    is_over = not (progress.waiting or progress.needs_a_person)
-    return _last([secret.refused for secret in secrets]) if is_over else None
+    return _last([secret.refused for secret in secrets]) if progress.is_over else None
 
 
 def _last(times: Sequence[datetime | None]) -> datetime | None:

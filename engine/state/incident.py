@@ -233,10 +233,20 @@ class IncidentProgress:
     """What may still work two minutes after the report, once for each kind."""
     each: list[Stands] = field(default_factory=list)
     """Every secret that was counted."""
+    is_ordered: bool = False
+    """An order of the incident is still to be carried out. It may find more."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether each credential that it covers is proven to be refused."""
+        return not (self.waiting or self.needs_a_person or self.is_ordered)
 
     def counts(self) -> dict[str, Any]:
         """Return what the progress of an incident is told by."""
-        return {part.name: getattr(self, part.name) for part in fields(self) if part.name != "each"}
+        own = ("each", "is_ordered")
+        return {
+            part.name: getattr(self, part.name) for part in fields(self) if part.name not in own
+        }
 
     def add(
         self,

@@ -19,6 +19,7 @@ from engine.ports import Vaults
 from engine.rotation.proof import SAME_VALUE
 from engine.secret import SecretRef, Version
 from engine.state.entry import Entry
+from engine.state.history import newest_first
 from engine.state.incident import (
     LEAD,
     RECOVER,
@@ -128,7 +129,7 @@ class IncidentSweep:
                 return is_left  # nothing writes it, and its progress says so
             ref = primary or ref
             current = self.engine.entry(await self.engine.vaults.read(ref))
-            if not await self._is_held_open(current):
+            if not await self._is_to_be_tried(current):
                 return is_left
             # If the current version is younger, the record must tell which version has leaked.
             is_older = current.secret.created < self.incident.since
@@ -231,6 +232,30 @@ class IncidentSweep:
         due = {listed.pending.version for listed in known if listed.pending}
         versions, since = self.engine.vaults.versions(ref), self.incident.since
         return bool(due) and not due <= {it.version async for it in versions if it.created >= since}
+
+    async def _is_to_be_tried(self, current: Entry) -> bool:
+        """Return whether a worker has to find out what still works of a secret.
+
+        It has not if the record shows that the compromise is over, and tells what became of the
+        version that the incident began with. Rekey revokes what it replaces. Somebody else may have
+        replaced that version, and revoked nothing.
+        """
+        if await self._is_held_open(current):
+            return True
+        secret, since = current.secret, self.incident.since
+        versions = self.engine.vaults.versions(secret.ref)
+        older = [it async for it in versions if it.created < since and it.version != secret.version]
+        if not older:
+            return False
+        latest = str(newest_first(older)[0].version)
+        records = [await self._peek(listed.source) for listed in self.index.of(secret.ref)]
+        return not any(record and self._accounts_for(record, latest) for record in records)
+
+    def _accounts_for(self, record: Record, version: str) -> bool:
+        """Return whether what a version holds was revoked: for a leak, or once it was superseded."""
+        is_owed = any(going.version == version for going in record.to_retire)
+        is_replaced = version in record.history.replaced and not is_owed
+        return is_replaced or record.compromised.is_refused(version, self.incident.reported)
 
     def _by_hand(self, secret: Version) -> bool:
         """Return whether somebody else wrote the current version since the incident began."""

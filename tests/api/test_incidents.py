@@ -265,6 +265,22 @@ async def test_the_list_tells_how_far_each_incident_has_come(rig: Rig) -> None:
     assert (over["status"], over["secrets"], over["rotated"]) == ("ended", 2, 2)
 
 
+async def test_no_incident_has_ended_while_its_order_is_still_to_be_carried_out(rig: Rig) -> None:
+    """All that is in use may be new by then, and something older still works."""
+    api = rig.api()
+    accepted = await begin(api, name="app-*")
+    rig.clock.advance(60)
+    for name in ("app-one", "app-two"):
+        await rig.work(name, compromised=True)
+    shown = await progress(api, accepted)
+    assert (shown["rotated"], shown["waiting"], shown["status"]) == (2, 0, "running")
+    (row,) = await listed(api)
+    evident = await reported(api, accepted)
+    assert (row["status"], evident["status"], evident["ended"]) == ("running", "running", None)
+    await carry_out(rig)
+    assert (await progress(api, accepted))["status"] == "ended"
+
+
 async def test_incidents_whose_vault_cannot_be_read_are_listed_without_their_progress() -> None:
     rig = scattered()
     accepted = await begin(rig.api(), name="app-*")

@@ -7,6 +7,9 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "what an incident began with lives on, as its order is repeated after a person and Rekey replaced it": (
+        "operated-moved-by-order/many#1540008736"
+    ),
     "an only password that leaked is revoked in vain, every three minutes, beside a value of a person's": (
         "operated-put-back-when-due/one-slow#1390005229"
     ),

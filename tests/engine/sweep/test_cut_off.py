@@ -200,6 +200,28 @@ async def test_a_version_as_old_as_the_incident_itself_is_left_to_the_record_to_
     assert [message["version"] for message in rig.messages("rotations")] == [older, None]
 
 
+async def test_what_somebody_replaced_since_is_sent_on_though_rekey_has_replaced_that() -> None:
+    """Nobody has revoked it: Rekey revokes what it replaces itself, and only that."""
+    rig = scene()
+    first = str(rig.latest(NAME).version)
+    rig.clock.advance(60)
+    incident = begun(rig)
+    rig.clock.advance(60)
+    rig.write(NAME, rig.world.accounts["appdata"].keys["key2"].value, CredentialId="key2")
+    await rig.work(NAME, compromised=True)
+    assert first not in (await rig.known(source_of(rig))).history.replaced
+    rig.clock.advance(60)
+    await send(rig, incident)
+    (sent,) = rig.messages("rotations")
+    assert sent["version"] is None, "the worker finds out which one has leaked"
+    await rig.service().rotate(json.dumps(sent), 1)
+    revoked = (await rig.known(source_of(rig))).compromised.revoked
+    assert first in revoked
+    count = len(rig.messages("rotations"))
+    await send(rig, incident)
+    assert len(rig.messages("rotations")) == count, "a record tells what became of it"
+
+
 async def test_all_that_is_to_be_retired_where_a_secret_was_before_is_sent_on() -> None:
     """A late write has left two there. One that is refused by now is not asked about again."""
     rig, ids = scene(), [number * 32 for number in "123"]
