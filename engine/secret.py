@@ -135,6 +135,10 @@ class SecretVersion(Version):
         """The version without its value, for whatever must not hold one."""
         return Version(*(getattr(self, name) for name in _SHOWN))
 
+    def contains(self, credential: Sensitive | None) -> bool:
+        """Return whether the value holds a credential, alone or inside of other text."""
+        return bool(self.value and credential and credential.reveal() in self.value.reveal())
+
 
 _SHOWN = tuple(part.name for part in fields(Version))
 

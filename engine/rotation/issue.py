@@ -164,10 +164,10 @@ async def _announced(
 
 async def is_a_leak(at: Rotation, issued: Issued) -> bool:
     """Return whether a credential is that of a version that has leaked, and is not settled."""
-    value = issued.fields[at.rotator.value_field].reveal()
+    credential = issued.fields[at.rotator.value_field]
     for version in at.record.compromised.versions:
         leak = await at.observed.earlier(version)
-        if leak and leak.value and value in leak.value.reveal():
+        if leak and leak.contains(credential):
             return True
     return False
 

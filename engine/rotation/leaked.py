@@ -137,8 +137,7 @@ async def _is_in_place(at: Rotation, going: Pending, secret: SecretVersion) -> b
     if _holds_again(at, secret, going.version, managed):
         return False
     old = await at.observed.earlier(going.version)
-    now = at.parts.held(secret, managed) or secret.value
-    return not (old and old.value and now and now.reveal() in old.value.reveal())
+    return not (old and old.contains(at.parts.held(secret, managed) or secret.value))
 
 
 TEMPLATE = "ValueTemplate"
@@ -195,7 +194,7 @@ async def held_by_owner(parts: Parts, record: Record, item: WorkItem) -> WorkIte
     field = rotator.value_field if rotator else "value"
     credentials = credentials_in(leaked, field, None, record).values()
     async for held in _versions(parts, record, owner):
-        if held.value and any(it.reveal() in held.value.reveal() for it in credentials):
+        if any(map(held.contains, credentials)):
             return replace(item, ref=owner, version=held.version)
     for credential in credentials:
         if rotator is None or await rotator.accepts(record.source, "", credential):
@@ -258,8 +257,8 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
         await _settle_for_good(at, version, UNLISTED)
         return
     held = _held(at, old, managed)
-    is_current, current = version == secret.version, secret.value
-    if not is_current and current and any(c.reveal() in current.reveal() for c in held.values()):
+    is_current = version == secret.version
+    if not is_current and any(map(secret.contains, held.values())):
         await _replace_current(at, secret, version)
         return
     alive = _alive(at, decision) if is_current else None

@@ -204,7 +204,7 @@ async def _is_in_use(at: Rotation, secret: SecretVersion, pending: Pending) -> b
     if at.here is None or at.record.wrote(secret):
         return False
     leaked = await _value(at, pending) if at.effective_item().compromised else None
-    if leaked and secret.value and leaked.reveal() in secret.value.reveal():
+    if secret.contains(leaked):
         # The current version holds the leaked credential again. It is replaced first.
         return True
     job = replace(at.parts.job(secret, at.here), held_id=None)
@@ -251,7 +251,7 @@ async def _value(at: Rotation, pending: Pending) -> Sensitive | None:
 
 def _held(at: Rotation, secret: SecretVersion, old: Sensitive | None) -> Sensitive | None:
     """Return the current credential, which must never be revoked."""
-    if old and secret.value and old.reveal() in secret.value.reveal():
+    if secret.contains(old):
         raise NeedsHuman(
             "the current version holds the credential that is to be revoked",
             where=str(secret.ref),
