@@ -174,6 +174,8 @@ def test_every_error_says_what_where_and_the_fix() -> None:
 
 
 LONGEST_LINE, MOST_LINES, MOST_COMPLEX = 100, 40, 12
+USUAL_COMPLEX = 7
+"""What nine in ten functions have at most."""
 MOST_LONG = 0.005
 """The share of lines that may be longer: URLs and answers of Azure cannot always be wrapped."""
 NO_NAMES = {"found", "each", "one", "asked", "told", "given", "wanted", "taken", "said"}
@@ -281,7 +283,9 @@ def test_locals_are_named_for_what_they_are() -> None:
 
 
 def test_no_function_of_the_engine_forks_too_often_to_be_followed() -> None:
-    assert max(complexities()) <= MOST_COMPLEX
+    forks = sorted(complexities())
+    assert forks[-1] <= MOST_COMPLEX
+    assert forks[9 * len(forks) // 10] <= USUAL_COMPLEX
 
 
 def defined(text: str) -> Iterator[str]:
