@@ -37,7 +37,7 @@ PHASES = (
     PhaseRule(
         "revoking",
         lambda record: record.compromised.versions,
-        "what leaked is revoked, and tried until its source refuses it",
+        "what leaked is replaced if it is in use, then revoked, and tried until its source refuses it",
     ),
     PhaseRule(
         "publishing",
@@ -51,7 +51,7 @@ PHASES = (
     ),
     PhaseRule(
         "issuing",
-        lambda record: record.is_uncertain and record.change.requested_at,
+        lambda record: record.is_uncertain and _is_request(record),
         "the current version is verified, and repaired if the new credential has replaced it",
     ),
     PhaseRule(
@@ -75,6 +75,12 @@ PHASES = (
     PhaseRule("idle", lambda _: True, "an event, a sweep or a person asks for the next rotation"),
 )
 """In this order: a record is in the first phase that holds. The last always does."""
+
+
+def _is_request(record: Record) -> bool:
+    """Return whether the change sent last requested a credential, which may be published by now."""
+    change = record.change
+    return bool(change.requested_at) or change.version in record.history.replaced
 
 
 def phase_rule(record: Record) -> PhaseRule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any, get_args
 
 import pytest
 
+from engine.errors import TransientError
 from engine.state.phase import PHASES, Phase, phase_rule
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Change, Compromised
 from engine.state.tags import Pending
 from tests.shared.builders import NOW, V1, V2
+from tests.shared.scene import NAME, refuse, scene, source_of, to_arm
 
 WRITE = Announced("operation", "key2", "digest", V1, NOW)
 SENT: dict[str, Any] = {"open_since": NOW, "started_at": NOW, "version": V1}
@@ -36,6 +39,20 @@ def test_a_source_is_in_the_step_whose_end_its_record_does_not_know(
     phase: Phase, owed: dict[str, Any]
 ) -> None:
     assert phase_rule(Record("/s", **owed)).phase == phase
+
+
+async def test_what_a_retried_rotation_has_superseded_is_not_said_to_be_revoked() -> None:
+    """The first request may still take effect, long after what a later one made is published."""
+    rig = scene(days_left=10)
+    refuse(rig, 500, "InternalServerError", to_arm("regenerateKey"))
+    with suppress(TransientError):
+        await rig.work(NAME)
+    rig.clock.advance(60)
+    await rig.work(NAME, tries=2)
+    record = await rig.known(source_of(rig))
+    assert record.published
+    assert record.is_uncertain
+    assert phase_rule(record).phase == "issuing"
 
 
 def test_what_is_more_dangerous_to_leave_is_named_first() -> None:
