@@ -20,6 +20,7 @@ from engine.state.request import PUBLISHED, Leak, Result, WorkItem
 from engine.state.tags import Managed
 
 EARLIER = "published by an earlier try"
+STILL_THERE_FIX = "see whether that is still its source; if so, revoke it there by hand"
 
 
 @dataclass
@@ -268,15 +269,15 @@ class Rotation:
             await rotator.retire(self.lease.source, credential_id, held, self.held_id(secret))
 
     def not_revoked(
-        self, credential_id: str, still: str = "accepted", *, has_leaked: bool = False
+        self, credential_id: str, still: str = "accepted", *, is_lasting: bool
     ) -> RekeyError:
         """Return the error for a credential that its source still has after it was revoked.
 
-        The revocation may spread slowly. A person hears of a leak if an earlier try met the same.
+        The revocation may spread slowly. A person hears of one that lasts.
         """
         what, where = f"{credential_id} was revoked, but is still {still}", self.lease.source
-        if has_leaked and self.lease.found.is_uncertain:
-            return NeedsHuman(what, where=where, fix="revoke it there by hand", code="NotRevoked")
+        if is_lasting:
+            return NeedsHuman(what, where=where, fix=STILL_THERE_FIX, code="NotRevoked")
         return TransientError(what, where=where, code="NotRevoked")
 
     async def is_refused(self, secret: SecretVersion) -> bool:

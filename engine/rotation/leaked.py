@@ -382,7 +382,7 @@ async def _revoke_leaked(
         raise _not_ours(at, old, theirs.reason)
     await at.revoke(secret, rotator, credential_id, at.parts.held(secret, managed))
     if not await at.proof.refused(rotator, credential_id, credential):
-        raise at.not_revoked(credential_id, has_leaked=True)
+        raise at.not_revoked(credential_id, is_lasting=at.lease.found.is_uncertain)
     at.progress.revoked_leaks.add(str(old.version))
 
 
@@ -465,6 +465,8 @@ def _managed(at: Rotation, secret: SecretVersion) -> Managed:
             where=str(secret.ref),
             fix="give the secret its tags back",
         )
+    # Tags may name another kind since, of which nothing was published here.
+    known.sort(key=lambda managed: managed.rotator.kind != at.record.kind)
     source = at.lease.source
     here = (managed for managed in known if at.lease.covers(managed.source))
     return next(here, replace(known[0], source=source))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 
 from engine.contract import Lists, Recognise, Rewrites, Rotator
-from engine.errors import NeedsHuman, RekeyError
+from engine.errors import NeedsHuman, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
 from engine.rotation.context import Rotation
@@ -16,7 +18,7 @@ from engine.rotation.proof import TRIED, UNLISTED
 from engine.rotation.source_lease import LOST
 from engine.rotation.vault_writer import Replicas
 from engine.secret import SecretVersion, Sensitive
-from engine.state import tags
+from engine.state import tags, template
 from engine.state.decision import Acting, Park, Retire, Wait
 from engine.state.record_parts import Past
 from engine.state.request import Outcome, WorkItem
@@ -24,17 +26,22 @@ from engine.state.tags import Managed, Pending
 
 log = logging.getLogger("rekey")
 
+LASTING = timedelta(hours=1)
+"""How long after its overlap a revoked credential may work on before a person hears of it."""
+
 
 def _rotator_of(at: Rotation) -> Rotator:
     """Return the plug-in for the published credential; raises NeedsHuman if this app has none."""
-    kind = at.here.rotator.kind if at.here else at.record.kind
-    if kind not in at.parts.rotators:
-        raise NeedsHuman(
-            f"the record names the kind {kind!r}, which this app does not know",
-            where=at.lease.source,
-            fix="deploy the version of Rekey, or the package, that brings this kind",
-        )
-    return at.parts.rotators[kind]
+    # Tags may name another kind since, of which nothing was published here.
+    kinds = (at.record.kind, at.here.rotator.kind if at.here else "")
+    rotators = (at.parts.rotators[kind] for kind in kinds if kind in at.parts.rotators)
+    if rotator := next(rotators, None):
+        return rotator
+    raise NeedsHuman(
+        f"the record names the kind {at.record.kind!r}, which this app does not know",
+        where=at.lease.source,
+        fix="deploy the version of Rekey, or the package, that brings this kind",
+    )
 
 
 async def superseded(
@@ -93,6 +100,19 @@ async def _retire_one(
     return at.record.believed(at.observed.shown), kept
 
 
+async def _catch_up(at: Rotation, secret: SecretVersion) -> None:
+    """Write each replica that still holds what is revoked next. None of them holds up a leak."""
+    is_copied = at.here is not None and at.here.replicas
+    if not is_copied or at.effective_item().compromised:
+        return
+    if fields := template.extract(at.managed.template, secret.value):
+        credential, held_id = fields[at.rotator.value_field], at.managed.credential_id or ""
+        # What cannot be written, or is refused, is a matter of the audit.
+        with suppress(PermanentError):
+            await at.proof.accepted(at.managed, held_id, credential, "confirm")
+            await at.replicas.catch_up(secret, fields)
+
+
 async def _taken_over(at: Rotation, secret: SecretVersion, pending: Pending) -> Park | None:
     """Return why the credential is kept if another secret has its login by now; else None."""
     names = at.parts_with(_managed(at, secret), pending.credential_id)
@@ -105,8 +125,9 @@ def _managed(at: Rotation, secret: SecretVersion) -> Managed | None:
 
 
 async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None:
+    await _catch_up(at, secret)
     old, rotator = await _value(at, pending), _rotator_of(at)
-    held = _held(at, secret, old)
+    held = await _held(at, secret, pending, old)
     await at.vault_writer.unchanged(secret)
     if not await _has_come(at, secret, pending, old):
         if old is None:
@@ -118,8 +139,7 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
             # If the credential is refused, somebody has put another one in its place and the vault.
             if old is None or await _accepted(at, pending, old):
                 raise
-    if not await _is_gone(at, pending, old):
-        raise at.not_revoked(pending.credential_id, "accepted" if old else "listed")
+    await _prove_gone(at, pending, old)
     is_listed = isinstance(rotator, Lists)
     if old and at.record.history.credential_of(pending.version) is None:
         # A person wrote that version, so only a tag told the id. A late write of an old list may
@@ -129,14 +149,21 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
     await _note(at, pending, TRIED if old else UNLISTED if is_listed else "")
 
 
-async def _is_gone(at: Rotation, pending: Pending, old: Sensitive | None) -> bool:
-    """Return whether the revoked credential is refused, or, if it cannot be tried, not listed."""
-    rotator = _rotator_of(at)
+async def _prove_gone(at: Rotation, pending: Pending, old: Sensitive | None) -> None:
+    """Prove that the revoked credential is refused, or, if it cannot be tried, not listed.
+
+    Raises the error for one that is still there.
+    """
+    rotator, credential_id, still = _rotator_of(at), pending.credential_id, "accepted"
+    is_gone = True
     if old:
-        return await at.proof.refused(rotator, pending.credential_id, old)
-    if isinstance(rotator, Lists):
-        return await at.proof.unlisted(rotator, pending.credential_id)
-    return True
+        is_gone = await at.proof.refused(rotator, credential_id, old)
+    elif isinstance(rotator, Lists):
+        is_gone, still = await at.proof.unlisted(rotator, credential_id), "listed"
+    if not is_gone:
+        # Each try begins a change anew. So the overlap tells for how long it is tried in vain.
+        is_lasting = at.lease.found.is_uncertain and at.now - pending.at > LASTING
+        raise at.not_revoked(credential_id, still, is_lasting=is_lasting)
 
 
 async def _has_come(
@@ -241,16 +268,29 @@ async def _value(at: Rotation, pending: Pending) -> Sensitive | None:
     old = await at.observed.earlier(pending.version)
     if old is None:
         return None
-    field, shape = _rotator_of(at).value_field, at.here.template if at.here else None
-    held = list(leaked.credentials_in(old, field, shape, at.record).values())
+    return await _working(at, old, pending, at.here)
+
+
+async def _working(
+    at: Rotation, version: SecretVersion, pending: Pending, managed: Managed | None
+) -> Sensitive | None:
+    """Return the credential in a version; of several that it may hold, one that works in the slot."""
+    field, shape = _rotator_of(at).value_field, managed.template if managed else None
+    held = list(leaked.credentials_in(version, field, shape, at.record).values())
     for credential in held[1:]:
         if await _accepted(at, pending, credential):
             return credential
     return held[0] if held else None
 
 
-def _held(at: Rotation, secret: SecretVersion, old: Sensitive | None) -> Sensitive | None:
-    """Return the current credential, which must never be revoked."""
+async def _held(
+    at: Rotation, secret: SecretVersion, pending: Pending, old: Sensitive | None
+) -> Sensitive | None:
+    """Return the current credential, which must never be revoked.
+
+    Its tags may be gone, malformed, or about another source. Then those of earlier versions tell,
+    too, what its value looks like.
+    """
     if secret.contains(old):
         raise NeedsHuman(
             "the current version holds the credential that is to be revoked",
@@ -259,7 +299,7 @@ def _held(at: Rotation, secret: SecretVersion, old: Sensitive | None) -> Sensiti
         )
     if at.here:
         return at.parts.held(secret, at.here)
-    return secret.value
+    return await _working(at, secret, pending, at.parts.tagged(secret).managed)
 
 
 async def hold_back(

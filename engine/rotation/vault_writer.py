@@ -32,6 +32,8 @@ from engine.secret import (
 from engine.state import template
 from engine.state.record import parts_of
 from engine.state.tags import (
+    BY,
+    CAUSE,
     CREDENTIAL,
     MAX_TAGS,
     OPERATION,
@@ -98,6 +100,10 @@ class VaultWriter:
         own = {tag: text for tag, text in fresh.tags.items() if tag not in composed}
         gone = {tag for tag in secret.tags if tag not in composed and tag not in fresh.tags}
         tags = {tag: text for tag, text in draft.tags.items() if tag not in gone} | own
+        for less in (CAUSE, BY):
+            # Its owner may have added a tag. The version is worth more than its history.
+            if len(tags) > MAX_TAGS:
+                tags.pop(less, None)
         self._room(secret.ref, tags)
         content_type = fresh.content_type or draft.content_type
         whole = replace(draft, tags=tags, content_type=content_type)
