@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "prometheus"
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
 NAMES = {family.name for family in families([], [], [])}
+LOOK_BACK = 5 * 60
+"""For how many seconds Prometheus takes a sample for the present value (query.lookback-delta)."""
 LABELS = {"vault", "secret", "rotator", "owner", "state", "version"}
 
 
@@ -88,10 +90,25 @@ def test_every_metric_is_on_its_page_and_no_other() -> None:
     assert set(re.findall(r"^\| `(rekey_\w+)` \|", PAGE, re.MULTILINE)) == NAMES
 
 
-def test_the_scrape_configurations_of_the_page_are_yaml_that_names_the_call() -> None:
+def jobs() -> list[dict[str, Any]]:
     blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    jobs = [job for block in blocks for job in yaml.safe_load(block).get("scrape_configs", ())]
-    assert len(jobs) == 2
-    for job in jobs:
+    return [job for block in blocks for job in yaml.safe_load(block).get("scrape_configs", ())]
+
+
+def seconds(duration: str) -> int:
+    """Return the seconds of a duration of Prometheus with one unit, such as 2m."""
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]
+
+
+def test_the_scrape_configurations_of_the_page_are_yaml_that_names_the_call() -> None:
+    assert len(jobs()) == 2
+    for job in jobs():
         assert (job["scheme"], job["metrics_path"]) == ("https", "/api/metrics")
         assert {"oauth2", "http_headers"} & set(job)
+
+
+def test_no_sample_is_forgotten_before_the_next_one_comes() -> None:
+    for job in jobs():
+        interval = seconds(job["scrape_interval"])
+        assert seconds(job["scrape_timeout"]) <= interval, "Prometheus refuses the configuration"
+        assert 2 * interval < LOOK_BACK
