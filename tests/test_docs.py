@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from cloud.settings import KNOWN
+from engine.policy import schema
+from engine.policy.check import load
 from engine.state import tags
 from rotators import registry
 from rotators.shared.two_keys import TwoKeys
@@ -19,6 +24,12 @@ PAGES = [
     *sorted(ROOT.glob("*.md")),
     *(page for room in ("docs", "examples") for page in sorted((ROOT / room).rglob("*.md"))),
 ]
+
+
+@cache
+def tokens(page: Path) -> list[Token]:
+    """Return what a page is made of."""
+    return MarkdownIt("commonmark").enable("table").parse(page.read_text())
 
 
 def sections(page: Path) -> set[str]:
@@ -115,6 +126,35 @@ def test_every_threat_names_a_test() -> None:
     rows = page.partition("| threat | control |")[2].partition("\n\n")[0].splitlines()[2:]
     assert rows
     assert not [row for row in rows if "`test_" not in row.rpartition(" | ")[2]]
+
+
+def test_every_rule_that_a_threat_names_is_one_of_the_formal_model() -> None:
+    page = (ROOT / "docs" / "threat-model.md").read_text().partition("## Threats")[2]
+    bugs = tomllib.loads((ROOT / "docs" / "spec" / "models.toml").read_text())["bug"]
+    brackets = re.findall(r"\((`[a-z ]+`(?:, `[a-z ]+`)*)\)|such as (`[a-z ]+`)", page)
+    named = {name for found in brackets for name in re.findall(r"`([a-z ]+)`", "".join(found))}
+    assert len(named) > 5
+    assert named <= {bug["without"] for bug in bugs}
+
+
+def test_every_policy_that_a_page_shows_has_the_shape_of_one() -> None:
+    keys = "|".join(schema.SCHEMA["properties"])
+    texts = [
+        (page.name, token.content)
+        for page in PAGES
+        for token in tokens(page)
+        if token.type in {"code_block", "fence"} and re.match(rf"(# .*\n)*({keys}):", token.content)
+    ]
+    assert {"consumers.md", "leaks.md", "notifications.md", "policy.md"} <= {it for it, _ in texts}
+    for page, text in texts:
+        data, problems = load(text if "version: 1" in text else f"version: 1\n{text}")
+        assert [*problems, *schema.problems(data)] == [], page
+
+
+def test_no_blank_line_splits_a_table() -> None:
+    for page in PAGES:
+        texts = [it.content for it in tokens(page) if it.type == "inline"]
+        assert not [text for text in texts if text.startswith("|")], page
 
 
 def test_the_page_of_the_formal_model_lists_every_bug_and_what_it_breaks() -> None:
