@@ -69,7 +69,7 @@ class Part:
     story: str
     days_left: int
     ends: str
-    """`rotated`, `replaced` (in place), `retired`, `parked`, `under way` or `untouched`."""
+    """`rotated`, `replaced` (in place), `retired`, `restored`, `parked`, `under way`, `untouched`."""
     tags: dict[str, str] = field(default_factory=dict)
     vault: str = VAULT
 

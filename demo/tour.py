@@ -8,10 +8,13 @@ from pathlib import Path
 from demo.app import App
 from demo.cast import VAULT
 from demo.lines import say
-from demo.operators import BROKEN, Operators, Terminal
+from demo.operators import BROKEN, RESTORED, Operators, Terminal
 from demo.watching import Parts, announce, is_healthy, latest, table, watch
 from simulator.azure import Azure
 from simulator.reach.server import Background
+
+LATER = {BROKEN: "rotated", RESTORED: "restored"}
+"""How secrets end that operators act on."""
 
 
 def play_main_job(cloud: Background[Azure], parts: Parts, app: App, rekey: Path) -> bool:
@@ -23,10 +26,12 @@ def play_main_job(cloud: Background[Azure], parts: Parts, app: App, rekey: Path)
     terminal = Terminal(rekey, say)
     by_hand = Operators(cloud, {part.name: part for part in parts}, terminal, rekey.parent)
     well = by_hand.mend()
-    mended = tuple(replace(part, ends="rotated") if part.name == BROKEN else part for part in parts)
-    ends |= watch(vault, tuple(part for part in mended if part.name == BROKEN), before)
-    well &= by_hand.cut_off() & by_hand.restore()
+    later = tuple(replace(part, ends=LATER.get(part.name, part.ends)) for part in parts)
+    ends |= watch(vault, tuple(part for part in later if part.name == BROKEN), before)
+    well &= by_hand.cut_off()
+    if by_hand.restore():
+        ends[RESTORED] = "restored"
     say("how everything stands:")
     well &= terminal.show("status") == 0
     well &= is_healthy(app)
-    return table(cloud, mended, before, ends) & well
+    return table(cloud, later, before, ends) & well

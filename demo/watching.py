@@ -54,13 +54,14 @@ def watch(vault: Vault, parts: Parts, before: dict[str, SecretVersion]) -> dict[
         for part in parts:
             now = outcome(vault, part, before[part.name])
             if now != seen.get(part.name, "untouched"):
-                say(f"  {part.name}: {now}{_detail(vault.versions(part.name)[-1], now)}")
+                latest = vault.versions(part.name)[-1]
+                say(f"  {part.name}: {now}{_detail(before[part.name], latest, now)}")
             seen[part.name] = now
         time.sleep(0.05)
     return seen
 
 
-def _detail(version: SecretVersion, result: str) -> str:
+def _detail(before: SecretVersion, version: SecretVersion, result: str) -> str:
     tags = version.tags or {}
     match result:
         case "parked":
@@ -70,8 +71,12 @@ def _detail(version: SecretVersion, result: str) -> str:
             old = f"; {_short(retire[2])} works until {retire[0][:10]}" if len(retire) == 3 else ""  # noqa: PLR2004
             return f" to {_short(tags['CredentialId'])}, version {version.version[:8]}{old}"
         case _:
-            credential = _short(tags.get("CredentialId", ""))
-            return f" to {credential}: the superseded key is revoked and its version disabled"
+            old, new = (_credential(held) for held in (before, version))
+            return f": {old} is revoked and its version disabled; {new} is in use"
+
+
+def _credential(version: SecretVersion) -> str:
+    return _short((version.tags or {}).get("CredentialId", ""))
 
 
 def _short(credential: str) -> str:
@@ -93,14 +98,13 @@ def table(
         good = part.source.opens(cloud.world, now.value)
         well = well and good and ended == part.ends
         expires = datetime.fromtimestamp(now.expires or 0, UTC)
-        credential = _short((now.tags or {}).get("CredentialId", ""))
         print(
             row(
                 part.name,
                 ended,
                 before[part.name].version[:8],
                 now.version[:8],
-                credential,
+                _credential(now),
                 f"{expires:%Y-%m-%d}",
                 "yes" if good else "NO",
             )

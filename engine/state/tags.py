@@ -29,6 +29,8 @@ PARKED_REST = timedelta(days=1)
 """How long a parked secret is left alone before it is tried again."""
 CALLER = re.compile(r" \(application [^()]*\)")
 """The ids of an identity that was refused, as Azure tells them."""
+PLACE = re.compile(r" \((https:/)?/[^\s()]*\)(?=\. Fix: )")
+"""Where something went wrong: most often the source, which the secret names anyway."""
 
 OPERATION, RETIRE, STATE, REASON = "RekeyOperation", "RekeyRetire", "RekeyState", "RekeyReason"
 REPLICA_OF = "ReplicaOf"
@@ -324,9 +326,13 @@ def parked(
 
 
 def shortened(text: str) -> str:
-    """Return a text as a tag can hold it. The ids of a refused `CALLER` are left out first."""
-    if _units(text) > MAX_TAG_LENGTH:
-        text = CALLER.sub("", text)
+    """Return a text as a tag can hold it.
+
+    The ids of a refused `CALLER` are left out first, then the `PLACE`, so that the fix has room.
+    """
+    for less in (CALLER, PLACE):
+        if _units(text) > MAX_TAG_LENGTH:
+            text = less.sub("", text)
     if _units(text) <= MAX_TAG_LENGTH:
         return text
     kept = text.encode("utf-16-le", "replace")[: 2 * MAX_TAG_LENGTH - 2]

@@ -120,8 +120,19 @@ def test_the_main_job_shows_what_rekey_is_for(main_job: Demo) -> None:
         "GET /api/health -> 200: ok",
     ):
         assert shown in main_job.text
+    assert re.search(r"^orders-key +restored .* key1 .* yes$", main_job.text, re.MULTILINE)
     rotated = set(re.findall(r"(\S+-\w+): rotated to", main_job.text))
     assert rotated == {"orders-key", "invoices-key", "sql-app", "crm-client", "legacy-key"}
+
+
+def test_a_parked_secret_says_where_the_fix_is_needed(main_job: Demo) -> None:
+    unwrapped = re.sub(r"\n +", "", main_job.text)
+    assert re.search(r"Fix: grant it the role Reader at /subscriptions/\S+/shoplegacy,", unwrapped)
+
+
+def test_a_key_that_is_retired_is_not_called_by_the_name_of_the_one_in_use(demo: Demo) -> None:
+    said = "backup-key: retired: key1 is revoked and its version disabled; key2 is in use"
+    assert said in demo.text
 
 
 def test_what_the_main_job_typed_can_be_typed_again(main_job: Demo) -> None:
