@@ -39,9 +39,7 @@ def parser() -> Parser:
     _managing(commands)
     _tags(commands.below("tags", "mend or change what a secret's tags ask for"))
     _incident(commands.below("incident", "rotate and cut off everything in a scope, and follow it"))
-    _policy(
-        commands.below("policy", "show, check, compare, push and roll back the policy document")
-    )
+    _policy(commands.below("policy", "show, validate, diff, push or roll back the policy document"))
     return root
 
 

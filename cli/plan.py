@@ -46,7 +46,7 @@ async def plan(session: Session, args: Namespace) -> int:
                 )
                 for event in scheduled
             ]
-            terminal.table(("what", "when", "", "secret", "why"), rows)
+            terminal.table(("what", "when", "", "secret", "why"), rows, spare=("",))
     return listed.worst(Exit.FOUND if lost else Exit.FINE)
 
 

@@ -1,4 +1,4 @@
-"""`rekey policy`: show, check, compare, push and roll back the policy document."""
+"""`rekey policy`: show, validate, diff, push or roll back the policy document."""
 
 from __future__ import annotations
 

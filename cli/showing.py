@@ -65,9 +65,8 @@ def _show(
     )
     if scheduled:
         terminal.line()
-        terminal.table(
-            ("next", "when", "", "why"), [_coming_row(event, now) for event in scheduled]
-        )
+        rows = [_coming_row(event, now) for event in scheduled]
+        terminal.table(("next", "when", "", "why"), rows, spare=("",))
     terminal.line()
     terminal.table(HEADS, _rows(stands["history"][:LATEST]))
 

@@ -50,7 +50,7 @@ def narrowed(
     All stay where that never helps.
     """
     left = list(range(len(heads)))
-    for name in ("", *spare):
+    for name in (None, *spare):
         left = [place for place in left if heads[place] != name]
         kept = [heads[place] for place in left], [[row[place] for place in left] for row in rows]
         if fitted(*kept, room):

@@ -21,7 +21,7 @@ SWITCHED_OFF = (
     "and set its id there or in --workspace: `Who read it` in docs/consumers.md"
 )
 HEADS = ("holds", "reader", "kind", "last read", "", "reads", "version")
-SPARE = ("kind", "reads", "version")
+SPARE = ("", "kind", "reads", "version")
 
 
 async def who_read(session: Session, args: Namespace) -> int:

@@ -240,8 +240,9 @@ def _ahead(
                 yield Scheduled(moment, "rotate", secret, reason)
                 secret = _rotated(secret, managed, moment)
                 following = moment
-            case Retire(_, _, reason):
-                yield Scheduled(moment, "retire", secret, reason)
+            case Retire(_, pending, reason):
+                ahead = f"its overlap passes at {pending.at:%Y-%m-%d %H:%M}Z"
+                yield Scheduled(moment, "retire", secret, ahead if pending.at > now else reason)
                 secret = replace(secret, tags=unretired(secret.tags))
                 following = moment
             case Wait(until_then, reason, fix):

@@ -168,6 +168,12 @@ def test_a_narrow_terminal_spares_columns_before_it_shows_records() -> None:
     assert narrowed(heads, rows, ("kind",), 5) == (heads, rows)
 
 
+def test_a_column_without_a_head_is_shown_where_there_is_room() -> None:
+    heads, rows = ("what", "when", "", "why"), [("rotate", "2026-11-12 09:00Z", "in 10 d", "due")]
+    assert narrowed(heads, rows, ("",), 40) == (list(heads), [list(rows[0])])
+    assert narrowed(heads, rows, ("",), 32)[0] == ["what", "when", "why"]
+
+
 def test_a_program_that_reads_a_table_gets_every_row_on_one_line() -> None:
     assert aligned(WIDE, ROWS)[1].endswith("1 to 3650")
 

@@ -116,9 +116,9 @@ def test_what_is_to_come_is_shown_in_order_of_time() -> None:
         "",
         "what    when                        secret      why",
         "rotate  2026-11-12 09:00Z  in 10 d  prod/early  expires 2026-12-12 09:00Z",
-        "retire  2026-11-19 09:00Z  in 17 d  prod/early  its overlap passed at 2026-11-19 09:00Z",
+        "retire  2026-11-19 09:00Z  in 17 d  prod/early  its overlap passes at 2026-11-19 09:00Z",
         "rotate  2026-11-22 09:00Z  in 20 d  prod/well   expires 2026-12-22 09:00Z",
-        "retire  2026-11-29 09:00Z  in 27 d  prod/well   its overlap passed at 2026-11-29 09:00Z",
+        "retire  2026-11-29 09:00Z  in 27 d  prod/well   its overlap passes at 2026-11-29 09:00Z",
     ]
 
 

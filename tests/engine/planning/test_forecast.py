@@ -83,6 +83,19 @@ def test_rotations_retirements_and_expiries_are_foreseen(
 
 
 @pytest.mark.parametrize(
+    ("overlap", "says"),
+    [
+        (-HOUR, "its overlap passed at 2026-11-02 08:00Z"),
+        (HOUR, "its overlap passes at 2026-11-02 10:00Z"),
+    ],
+)
+def test_an_overlap_passes_while_it_is_to_come(overlap: timedelta, says: str) -> None:
+    secret = version(left=80 * DAY, changes=pending(overlap))
+    first, *_ = forecast(secret, POLICY, KINDS, NOW, NOW + DAY)
+    assert (first.what, first.reason) == ("retire", says)
+
+
+@pytest.mark.parametrize(
     ("left", "waits"),
     [(20 * DAY, (5 * DAY - 8 * HOUR) / DAY), (2 * DAY, 0), (None, (5 * DAY - 8 * HOUR) / DAY)],
 )
