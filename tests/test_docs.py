@@ -132,7 +132,7 @@ def test_every_rule_that_a_threat_names_is_one_of_the_formal_model() -> None:
     page = (ROOT / "docs" / "threat-model.md").read_text().partition("## Threats")[2]
     bugs = tomllib.loads((ROOT / "docs" / "spec" / "models.toml").read_text())["bug"]
     brackets = re.findall(r"\((`[a-z ]+`(?:, `[a-z ]+`)*)\)|such as (`[a-z ]+`)", page)
-    named = {name for found in brackets for name in re.findall(r"`([a-z ]+)`", "".join(found))}
+    named = {name for pair in brackets for name in re.findall(r"`([a-z ]+)`", "".join(pair))}
     assert len(named) > 5
     assert named <= {bug["without"] for bug in bugs}
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,7 @@ def circle(imports: Graph) -> list[str]:
 
 
 ROOMS = contract((ROOT / "ARCHITECTURE.md").read_text())
+PICTURE = ROOT / "docs" / "images" / "rooms.svg"
 
 
 def test_every_import_is_one_that_the_table_of_rooms_allows() -> None:
@@ -131,6 +133,24 @@ def test_every_room_of_the_table_exists_and_names_rooms_that_do() -> None:
     assert len(ROOMS) > 15
     for room in {*ROOMS, *(room for allowed in ROOMS.values() for room in allowed)}:
         assert (ROOT / room).exists(), room
+
+
+def test_the_picture_has_every_room_of_the_product_and_the_engines_in_their_order() -> None:
+    drawn = re.findall(r"<text [^>]*>(.+)</text>", PICTURE.read_text())
+    boxes, chain = set(drawn[2:-1]), re.split(r" → |, ", drawn[-1])
+    rooms = {room.partition("/")[0].removesuffix(".py") for room in ROOMS}
+    assert boxes == rooms - {"scripts", "simulated-azure", "demo", "bench"}
+    paths = [next(_room(part)) for part in chain]
+    inner = {room for room in ROOMS if room.startswith("engine/")} - {"engine/policy/"}
+    assert {room_of(path, ROOMS) for path in paths} == inner
+    steps = {(room_of(above, ROOMS), room_of(below, ROOMS)) for above, below in pairwise(paths)}
+    assert not [step for step in steps if not _allowed(*step, ROOMS)]
+
+
+def _room(name: str) -> Iterator[str]:
+    """Yield the path of a room or a module of the engine."""
+    places = (ROOT / "engine" / ending for ending in (f"{name}/__init__.py", f"{name}.py"))
+    return (place.relative_to(ROOT).as_posix() for place in places if place.exists())
 
 
 def test_the_rooms_themselves_form_no_circle() -> None:

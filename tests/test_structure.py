@@ -104,7 +104,7 @@ BEHIND_THE_DOORS = {
 
 
 def test_tests_speak_through_the_doors_of_the_engine() -> None:
-    """Service, ports, contract, errors, secret, model and policy: what is behind may be built anew."""
+    """Service, ports, contract, errors, secret, state and policy: what is behind may be built anew."""
     naming = {
         line.partition(" imports ")[0].removeprefix("tests/")
         for line in importing(("tests",), *INNER)

@@ -131,8 +131,8 @@ def test_a_parked_secret_says_where_the_fix_is_needed(main_job: Demo) -> None:
 
 
 def test_a_key_that_is_retired_is_not_called_by_the_name_of_the_one_in_use(demo: Demo) -> None:
-    said = "backup-key: retired: key1 is revoked and its version disabled; key2 is in use"
-    assert said in demo.text
+    line = "backup-key: retired: key1 is revoked and its version disabled; key2 is in use"
+    assert line in demo.text
 
 
 def test_what_the_main_job_typed_can_be_typed_again(main_job: Demo) -> None:

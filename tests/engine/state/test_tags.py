@@ -47,10 +47,10 @@ def test_the_ids_of_who_was_refused_give_way_to_what_to_do() -> None:
 
 def test_the_place_of_a_problem_gives_way_to_what_to_do() -> None:
     place = f"/subscriptions/{'1' * 36}/resourcegroups/shop/providers/x/accounts/{'a' * 40}"
-    said, fix = "reading the account was answered 403", f"Fix: grant it the role Reader at {place}"
-    text = shortened(f"{said} ({place}). {fix}")
-    assert text == f"{said}. {fix}"
-    assert shortened(f"{said} (/short). {fix}") == f"{said} (/short). {fix}"
+    what, fix = "reading the account was answered 403", f"Fix: grant it the role Reader at {place}"
+    text = shortened(f"{what} ({place}). {fix}")
+    assert text == f"{what}. {fix}"
+    assert shortened(f"{what} (/short). {fix}") == f"{what} (/short). {fix}"
 
 
 @pytest.mark.parametrize("length", [127, 128, 129, 256])
