@@ -11,6 +11,8 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from api import answers
+from api.request_models import IncidentBody, RestoreBody, RetireBody, RotateBody
 from cloud.settings import KNOWN
 from engine.policy import schema
 from engine.policy.check import load
@@ -128,6 +130,19 @@ def test_every_threat_names_a_test() -> None:
     assert not [row for row in rows if "`test_" not in row.rpartition(" | ")[2]]
 
 
+def test_the_page_of_the_api_has_every_status_of_a_refusal_and_every_field_of_a_body() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    statuses = {kind.status for _, kind in answers.KINDS} | {answers.FAILED.status}
+    assert {int(row) for row in re.findall(r"^\| (\d{3}) \|", page, re.MULTILINE)} >= statuses
+    verbs = {"rotate": RotateBody, "retire": RetireBody, "restore": RestoreBody}
+    table = page.partition("Optional JSON body:")[2].partition("###")[0]
+    for verb, body in verbs.items():
+        for field in set(body.__struct_fields__) - {"reason"}:
+            assert f"| `{field}` | `{verb}` |" in table
+    incident = page.partition("### An incident")[2].partition("###")[0]
+    assert not [it for it in IncidentBody.__struct_fields__ if f"`{it}" not in incident]
+
+
 def test_every_rule_that_a_threat_names_is_one_of_the_formal_model() -> None:
     page = (ROOT / "docs" / "threat-model.md").read_text().partition("## Threats")[2]
     bugs = tomllib.loads((ROOT / "docs" / "spec" / "models.toml").read_text())["bug"]
@@ -149,6 +164,13 @@ def test_every_policy_that_a_page_shows_has_the_shape_of_one() -> None:
     for page, text in texts:
         data, problems = load(text if "version: 1" in text else f"version: 1\n{text}")
         assert [*problems, *schema.problems(data)] == [], page
+
+
+def test_the_glossary_has_every_word_that_is_explained_at_length() -> None:
+    explained = re.findall(r"^## (\w+)$", (ROOT / "docs" / "concepts.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| ([^|]+) \|", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    assert {word.lower() for word in explained} <= set(rows)
+    assert len(explained) == 8
 
 
 def test_no_blank_line_splits_a_table() -> None:
