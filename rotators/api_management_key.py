@@ -27,7 +27,7 @@ class ApiManagementKey(Gateway):
         version="2024-05-01",
         lists="listSecrets",
         replaces="regeneratePrimaryKey",
-        shape=re.compile(r"[!-~]{16,256}"),
+        shape=re.compile(r"[!-~]{1,256}"),
         switches={"state": ("cancelled", "expired", "rejected", "submitted", "suspended")},
         switched_below=True,
         address="gatewayUrl",

@@ -20,6 +20,8 @@ from rotators.shared.key_signing import hmac_request
 CONNECTION = re.compile(
     r"Endpoint=https://[^;]+;Id=(?P<id>[^;]+);Secret=(?P<secret>[A-Za-z0-9+/=]{32,128})"
 )
+NAME = re.compile(r"[a-z0-9_-]{5,50}")
+"""A store's name, in lower case: Azure/bicep-types-az, appconfiguration 2024-06-01."""
 
 
 class AppConfigurationKey(ProvenByRequest):
@@ -38,6 +40,7 @@ class AppConfigurationKey(ProvenByRequest):
             Pair(Slot("Primary Read Only"), Slot("Secondary Read Only"), "read-only"),
         ),
         shape=CONNECTION,
+        called=NAME,
         host="{name}.azconfig.io",
         address="endpoint",
     )

@@ -1,6 +1,6 @@
 """Access keys of Azure Cache for Redis, and of the databases of Azure Managed Redis.
 
-Source: azure-rest-api-specs, Microsoft.Cache redis 2024-11-01 and redisEnterprise 2025-07-01; of
+Source: azure-rest-api-specs, Microsoft.Cache redis 2024-11-01 and redisEnterprise 2025-04-01; of
 the retirement: https://learn.microsoft.com/azure/azure-cache-for-redis/retirement-faq
 """
 

@@ -21,6 +21,7 @@ from engine.errors import (
     VerificationFailed,
 )
 from engine.secret import Sensitive
+from rotators.app_configuration_key import AppConfigurationKey
 from rotators.shared.key_proof import made_up
 from rotators.shared.key_replacement import UNDER_WAY
 from rotators.shared.two_keys import TwoKeys
@@ -523,6 +524,19 @@ async def test_a_revocation_that_goes_on_is_never_asked_for_twice(scene: KeyScen
     assert scene.regenerations().count(202) == 2, (
         "once for the rotation, and once for the revocation"
     )
+
+
+async def test_a_key_that_somebody_has_chosen_for_a_subscription_is_tried_however_short() -> None:
+    scene = KeyScene(GATEWAY)
+    keys = scene.ring.keys
+    keys["primaryKey"] = replace(keys["primaryKey"], value="partner-2024")
+    assert await scene.rotator().accepts(scene.source, "", Sensitive("partner-2024"))
+
+
+def test_a_store_may_have_an_underscore_in_its_name() -> None:
+    address = BY_NAME["app-configuration-key"].address.replace("Shop1", "My_shop-1")
+    assert AppConfigurationKey.canonical(address, {}) == address.lower()
+    assert AppConfigurationKey.canonical(address.replace("My_shop-1", "shop"), {}) is None
 
 
 async def test_one_operation_never_takes_the_key_that_another_one_made() -> None:
