@@ -174,10 +174,12 @@ class DerivedSignature(ABC):
         answer = await self.ask(source, credential)
         if answer.is_success:
             return None
-        if self.refuses(answer):
+        if self.refuses(answer) and not answer.is_page:
             return VerificationFailed(
                 "the source refuses the signature", where=source, fix="see whether its key works"
             )
         nobodys = base64.b64encode(secrets.token_bytes(32)).decode()
         control = await self.ask(source, self.forged(source, credential, nobodys))
-        return None if self.refuses(control) else self.unproven(answer, source)
+        if answer.is_page or control.is_page or not self.refuses(control):
+            return self.unproven(answer, source)
+        return None

@@ -73,13 +73,13 @@ class ProvenByRequest(TwoKeys):
         welcome = answer.is_success or known
         if welcome and self.proves_itself:
             return None
-        if self.refuses(answer):
+        if self._is_refusal(answer):
             fix = "see whether its keys were changed by hand just now"
             return VerificationFailed(
                 f"the {self.facts.noun} refuses the key", where=place.source, fix=fix
             )
         control = await self._try(place, self.made_up(key.reveal()))
-        if self.refuses(control):
+        if self._is_refusal(control) and not answer.is_page:
             return None
         unproven = NeedsHuman(
             (
@@ -90,6 +90,10 @@ class ProvenByRequest(TwoKeys):
             fix=self.unproven_fix.format(host=await self._source.host(place)),
         )
         return await self._source.explained(place, unproven)
+
+    def _is_refusal(self, answer: Answer) -> bool:
+        """Return whether the service, and nothing in between, says that the key is wrong."""
+        return self.refuses(answer) and not answer.is_page
 
     async def _try(self, place: KeyPlace, key: str) -> Answer:
         return await self._plane.send(

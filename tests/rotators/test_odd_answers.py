@@ -47,7 +47,7 @@ async def test_a_status_that_nobody_has_defined_proves_nothing(kind: str, status
 
 
 @EVERY
-@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("status", [200, 401, 403, 404])
 async def test_a_page_that_a_proxy_shows_for_everything_proves_nothing(
     kind: str, status: int
 ) -> None:
