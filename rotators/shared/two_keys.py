@@ -16,15 +16,24 @@ from engine.contract import CLOCKS, LATE, LONGEST_CHANGE, Issued, Job, Recognise
 from engine.errors import (
     NeedsHuman,
     NotFound,
-    PermanentError,
     RekeyError,
+    TransientError,
     VerificationFailed,
     before_sending,
 )
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.key_discovery import resources_with_keys
-from rotators.shared.key_facts import KeyPlace, Keys, Slot, holds, is_within, key_of, refuse_used
+from rotators.shared.key_facts import (
+    KeyPlace,
+    Keys,
+    Slot,
+    holds,
+    is_within,
+    key_of,
+    missing,
+    refuse_used,
+)
 from rotators.shared.key_kind import KeyKind
 from rotators.shared.key_replacement import Replacement
 
@@ -128,17 +137,20 @@ class TwoKeys(KeyKind):
     async def _lasting(
         self, place: KeyPlace, credential: Sensitive, refusal: VerificationFailed
     ) -> RekeyError:
-        """Return a refusal, or that keys are switched off and this one works once they are not."""
-        keyless = await self.explained(place, refusal)
-        if isinstance(keyless, VerificationFailed):
+        """Return a refusal if the resource lists other keys, and else why that is missing.
+
+        While keys are switched off, or amid a change, a service refuses what it takes again later.
+        """
+        keys, slots = await self.listed(place), place.pair.slots
+        complete = all(slot.name in keys for slot in slots)
+        if complete and not any(holds(keys, slot, credential) for slot in slots):
             return refusal
-        try:
-            keys = await self.listed(place)
-        except PermanentError:
-            return keyless
-        complete = all(slot.name in keys for slot in place.pair.slots)
-        is_gone = complete and not any(holds(keys, slot, credential) for slot in place.pair.slots)
-        return refusal if is_gone else keyless
+        still_there = TransientError(
+            f"the {self.facts.noun} refuses the key, but its list does not show that it is gone",
+            where=place.source,
+            fix="see whether a rule of the network, or something in between, refuses every key",
+        )
+        return await self.explained(place, still_there)
 
     async def read(self, job: Job, credential_id: str) -> Mapping[str, Sensitive] | None:
         """List the keys and return the fields of one; an empty id means the first."""
@@ -161,6 +173,8 @@ class TwoKeys(KeyKind):
             keys = await self.listed(place)
         except NotFound:
             return
+        if slot.name not in keys:
+            raise await self.explained(place, missing(slot, place))
         if held is None or is_within(keys, slot, held):
             raise NeedsHuman(
                 f"{slot.name} is to be revoked, but the vault's current version may hold it",

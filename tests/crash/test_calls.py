@@ -86,7 +86,7 @@ proven to be refused.
 Before that the current one is proven to work: the other may be the last that does. One that is
 replaced in its place is tried, too: a person may have replaced it since."""
 RETIREMENT: dict[str, dict[str, int]] = {
-    "storage-key": {**MARKED, "listKeys": 1, "regenerateKey": 1, "signed request": 4},
+    "storage-key": {**MARKED, "listKeys": 3, "regenerateKey": 1, "signed request": 4},
     "service-principal-secret": {**MARKED, "removePassword": 1, "sign-in": 3},
     "service-principal-certificate": {**MARKED, "read": 1, "replace the list": 1, "sign-in": 3},
     "sql-login-password of two logins": {**MARKED, "sign-in": 7, "ALTER": 1, "lease": 9},
@@ -111,11 +111,11 @@ BESIDE = (
 not read, an account without such an interface, a gateway that may let everybody in, a topic that is
 not there."""
 LOOKS = {
-    "app-configuration-key": (1, 1),
-    "api-management-key": (1, 2),
-    "event-grid-key of a namespace": (2, 2),
+    "app-configuration-key": (1, 3),
+    "api-management-key": (1, 4),
+    "event-grid-key of a namespace": (2, 4),
     # A refusal may be the firewall's, unless the service lists the key no more.
-    "search-admin-key": (0, 3),
+    "search-admin-key": (0, 5),
 }
 """How often keys are listed for a rotation and for a retirement, where facts do not tell."""
 
@@ -124,13 +124,14 @@ def looks(member: Member) -> tuple[int, int]:
     """Return how often keys are listed for a rotation, and for a retirement.
 
     A change that goes on is known by the key that it replaces, and looked at until another one is
-    there. A rule is read to prove the current key, and again to retire the other one.
+    there. A rule is read to prove the current key, and again to retire the other one. A refusal
+    proves that a key is gone only where others are listed, and two refusals make a proof.
     """
     kind = member.kind
     if own := LOOKS.get(str(member), LOOKS.get(kind.kind)):
         return own
     goes_on = kind.lists_first and member.type.lower() not in kind.facts.at_once
-    return (3, 3) if goes_on else (0, 2 if member.contract.ruled else 1)
+    return (3, 5) if goes_on else (0, 4 if member.contract.ruled else 3)
 
 
 def family(member: Member) -> tuple[dict[str, int], dict[str, int]]:
@@ -145,9 +146,7 @@ def family(member: Member) -> tuple[dict[str, int], dict[str, int]]:
     # The other key is not replaced before its age says that nobody else has made it.
     aged = first + member.kind.tells_ages
     rotation = {"signed request": beside, replaces: 1, lists: aged, "read the resource": reads}
-    # A refusal proves that a key is gone only where keys are not just switched off.
-    switched = reads + (2 if facts.switches else 0)
-    end = {lists: later, again: 1, "read the resource": switched}
+    end = {lists: later, again: 1, "read the resource": reads}
     retirement = {"signed request": 2 + 2 * beside, **end}
     return (
         {name: count for name, count in {**BOTH, **LEASE, **rotation}.items() if count},

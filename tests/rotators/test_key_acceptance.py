@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from engine.contract import Readable
-from engine.errors import AccessDenied, NeedsHuman, TransientError, VerificationFailed
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Slot
 from simulator.faults import Fault, unavailable
 from simulator.keys.contracts import BY_KIND
 from simulator.reach.transport import Call
-from simulator.wire import Request, Response
+from simulator.wire import Request, Response, json_response
 from tests.rotators.key_scenes import BY_NAME, FAMILY, KeyScene, Member
+from tests.shared.scene import refuse
 
 SWITCHED = [member for member in FAMILY if member.switched]
 LISTED = [
@@ -25,6 +33,10 @@ LISTED = [
 """Those whose keys can be listed while they are switched off. A namespace of rules refuses every key
 in the same words then, so it proves nothing of one."""
 HUB = BY_NAME["signalr-key"]
+
+
+def reads_a_resource(request: Request) -> bool:
+    return request.host.startswith("management.") and request.method == "GET"
 
 
 def held_by(scene: KeyScene) -> Sensitive:
@@ -74,6 +86,49 @@ async def test_a_list_that_lacks_a_key_does_not_show_that_one_is_gone(slot: Slot
 
     with pytest.raises(NeedsHuman, match="does not accept keys"):
         await scene.rotator(short).accepts(scene.source, "", Sensitive(HUB.wrong))
+
+
+@pytest.mark.parametrize("status", [403, 503])
+@pytest.mark.parametrize("member", SWITCHED, ids=str)
+async def test_keys_that_are_switched_off_are_not_gone_where_nobody_can_read_the_switch(
+    member: Member, status: int
+) -> None:
+    scene = KeyScene(member)
+    held, rotator = held_by(scene), scene.rotator()
+    assert await rotator.accepts(scene.source, "", held)
+    scene.account.takes_keys = False
+    refuse(scene.rig, status, "No", reads_a_resource, times=9)
+    with pytest.raises(RekeyError):
+        await rotator.accepts(scene.source, "", held)
+
+
+@pytest.mark.parametrize("member", FAMILY, ids=str)
+async def test_a_key_that_is_refused_while_it_is_listed_is_not_gone(member: Member) -> None:
+    scene = KeyScene(member)
+    held, keys = held_by(scene), scene.ring.keys
+    later = scene.rig.clock.now() + timedelta(hours=1)
+    keys[member.slot] = replace(keys[member.slot], usable_from=later)
+    with pytest.raises(TransientError, match="does not show that it is gone"):
+        await scene.rotator().accepts(scene.source, "", held)
+    scene.rig.clock.advance(3601)
+    assert await scene.rotator().accepts(scene.source, "", held)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("kind", ["maps-key", "search-admin-key", "api-management-key"])
+async def test_a_leaked_key_that_its_service_refuses_by_mistake_is_replaced_all_the_same(
+    kind: str, status: int
+) -> None:
+    """Otherwise its incident ends, and the service takes it again."""
+    scene = KeyScene(BY_NAME[kind])
+    scene.manage("app-key")
+    rig, old = scene.rig, scene.rig.latest("app-key")
+    await rig.handle("app-key")
+    at_service = lambda request: request.host == scene.account.host  # noqa: E731
+    rig.world.faults.append(Fault(at_service, json_response(status, {}), times=999))
+    await rig.handle("app-key", version=old.version, compromised=True, reason="leaked")
+    known = (await rig.known(scene.source)).compromised
+    assert old.version in known.versions or old.value not in scene.live()
 
 
 @pytest.mark.parametrize("action", ["accepts", "verify"])

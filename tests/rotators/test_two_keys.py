@@ -526,6 +526,22 @@ async def test_a_revocation_that_goes_on_is_never_asked_for_twice(scene: KeyScen
     )
 
 
+@EVERY
+async def test_a_list_that_lacks_the_key_to_retire_is_no_reason_to_replace_the_live_one(
+    scene: KeyScene, member: Member
+) -> None:
+    held, name = scene.value(member.slot), f'"{member.slot}"'.encode()
+
+    async def short(request: Request, call: Call) -> Response:
+        answer = await call()
+        is_list = request.host.startswith("management.") and "/list" in request.path.lower()
+        return replace(answer, body=answer.body.replace(name, b'"other"')) if is_list else answer
+
+    with pytest.raises(TransientError, match="the answer holds no"):
+        await scene.rotator(short).retire(scene.source, member.slot, Sensitive(held))
+    assert scene.value(member.slot) == held
+
+
 async def test_a_key_that_somebody_has_chosen_for_a_subscription_is_tried_however_short() -> None:
     scene = KeyScene(GATEWAY)
     keys = scene.ring.keys
