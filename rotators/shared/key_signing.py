@@ -15,7 +15,7 @@ import hmac
 import json
 from datetime import datetime, timedelta
 from email.utils import format_datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from cloud.rest.data_plane import Signed
 from engine.errors import VerificationFailed
@@ -92,6 +92,14 @@ def cosmos_request(url: str, kind: str, key: str, now: datetime) -> Signed:
 def http_date(now: datetime) -> str:
     """Return a time as HTTP headers have it."""
     return format_datetime(now, usegmt=True)
+
+
+def split(url: str) -> SplitResult:
+    """Return a URL's parts, empty ones where it is malformed: somebody else wrote it."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def decoded(key: str) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from cloud.azure import Azure
 from cloud.rest.data_plane import Answer, Signed
@@ -23,7 +23,7 @@ from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.derived_signature import DerivedSignature
 from rotators.shared.key_facts import KeyPlace
-from rotators.shared.key_signing import rule_signature, sas_until
+from rotators.shared.key_signing import rule_signature, sas_until, split
 from rotators.shared.sas_rule import SasRule, entity_of
 
 ADDRESS = re.compile(
@@ -93,7 +93,7 @@ class RuleSas(DerivedSignature):
         fields = _parsed(text)
         if fields.keys() != FIELDS:
             return None
-        return urlsplit(unquote(fields["sr"])).netloc.partition(".")[0].lower()
+        return split(unquote(fields["sr"])).netloc.partition(".")[0].lower()
 
     @classmethod
     def is_signed_by(cls, text: str, source: str, key: Sensitive) -> bool:
@@ -177,10 +177,7 @@ def _fields(reach: Reach, credential: Sensitive) -> dict[str, str] | None:
     fields = _parsed(credential.reveal())
     if fields.keys() != FIELDS or not EXPIRES.fullmatch(fields["se"]):
         return None
-    try:
-        target = urlsplit(unquote(fields["sr"]).lower())
-    except ValueError:
-        return None
+    target = split(unquote(fields["sr"]).lower())
     host, entity = target.netloc.partition(".")[0], target.path.strip("/")
     rule = reach.place.names[-1]
     fits = (host, entity) == (reach.place.name, reach.entity)

@@ -16,11 +16,11 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote
 
 from engine.errors import VerificationFailed
 from engine.secret import Sensitive
-from rotators.shared.key_signing import decoded
+from rotators.shared.key_signing import decoded, split
 from rotators.shared.sas_extent import PATHS, Extent
 
 VERSION = "2022-11-02"
@@ -120,7 +120,7 @@ def is_made_from(extent: Extent, credential: Sensitive, key: Sensitive) -> bool:
 def signed_text(text: str) -> tuple[str, str, dict[str, str]]:
     """Return the host, the path and the fields of a signature in a URL, or of a bare one."""
     url, mark, query = text.partition("?")
-    parts = urlsplit(url if mark else "")
+    parts = split(url if mark else "")
     fields = _parsed(query if mark else text)
     known = "sig" in fields and "sv" in fields
     return parts.netloc.lower(), unquote(parts.path).strip("/"), fields if known else {}

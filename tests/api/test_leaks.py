@@ -485,6 +485,21 @@ async def test_a_leaked_signature_is_cut_off_with_the_key_that_made_it(*, supers
     assert scene.works(rig.latest(SAS))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SharedAccessSignature sr=https%3A%2F%2F%5Bx&sig=a&se=1&skn=b",
+        "https://[x?sv=2022-11-02&sig=abc",
+    ],
+)
+async def test_a_malformed_url_keeps_no_report_from_being_judged(text: str) -> None:
+    rig = leaky()
+    answer = await leak(rig.api(), text)
+    assert (answer.status, answer.body["status"]) == (200, "unknown")
+    answer = await leak(rig.api(), f"# see {text}\nKEY={rig.latest('app-key').value}")
+    assert answer.body["status"] == "alive"
+
+
 @pytest.mark.parametrize("kind", ["service-principal-secret", "storage-key"])
 async def test_who_reports_and_who_follows_hear_what_outlives_the_refusal(kind: str) -> None:
     place = PLACES[kind]()
