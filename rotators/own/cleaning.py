@@ -36,7 +36,8 @@ def clean(error: RekeyError, source: str, values: list[str]) -> RekeyError:
     problem = known(what, where=where or source, fix=fix)
     problem.unsent = error.unsent is True
     if isinstance(problem, TransientError) and isinstance(error.retry_after, int | float):
-        problem.retry_after = min(max(error.retry_after, 0.0), MOST_PAUSE)
+        # In this order what is no number (NaN) becomes 0.
+        problem.retry_after = min(max(0.0, error.retry_after), MOST_PAUSE)
     if isinstance(error, UnderWay) and isinstance(problem, UnderWay):
         problem.mark = without(str(error.mark), values)[:MOST_MARK]
     return problem

@@ -48,6 +48,9 @@ REQUIRED = ("issue", "verify", "accepts", "retire")
 SECONDS, PROOF_SECONDS = 30.0, 240.0
 """The longest that a call may take, and that a proof may, which waits until all is known
 everywhere. The engine itself ends a changing call earlier, at 20 s."""
+STRAY = (Exception, SystemExit, asyncio.CancelledError)
+"""What a plug-in may raise that the contract does not know. Some of it would end the process, or
+pass for the end of the engine's own call."""
 
 
 class Sandboxed:
@@ -67,7 +70,7 @@ class Sandboxed:
         try:
             source = cls.plugin.canonical(address, dict(tags))
             cls.plugin.single_slot(dict(tags))
-        except Exception:  # noqa: BLE001 - a plug-in may raise anything
+        except (Exception, SystemExit):  # noqa: BLE001 - a plug-in may raise anything
             return None
         fits = isinstance(source, str) and source == source.lower() and SCOPE.fullmatch(source)
         return source if fits else None
@@ -77,7 +80,7 @@ class Sandboxed:
         """Return what the plug-in says; it said something for these tags when it named a source."""
         try:
             return bool(cls.plugin.single_slot(dict(tags)))
-        except Exception:  # noqa: BLE001 - a plug-in may raise anything
+        except (Exception, SystemExit):  # noqa: BLE001 - a plug-in may raise anything
             return False
 
     async def issue(self, job: Job) -> Issued:
@@ -124,7 +127,11 @@ class Sandboxed:
                 return await self._call(what, *arguments)
         except RekeyError as error:
             problem = clean(error, source, [value.reveal() for value in values if value])
-        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+        except STRAY as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+                # The engine ends the call, not the plug-in.
+                raise
             problem = TransientError(
                 f"{self.kind} failed in {what}: {type(error).__name__}",
                 where=source,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -51,6 +53,8 @@ class Plugin:
         del tags
         if address == "raise":
             raise RuntimeError(HELD)
+        if address == "exit":
+            sys.exit(HELD)
         return {"number": 7, "upper": "/kinds/ACME/x", "outside": "/x", "good": SOURCE}.get(address)
 
     @staticmethod
@@ -108,7 +112,8 @@ def fields(**values: Any) -> dict[str, Any]:
 async def test_what_is_no_rekey_error_may_pass_by_itself_and_shows_nothing_but_its_class(
     call: str,
 ) -> None:
-    for error in (RuntimeError(HELD), ConnectionError(HELD), KeyError(HELD), TimeoutError()):
+    errors = (RuntimeError(HELD), ConnectionError(HELD), KeyError(HELD), TimeoutError())
+    for error in (*errors, SystemExit(HELD), asyncio.CancelledError(HELD)):
         with pytest.raises(TransientError, match=type(error).__name__) as caught:
             await CALLS[call](raising(error))
         assert HELD not in everything(caught.value)
@@ -150,7 +155,9 @@ async def test_the_class_of_an_error_is_one_of_the_contract(
     assert caught.value.where in (SOURCE, "application settings")
 
 
-@pytest.mark.parametrize(("wait", "seen"), [(7, 7), (-1, 0), (1e9, 3600), ("soon", None)])
+@pytest.mark.parametrize(
+    ("wait", "seen"), [(7, 7), (-1, 0), (1e9, 3600), (math.nan, 0), ("soon", None)]
+)
 async def test_a_plug_in_cannot_ask_for_an_endless_pause(wait: Any, seen: float | None) -> None:
     with pytest.raises(TransientError) as caught:
         await CALLS["verify"](raising(TransientError("x", retry_after=wait)))
@@ -271,6 +278,7 @@ async def test_the_credential_that_is_known_to_be_held_never_gets_as_far_as_the_
         ("good", {}, SOURCE),
         ("good", {"broken": "1"}, None),
         ("raise", {}, None),
+        ("exit", {}, None),
         ("number", {}, None),
         ("upper", {}, None),
         ("outside", {}, None),
@@ -285,6 +293,18 @@ def test_a_plug_in_claims_only_what_a_scope_can_name(
 def test_a_plug_in_that_cannot_say_how_many_slots_there_are_has_two() -> None:
     assert answering(None).single_slot({"broken": "1"}) is False
     assert answering(None).single_slot({}) is False
+
+
+async def test_a_call_that_the_engine_ends_is_ended_and_no_error_of_the_plug_in() -> None:
+    class Waiting(Plugin):
+        async def accepts(self, *_: Any) -> Any:
+            await asyncio.Event().wait()
+
+    call = asyncio.ensure_future(CALLS["accepts"](sandboxed(Waiting(lambda: None))))
+    await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
 
 
 async def test_a_plug_in_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
