@@ -41,7 +41,13 @@ LIMITS = "SET SESSION lock_wait_timeout = {0}, wait_timeout = {0}".format(int(ST
 """The server ends a session that idles. So a process that freezes before it sends its statement,
 and thaws once its lease is over, changes nothing any more."""
 ALTER = "ALTER USER %s@%s IDENTIFIED BY %s"
-ACCOUNT = "SELECT plugin FROM mysql.user WHERE user = %s AND host = %s"
+ACCOUNT = (
+    "SELECT plugin, (SELECT COUNT(*) > 1 FROM mysql.user AS alike WHERE alike.user IN ('', %s))"
+    " FROM mysql.user WHERE user = %s AND host = %s"
+)
+"""How does the account sign in, and is there another one that the server may try in its place? The
+host of each decides, and one without a name is everybody's:
+https://dev.mysql.com/doc/refman/8.4/en/connection-access.html"""
 WITH_PASSWORD = frozenset(
     {"caching_sha2_password", "mysql_native_password", "sha256_password", "ed25519", "parsec", ""}
 )
@@ -94,12 +100,16 @@ def account(login: str) -> tuple[str, str]:
 
 def _rehearse(server: str, login: str, connection: Connection[Cursor]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(ACCOUNT, account(login))
+        name, host = account(login)
+        cursor.execute(ACCOUNT, (name, name, host))
         row = cursor.fetchone()
         if row is None:
             raise problems.no_login(server, login)
-        if row[0] not in WITH_PASSWORD:
+        plugin, has_others = row
+        if plugin not in WITH_PASSWORD:
             raise _no_passwords(server)
+        if int(has_others):
+            raise problems.several(server, login)
         _judge_right(cursor)
 
 

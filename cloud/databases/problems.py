@@ -21,8 +21,9 @@ from engine.errors import (
 
 UNTRUSTED, REFUSED, FIREWALL = "Untrusted", "Refused", "Firewall"
 NO_DATABASE, NO_LOGIN, MAY_NOT_ALTER = "NoDatabase", "NoLogin", "MayNotAlter"
-LOGIN_DISABLED, READ_ONLY, POLICY, BUSY, NOT_REACHED = (
+LOGIN_DISABLED, SEVERAL, READ_ONLY, POLICY, BUSY, NOT_REACHED = (
     "LoginDisabled",
+    "SeveralAccounts",
     "ReadOnly",
     "PasswordPolicy",
     "Busy",
@@ -108,6 +109,17 @@ def may_not_alter(where: str, login: str) -> RekeyError:
         where=where,
         fix="grant the app's user the right; the kind's page in docs/rotators has the statement",
         code=MAY_NOT_ALTER,
+    )
+
+
+def several(where: str, login: str) -> RekeyError:
+    """Return the error for a login of which the server may try another account."""
+    return NeedsHuman(
+        f"{login!r} is not the only account that may sign in under its user's name, so the server "
+        "may look at the password of another one",
+        where=where,
+        fix="drop the others, those without a name among them, or rotate a user with one account",
+        code=SEVERAL,
     )
 
 

@@ -9,7 +9,7 @@ from cloud.azure import Azure
 from cloud.databases.problems import MAY_NOT_ALTER
 from cloud.databases.servers import Operator
 from engine.contract import Job
-from engine.errors import AccessDenied, NeedsHuman, RekeyError
+from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.database_engine import DatabaseEngine
@@ -82,7 +82,12 @@ class DatabaseLogin(LoginPassword):
         return await self._access.fields(self._place(job.source), job.options, name, password)
 
     async def _refusal(self, source: str, name: str, password: Sensitive) -> RekeyError | None:
-        return await self._access.refusal(self._place(source), name, password)
+        problem = await self._access.refusal(self._place(source), name, password)
+        if not isinstance(problem, VerificationFailed):
+            return problem
+        # A server refuses a good password in the same words, where its role has expired, say.
+        standing = await self._standing(source, name)
+        return problem if standing is None or isinstance(standing, NotFound) else standing
 
     async def _standing(self, source: str, name: str) -> RekeyError | None:
         place = self._place(source)

@@ -81,7 +81,8 @@ class LoginPassword(ABC):
 
     async def issue(self, job: Job) -> Issued:
         """Give a fresh password to the only login, or to the one of two that the vault does not hold."""
-        accepted = job.proven or await self._ready(job)
+        # In place, the server has refused what the vault holds: perhaps for its login's own sake.
+        accepted = (job.proven and not job.in_place) or await self._ready(job)
         name, supersedes = await self._chosen(job)
         password = fresh_password(name)
         fields = await self._fields(job, name, password)

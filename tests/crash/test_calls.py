@@ -92,7 +92,8 @@ RETIREMENT: dict[str, dict[str, int]] = {
     "sql-login-password of two logins": {**MARKED, "sign-in": 7, "ALTER": 1, "lease": 9},
 }
 RETIREMENT |= {
-    f"{engine} of two {two}": {**MARKED, "sign-in": 5, "ALTER": 1, "lease": 9}
+    # A refusal may be of a login that has expired, say: what stands in its way is looked for.
+    f"{engine} of two {two}": {**MARKED, "sign-in": 5, "rehearsal": 3, "ALTER": 1, "lease": 9}
     for engine, two in (("postgresql-role-password", "roles"), ("mysql-user-password", "users"))
 }
 OPERATIONS = {
@@ -176,7 +177,7 @@ def name_of(request: Request) -> str:  # noqa: PLR0911 - a table
         case ["login", _]:
             return "sign-in"
         case _ if request.url.startswith(("tds:", "postgresql:", "mysql:")):
-            return "sign-in" if request.method == "SIGN-IN" else "ALTER"
+            return {"SIGN-IN": "sign-in", "REHEARSE": "rehearsal"}.get(request.method, "ALTER")
         case _:
             return "signed request"
 

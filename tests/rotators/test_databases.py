@@ -26,7 +26,7 @@ from simulator.databases.servers import EngineName
 from simulator.faults import Fault
 from simulator.wire import json_response
 from tests.cloud.database_contract import kind_of, problem_of
-from tests.rotators.database_scenes import ADMIN, FIRST, SCENES, TEMPLATE, DatabaseScene
+from tests.rotators.database_scenes import ADMIN, FIRST, NAME, SCENES, TEMPLATE, DatabaseScene
 from tests.shared.promises import everything
 
 every_kind = pytest.mark.parametrize("name", SCENES)
@@ -375,6 +375,55 @@ async def test_a_superseded_login_that_is_locked_keeps_its_password(engine: Engi
         "LoginDisabled",
     )
     assert FIRST in scene.live()
+
+
+def refuse_good_passwords(scene: DatabaseScene) -> str:
+    """Have the server refuse good passwords in the words of wrong ones; return the code of why."""
+    if scene.engine == "postgresql":
+        for account in scene.accounts:
+            account.expired = True
+        return problems.LOGIN_DISABLED
+    for login in scene.logins:
+        scene.server.add_account(f"{login}@10.0.0.4", "0ther-password")
+    return problems.SEVERAL
+
+
+@every_login
+async def test_a_good_password_that_is_refused_as_a_wrong_one_is_has_not_ended(name: str) -> None:
+    scene = scene_of(name)
+    source, login, live = scene.job().source, scene.logins[0], scene.live()
+    rotator, code = scene.rotator(), refuse_good_passwords(scene)
+    for call in (
+        rotator.accepts(source, "", Sensitive(FIRST)),
+        rotator.accepts(source, login, Sensitive(FIRST)),
+        rotator.retire(source, login, Sensitive(FIRST)),
+        rotator.preflight(scene.job(proven=False)),
+        rotator.issue(scene.job(in_place=True)),
+    ):
+        assert await kind_of(call) == (NeedsHuman, code)
+    assert scene.live() == live
+
+
+@every_login
+async def test_the_password_of_a_login_that_is_gone_is_refused(name: str) -> None:
+    scene = scene_of(name)
+    scene.vanish()
+    assert not await scene.rotator().accepts(scene.job().source, "", Sensitive(FIRST))
+
+
+@every_login
+async def test_an_audit_replaces_no_good_password_that_is_refused_as_a_wrong_one_is(
+    name: str,
+) -> None:
+    scene = scene_of(name)
+    scene.manage()
+    await scene.rig.handle(NAME)
+    live = scene.live()
+    refuse_good_passwords(scene)
+    scene.rig.clock.advance(86_400)
+    outcome = await scene.rig.handle(NAME, trigger="sweep", action="audit")
+    assert outcome.result == "parked"
+    assert scene.live() == live
 
 
 @pytest.mark.parametrize("name", [name for name in SCENES if "admin" in name])

@@ -18,7 +18,7 @@ from azure.core.credentials import AccessToken
 from api.app import Api
 from cloud.databases.drivers import drivers
 from composition import build_api
-from engine.errors import VerificationFailed
+from engine.errors import NeedsHuman, VerificationFailed
 from engine.secret import Sensitive
 from engine.state import template
 from rotators.shared.database_engine import SUFFIXES
@@ -179,6 +179,31 @@ async def test_a_password_is_set_back(real: Real) -> None:
     await rotator.undo(job, Sensitive(FIRST))
     assert await rotator.accepts(job.source, "", Sensitive(FIRST))
     assert not await rotator.accepts(job.source, login, issued.fields["password"])
+
+
+async def test_an_audit_replaces_no_good_password_that_is_refused_as_a_wrong_one_is(
+    real: Real,
+) -> None:
+    """Of a role that has expired, or of a user with another account of a more specific host."""
+    real.scene.manage()
+    (login,) = real.scene.logins
+    assert await rotated(real) == "rotated"
+    password = real.published()["password"]
+    if isinstance(real.server, PostgreSql):
+        hide = [f"ALTER ROLE \"{login}\" VALID UNTIL '2020-01-01'"]
+        show = [f"ALTER ROLE \"{login}\" VALID UNTIL 'infinity'"]
+    else:
+        others = [f"`{login}`@'{host}'" for host in ("127.0.0.1", "localhost")]
+        hide = [f"CREATE USER {other} IDENTIFIED BY '0ther'" for other in others]
+        show = [f"DROP USER {other}" for other in others]
+    await asyncio.to_thread(real.server.sql, *hide)
+    real.scene.rig.clock.advance(DAY)
+    assert not await real.signs_in(login, password)
+    assert await rotated(real, "audit") == "parked"
+    with pytest.raises(NeedsHuman):
+        await real.rotator.accepts(real.scene.job().source, login, Sensitive(password))
+    await asyncio.to_thread(real.server.sql, *show)
+    assert await real.signs_in(login, password)
 
 
 async def test_a_role_that_may_not_open_the_usual_database_is_proven_all_the_same(

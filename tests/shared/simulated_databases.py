@@ -115,6 +115,7 @@ def _problem(response: Response, server: str, login: str, operator: str) -> Reke
         "no_login": problems.no_login(server, login),
         "may_not_alter": problems.may_not_alter(server, login),
         "disabled": problems.disabled(server),
+        "several": problems.several(server, login),
         "no_database": problems.no_database(server),
         "read_only": problems.read_only(server),
         "firewall": problems.firewall(server),

@@ -14,7 +14,14 @@ from simulator.azure import Azure
 from simulator.databases.servers import EngineName
 from simulator.reach.server import Background, start_in_thread
 from simulator.world import Domains
-from tests.simulator.test_databases_for_real import ACTS, FIRST, Opening, Side, simulated
+from tests.simulator.test_databases_for_real import (
+    ACTS,
+    FIRST,
+    Opening,
+    Side,
+    add_logins,
+    simulated,
+)
 
 pytestmark = pytest.mark.usefixtures("drained")
 ENGINES: tuple[EngineName, ...] = ("postgresql", "mysql")
@@ -25,8 +32,7 @@ def staged(domains: Domains) -> Azure:
     for engine in ENGINES:
         for name in ("orders", "closed"):
             server = azure.databases.add_server(engine, name, "dbadmin", FIRST)
-            server.add_account("app", FIRST)
-            server.add_account("off", FIRST).enabled = False
+            add_logins(server)
             server.alterable = None if name == "orders" else set()
             for app in ("rekey", "low"):
                 server.operators[app] = azure.add_principal(app).oid

@@ -15,7 +15,7 @@ from engine.errors import RekeyError
 from engine.secret import Sensitive
 from simulator.azure import build_world
 from simulator.clock import VirtualClock
-from simulator.databases.servers import EngineName
+from simulator.databases.servers import EngineName, FlexibleServer
 from tests.mariadb import MariaDb
 from tests.postgresql import PostgreSql
 from tests.shared.simulated_databases import simulated_databases
@@ -27,7 +27,11 @@ TOKEN = "t0ken-of-the-app"
 
 @dataclass
 class Side:
-    """One server with the logins `app` and `off`, and the app's users `rekey` and `low`."""
+    """One server with some logins, and the app's users `rekey` and `low`.
+
+    `off` is locked. `late` has expired, which only PostgreSQL knows here. `twin` has a second
+    account, which only MySQL can have, of a more specific host and with another password.
+    """
 
     servers: DatabaseServers
     address: str
@@ -67,9 +71,14 @@ ACTS: Mapping[str, Callable[[Side], Awaitable[None]]] = {
     "a wrong password": lambda side: side.sign_in("app", "Wr0ng"),
     "nobody": lambda side: side.sign_in("nobody"),
     "a locked login": lambda side: side.sign_in("off"),
+    "an expired login": lambda side: side.sign_in("late"),
+    "one of two accounts": lambda side: side.sign_in("twin"),
+    "the more specific of two accounts": lambda side: side.sign_in("twin", "0ther"),
     "a rehearsal": lambda side: side.rehearse("rekey", "app"),
     "a rehearsal for nobody": lambda side: side.rehearse("rekey", "nobody"),
     "a rehearsal for a locked login": lambda side: side.rehearse("rekey", "off"),
+    "a rehearsal for an expired login": lambda side: side.rehearse("rekey", "late"),
+    "a rehearsal for one of two accounts": lambda side: side.rehearse("rekey", "twin"),
     "a rehearsal without the right": lambda side: side.rehearse("low", "app"),
     "a rehearsal by a stranger": lambda side: side.rehearse("stranger", "app"),
     "the password after rehearsals": lambda side: side.sign_in("app"),
@@ -83,11 +92,21 @@ ACTS: Mapping[str, Callable[[Side], Awaitable[None]]] = {
 }
 
 
+def add_logins(server: FlexibleServer) -> None:
+    """Add what `Side` describes to a simulated server."""
+    server.add_account("app", FIRST)
+    server.add_account("off", FIRST).enabled = False
+    if server.engine == "postgresql":
+        server.add_account("late", FIRST).expired = True
+    else:
+        server.add_account("twin", FIRST)
+        server.add_account("twin@127.0.0.1", "0ther")
+
+
 def simulated(engine: EngineName, *, may_alter: bool) -> Side:
     world = build_world(VirtualClock().now)
     server = world.databases.add_server(engine, "orders", "dbadmin", FIRST)
-    server.add_account("app", FIRST)
-    server.add_account("off", FIRST).enabled = False
+    add_logins(server)
     server.alterable = None if may_alter else set()
     tokens = {"stranger": "n0 token"}
     for name in ("rekey", "low"):
@@ -100,12 +119,14 @@ def simulated(engine: EngineName, *, may_alter: bool) -> Side:
 
 
 def made_for_real(server: PostgreSql | MariaDb) -> Side:
-    names = {name: f"{name}_{secrets.token_hex(3)}" for name in ("app", "off", "rekey", "low")}
-    app, off, rekey, low = names.values()
+    logins = ("app", "off", "late", "twin", "rekey", "low")
+    names = {name: f"{name}_{secrets.token_hex(3)}" for name in logins}
+    app, off, late, twin, rekey, low = names.values()
     if isinstance(server, PostgreSql):
         server.sql(
             f"CREATE ROLE {app} LOGIN PASSWORD '{FIRST}'",
             f"CREATE ROLE {off} NOLOGIN PASSWORD '{FIRST}'",
+            f"CREATE ROLE {late} LOGIN PASSWORD '{FIRST}' VALID UNTIL '2020-01-01'",
             f"CREATE ROLE {rekey} LOGIN SUPERUSER PASSWORD '{TOKEN}'",
             f"CREATE ROLE {low} LOGIN PASSWORD '{TOKEN}'",
         )
@@ -113,6 +134,9 @@ def made_for_real(server: PostgreSql | MariaDb) -> Side:
         server.sql(
             f"CREATE USER {app} IDENTIFIED BY '{FIRST}'",
             f"CREATE USER {off} IDENTIFIED BY '{FIRST}' ACCOUNT LOCK",
+            f"CREATE USER {twin} IDENTIFIED BY '{FIRST}'",
+            f"CREATE USER {twin}@'127.0.0.1' IDENTIFIED BY '0ther'",
+            f"CREATE USER {twin}@'localhost' IDENTIFIED BY '0ther'",
             f"CREATE USER {rekey} IDENTIFIED BY '{TOKEN}'",
             f"CREATE USER {low} IDENTIFIED BY '{TOKEN}'",
             f"GRANT CREATE USER ON *.* TO {rekey}",

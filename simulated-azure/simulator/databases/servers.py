@@ -25,6 +25,21 @@ ANYWHERE = "@%"
 """How MySQL completes the name of an account without a host."""
 
 
+def user_and_host(name: str) -> tuple[str, str]:
+    """Return the parts of an account of MySQL; one without a host signs in from everywhere."""
+    user, at, host = name.rpartition("@")
+    return (user, host) if at else (name, "%")
+
+
+def specificity(name: str) -> tuple[bool, int]:
+    """Return how specific the host of an account is: the one with the most specific host signs in.
+
+    https://dev.mysql.com/doc/refman/8.4/en/connection-access.html
+    """
+    host = user_and_host(name)[1]
+    return not {*host} & {*"%_"}, len(host)
+
+
 VERIFIER = re.compile(r"SCRAM-SHA-256\$(?P<rounds>\d+):(?P<salt>[^$]+)\$(?P<stored>[^:]+):.+")
 
 
@@ -108,6 +123,7 @@ class FlexibleServer:
         if (
             not self.password_auth
             or not account
+            or account.expired
             or not is_kept(account.password(self.now()), password)
         ):
             raise DatabaseRefusal("refused")
@@ -130,8 +146,11 @@ class FlexibleServer:
         account = self.accounts.get(name.removesuffix(ANYWHERE))
         if account is None:
             raise DatabaseRefusal("no_login")
-        if password is None and self.engine == "postgresql" and not account.enabled:
-            raise DatabaseRefusal("disabled")
+        if password is None and self.engine == "postgresql":
+            if account.expired or not account.enabled:
+                raise DatabaseRefusal("disabled")
+        elif password is None and self.alike(name):
+            raise DatabaseRefusal("several")
         if self.alterable is not None and name not in self.alterable:
             raise DatabaseRefusal("may_not_alter")
         if self.is_replica:
@@ -142,7 +161,17 @@ class FlexibleServer:
     def _account(self, name: str) -> Account | None:
         if name == self.administrator.name:
             return self.administrator
+        if self.engine == "mysql":
+            name = max(self._of_user(name), key=specificity, default="")
         return self.accounts.get(name.removesuffix(ANYWHERE))
+
+    def alike(self, name: str) -> bool:
+        """Return whether a user of MySQL has several accounts. Here all let every client in."""
+        return len(self._of_user(name)) > 1
+
+    def _of_user(self, name: str) -> list[str]:
+        user = user_and_host(name)[0]
+        return [known for known in self.accounts if user_and_host(known)[0] == user]
 
     def _check_reach(self) -> None:
         if self.is_gone or self.state == "Stopped":

@@ -34,6 +34,8 @@ class Account:
     name: str
     passwords: list[tuple[datetime, str]]
     enabled: bool = True
+    expired: bool = False
+    """Of PostgreSQL: VALID UNTIL has passed."""
 
     def accepts(self, password: str, now: datetime) -> bool:
         """Return whether this is the currently accepted password."""

@@ -75,9 +75,11 @@ def _serve(client: Client, wire: ssl.SSLSocket, stream: BinaryIO) -> None:
 def _answer(client: Client, text: str) -> list[bytes]:
     """Return the packets that answer a statement; settings of a session are taken as they are."""
     if match := ACCOUNT.fullmatch(text):
-        is_there = _login(match[1], match[2]).removesuffix(ANYWHERE) in client.server.accounts
-        rows = [_text(PLUGIN)] if is_there else []
-        return [b"\x01", _column(b"plugin"), END, *rows, END]
+        login = _login(match[1], match[2])
+        is_there = login.removesuffix(ANYWHERE) in client.server.accounts
+        row = _text(PLUGIN) + _text(b"1" if client.server.alike(login) else b"0")
+        columns = [_column(b"plugin"), _column(b"has_others")]
+        return [b"\x02", *columns, END, *([row] if is_there else []), END]
     if match := ALTER.fullmatch(text):
         refused = client.alter(_login(match[1], match[2]), _plain(match[3]))
         # A server looks at the right first, and then for the account.

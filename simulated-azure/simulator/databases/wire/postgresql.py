@@ -95,7 +95,7 @@ def _rows(server: FlexibleServer, role: str) -> bytes:
     account = server.accounts.get(role)
     if account is None:
         return _message(b"C", b"SELECT 0\0")
-    cells = (bytes([account.enabled]), b"\0", HASHES)
+    cells = (bytes([account.enabled]), bytes([account.expired]), HASHES)
     row = b"".join(struct.pack("!i", len(cell)) + cell for cell in cells)
     return _message(b"D", struct.pack("!h", len(cells)) + row) + _message(b"C", b"SELECT 1\0")
 
