@@ -249,7 +249,10 @@ class Lists(Protocol):
     """
 
     async def lists(self, source: str, credential_id: str) -> bool:
-        """Return whether the source lists a credential; a source that is gone lists none."""
+        """Return whether the source lists a credential.
+
+        A source that is gone lists none. NotFound if it may be restored, with what it listed.
+        """
         ...
 
 

@@ -131,10 +131,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
     async def lists(self, source: str, credential_id: str) -> bool:
         """Return whether the application has a certificate of this id; a replica may lag behind."""
         doomed_id = key_id_of(credential_id)
-        try:
-            return any(entry.key_id == doomed_id for entry in await self._list.read(source))
-        except NotFound:
-            return False
+        return any(entry.key_id == doomed_id for entry in await self._list.read(source))
 
     async def preflight(self, job: Job) -> None:
         """Find out whether the application exists, is ours to change, and can sign in."""

@@ -106,10 +106,7 @@ class ServicePrincipalSecret(ApplicationCredential):
     async def lists(self, source: str, credential_id: str) -> bool:
         """Return whether the application has a secret of this id; a replica may lag behind."""
         doomed_id = key_id_of(credential_id)
-        try:
-            return any(password.key_id == doomed_id for password in await self._passwords(source))
-        except NotFound:
-            return False
+        return any(password.key_id == doomed_id for password in await self._passwords(source))
 
     async def _check_not_held(self, source: str, doomed_id: str, held: Sensitive | None) -> None:
         """Compare what is to go with what the vault holds, by the characters that Graph shows."""

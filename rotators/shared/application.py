@@ -37,7 +37,6 @@ EARLY = timedelta(minutes=5)
 """How far inside a lifetime cap the end is set, for clocks that differ."""
 CERTIFICATE = "service-principal-certificate"
 """The kind of certificates: its tag tells an application's certificate from its secret."""
-UNKNOWN_APPLICATION = "AADSTS700016"
 EVERY_APPLICATION = frozenset({"Application.ReadWrite.All", "Directory.ReadWrite.All"})
 NO_DIRECTORY_ROLE = frozenset(
     {"0997a1d0-0d1d-4acb-b408-d5ca73121e90", "b79fbf4d-3ef9-4689-8143-76b194e85509"}
@@ -96,14 +95,13 @@ class ApplicationCredential(ABC):
             await self._clock.sleep(max(pause, problem.retry_after or 0))
 
     async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
-        """Sign in with the credential once; an application that is gone accepts none."""
+        """Sign in with the credential once.
+
+        An application that is gone refuses none: for a month it can be restored, with all of them.
+        """
         del credential_id
         problem = await self._prove(source, credential)
-        if (
-            problem
-            and not isinstance(problem, VerificationFailed)
-            and problem.code != UNKNOWN_APPLICATION
-        ):
+        if problem and not isinstance(problem, VerificationFailed):
             raise problem
         return problem is None
 

@@ -67,7 +67,10 @@ SIGN_IN: dict[int, tuple[type[PermanentError], str, str]] = {
     700016: (
         NeedsHuman,
         "Entra knows no such application in the tenant",
-        "correct ProviderAddress, or AZURE_TENANT_ID where it is set",
+        (
+            "correct ProviderAddress, or AZURE_TENANT_ID where it is set; restore an application "
+            "that was deleted, since its credentials come back with it"
+        ),
     ),
     7000112: (
         NeedsHuman,

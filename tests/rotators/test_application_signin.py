@@ -13,7 +13,7 @@ from simulator.faults import Fault, unavailable
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.certificate_rig import CertificateRig
-from tests.shared.graph_rig import GraphRig, days, seconds
+from tests.shared.graph_rig import NAME, GraphRig, days, seconds
 from tests.shared.promises import everything
 
 NOBODY = "0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d"
@@ -64,10 +64,6 @@ async def test_one_try_tells_a_good_secret_from_a_wrong_one(rig: GraphRig) -> No
     assert rig.asked() == ["sign-in", "sign-in"]
 
 
-async def test_an_application_that_is_gone_accepts_nothing(rig: GraphRig) -> None:
-    assert not await rig.rotator().accepts(NOBODY, "", Sensitive(rig.held))
-
-
 @pytest.mark.parametrize(
     ("fault", "kind"), [("is disabled", NeedsHuman), ("is away", TransientError)]
 )
@@ -95,6 +91,39 @@ async def test_a_cap_that_the_refusal_tells_is_honoured(made: Applications) -> N
     ends = rig.alive()[-1].end
     assert issued.expires == ends
     assert days(29) < ends - rig.clock.now() < days(30)
+
+
+@every_kind
+async def test_an_application_that_is_deleted_has_refused_nothing(made: Applications) -> None:
+    """A person may restore it within a month, with its credentials."""
+    rig = made()
+    held, rotator = Sensitive(rig.held), rig.rotator()
+    rig.directory.delete(rig.app)
+    with pytest.raises(NeedsHuman, match="knows no such application") as caught:
+        await rotator.accepts(rig.source, "", held)
+    assert "restore" in caught.value.fix
+    with pytest.raises(NotFound):
+        await rotator.lists(rig.source, rig.first.key_id)
+    rig.directory.restore(rig.app)
+    assert await rotator.lists(rig.source, rig.first.key_id)
+    assert await rotator.accepts(rig.source, "", held)
+
+
+async def test_an_incident_of_a_deleted_application_ends_once_that_is_restored(
+    rig: GraphRig,
+) -> None:
+    old = rig.managed()
+    await rig.handle(NAME)
+    rig.clock.advance(300)
+    rig.directory.delete(rig.app)
+    report = {"version": old.version, "compromised": True, "reason": "leaked"}
+    outcome = await rig.handle(NAME, **report)
+    assert outcome.result == "parked"
+    assert not (await rig.known(rig.source)).compromised.revoked
+    rig.directory.restore(rig.app)
+    await rig.handle(NAME, **report)
+    assert old.version in (await rig.known(rig.source)).compromised.revoked
+    assert old.value not in {password.secret for password in rig.alive()}
 
 
 @every_kind

@@ -119,7 +119,6 @@ async def test_a_certificate_that_was_removed_is_listed_no_more(rig: Certificate
     await rig.rotator().retire(rig.source, rig.first.key_id, issued.fields["certificate"])
     assert not await rig.rotator().lists(rig.source, rig.first.key_id)
     assert await rig.rotator().lists(rig.source, issued.credential_id)
-    assert not await rig.rotator().lists(f"{UNKNOWN}/certificates", issued.credential_id)
 
 
 async def test_what_was_removed_and_added_again_stays_in_the_list_once_it_is_in_use(

@@ -127,6 +127,7 @@ class Directory:
         self, now: Callable[[], datetime], entropy: Callable[[int], bytes], identities: Identities
     ) -> None:
         self.applications: dict[str, Application] = {}
+        self.deleted: dict[str, Application] = {}
         self.lags: tuple[timedelta, ...] = (NOW,)
         self.graph_lag = NOW
         self.removal_lag = NOW
@@ -156,6 +157,17 @@ class Directory:
         )
         self.applications[application.app_id] = application
         return application
+
+    def delete(self, application: Application) -> None:
+        """Delete an application softly, as a person does.
+
+        It can be restored within 30 days: https://learn.microsoft.com/graph/api/application-delete.
+        """
+        self.deleted[application.app_id] = self.applications.pop(application.app_id)
+
+    def restore(self, application: Application) -> None:
+        """Bring a deleted application back, with its credentials."""
+        self.applications[application.app_id] = self.deleted.pop(application.app_id)
 
     def grant(self, principal: Principal, *permissions: str) -> None:
         """Grant Graph's application permissions, such as Application.ReadWrite.OwnedBy."""
