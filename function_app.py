@@ -8,7 +8,7 @@ import azure.functions as func
 
 from api.access import entra
 from api.app import Api
-from api.requests import Request
+from api.requests import Request, query_of
 from api.route import Route
 from api.routes import ROUTES, arriving
 from cloud.settings import HOURLY
@@ -96,7 +96,7 @@ def serve(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpRespo
     async def handle(req: func.HttpRequest) -> func.HttpResponse:
         headers = {name.lower(): value for name, value in req.headers.items()}
         request = Request.arrived(
-            req.method, route.path, req.route_params, req.params, headers, req.get_body()
+            req.method, route.path, req.route_params, query_of(req.url), headers, req.get_body()
         )
         async with running(route.name):
             answer = await api().answer(route, request)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, get_args
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
@@ -19,13 +19,26 @@ from engine.errors import NotFound
 from engine.secret import SECRET_NAME, SecretRef
 from engine.state.policy import Policy
 
-__all__ = ["KEY_PARAMETER", "MAX_REASON", "Request", "stamp"]
+__all__ = ["KEY_PARAMETER", "MAX_REASON", "Request", "query_of", "stamp"]
 
 MAX_BODY = 16 * 1024
 """Bytes of a request's body that are looked at."""
 KEY_PARAMETER = "code"
 """The query's parameter in which the platform takes a function key; it is none of the API's own."""
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def query_of(url: str) -> dict[str, str]:
+    """Return a URL's parameters, those without a value as well: `?dry_run` must not act.
+
+    The host leaves those out of the parameters that it hands over, and hands the URL over whole
+    (Azure/azure-functions-host, GrpcMessageConversionExtensions.ToRpcHttp). As in those, what is
+    sent several times is joined by commas.
+    """
+    query: dict[str, list[str]] = {}
+    for name, text in parse_qsl(urlsplit(url).query, keep_blank_values=True):
+        query.setdefault(name, []).append(text)
+    return {name: ",".join(texts) for name, texts in query.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +113,9 @@ class Request:
         )
 
     def flag(self, name: str) -> bool:
-        """Read `?name=true`."""
-        text = self.query.get(name, "").lower()
-        if text not in ("", "true", "false"):
+        """Read `?name=true`. Without a value it is refused: who means true must not get false."""
+        text = self.query.get(name, "false").lower()
+        if text not in ("true", "false"):
             raise self._unreadable(name, f"send {name}=true, or leave it out")
         return text == "true"
 

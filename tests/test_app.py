@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,38 @@ def test_every_function_is_bounded_logged_and_flushed_under_its_own_name() -> No
         assert ast.unparse(call.args[0]) in (repr(function.name), "route.name")
         outside = [node for part in function.body if part is not block for node in ast.walk(part)]
         assert not [node for node in outside if isinstance(node, ast.Await)]
+
+
+SERVED = """
+import asyncio, json
+import azure.functions as func
+import function_app
+from api.answers import Answer
+
+class Seen:
+    async def answer(self, route, request):
+        return Answer(200, dict(request.query))
+
+function_app.api = Seen
+url = "https://app/api/secrets/prod/app-key/rotate?dry_run&dryRun=&wait=5"
+sent = func.HttpRequest("POST", url, params={"wait": "5"}, route_params={}, body=b"")
+served = function_app.serve(function_app.ROUTES[0])
+print(asyncio.run(served(sent)).get_body().decode())
+"""
+
+
+def test_a_parameter_without_a_value_reaches_the_api_although_the_host_leaves_it_out() -> None:
+    """`?dry_run` would act otherwise, and so would whatever is mistyped."""
+    run = subprocess.run(
+        [sys.executable, "-c", SERVED],
+        env=environment(),
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    seen = json.loads(run.stdout.splitlines()[-1])
+    assert seen == {"dry_run": "", "dryRun": "", "wait": "5"}
 
 
 def test_event_grid_starts_its_function(functions: dict[str, list[dict[str, Any]]]) -> None:

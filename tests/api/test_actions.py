@@ -301,7 +301,7 @@ async def test_a_forced_rotation_inside_the_overlap_is_a_409_that_says_until_whe
         {"version": "x"},
     ],
 )
-@pytest.mark.parametrize("dry_run", ["", "true"])
+@pytest.mark.parametrize("dry_run", ["false", "true"])
 async def test_an_unreadable_body_is_a_400_with_what_to_send(body: object, dry_run: str) -> None:
     problem = await refused(scene(), 400, body, dry_run=dry_run)
     assert '{"force": bool, "compromised": bool, "reason": text}' in problem["fix"]
@@ -313,9 +313,10 @@ async def test_every_problem_of_a_body_is_told() -> None:
     assert all(name in problem["detail"] for name in ("force", "reason", "colour"))
 
 
-@pytest.mark.parametrize("value", ["yes", "1", "0", "tru", "x" * 5000])
+@pytest.mark.parametrize("value", ["", " ", "yes", "1", "0", "tru", "true,true", "x" * 5000])
 async def test_a_dry_run_value_that_is_none_is_a_400_and_never_a_rotation(value: str) -> None:
     problem = await refused(scene(), 400, dry_run=value)
+    assert "dry_run=true" in problem["fix"]
     assert "dry_run" in problem["detail"]
     assert len(problem["detail"]) < 100
 
@@ -438,7 +439,7 @@ async def test_a_reason_is_cut_and_kept_out_of_the_way(body: object, kept: str) 
 async def test_no_answer_ever_shows_a_value() -> None:
     rig = scene(template=CONNECTION_STRING)
     keys = [key.value for key in rig.world.accounts["appdata"].keys.values()]
-    for dry_run in ("", "true"):
+    for dry_run in ("false", "true"):
         answer = await ask(rig.api(), dry_run=dry_run)
         assert not any(key in answer.text() for key in keys)
 

@@ -12,6 +12,7 @@ from api.answers import Answer
 from api.app import MOST_REQUESTS
 from api.concurrency_limit import ConcurrencyLimit
 from api.requests import Request as ApiRequest
+from api.requests import query_of
 from api.route import Route
 from api.routes import METHODS, ROUTES, allowed, arriving, document
 from simulator.reach.transport import Call
@@ -28,6 +29,22 @@ async def by(method: str, called: Route, rig: Rig | None = None) -> Answer:
     """Send a request by a method that may be none of the call's."""
     request = ApiRequest.arrived(method, called.path, PATH, {}, {}, b"")
     return await (rig or scene()).api().answer(called, request)
+
+
+@pytest.mark.parametrize(
+    ("query", "read"),
+    [
+        ("", {}),
+        ("?", {}),
+        ("?dry_run", {"dry_run": ""}),
+        ("?dryRun=&wait=5", {"dryRun": "", "wait": "5"}),
+        ("?dry_run=true&dry_run=false", {"dry_run": "true,false"}),
+        ("?name=a+b%2Fc&=x", {"name": "a b/c", "": "x"}),
+        ("?vault=%ed%a0%80", {"vault": "\ufffd" * 3}),
+    ],
+)
+def test_a_parameter_without_a_value_is_a_parameter(query: str, read: dict[str, str]) -> None:
+    assert query_of("https://app.azurewebsites.net/api/secrets" + query) == read
 
 
 @EVERY

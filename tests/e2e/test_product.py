@@ -130,6 +130,8 @@ def test_a_path_answers_every_method_and_a_vault_by_whatever_names_it(running: P
         ("PATCH", "/api/policy", 405),
         ("GET", f"/api/secrets/{VAULT}/media-kye", 404),
         ("GET", "/api/secrets?Limit=1", 400),
+        ("POST", f"/api/secrets/{VAULT}/media-key/rotate?dry_run", 400),
+        ("POST", f"/api/secrets/{VAULT}/media-key/rotate?dryRun=", 400),
     ):
         answered, allow, body = sent(running, method, path)
         assert answered == status, (method, path)
