@@ -71,6 +71,8 @@ class Api:
                 demand(caller, route.role)
                 same_site(route.method, request.headers)
             request.known(route.query)
+            if route.body:
+                request.whole()
             wait = request.number("wait", 0, MOST_WAIT) if "wait" in route.query else 0
             async with bounded(ANSWER_SECONDS, "the request"):
                 with self._limit(route, request, wait).let_in():

@@ -25,6 +25,9 @@ MAX_BODY = 16 * 1024
 """Bytes of a request's body that are looked at."""
 KEY_PARAMETER = "code"
 """The query's parameter in which the platform takes a function key; it is none of the API's own."""
+CHUNKED = "transfer-encoding"
+KEPT = ("reason", "document")
+"""Members of bodies that are kept as they came, and shown on pages."""
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -98,7 +101,7 @@ class Request:
     def known(self, parameters: Iterable[str]) -> None:
         """Refuse every parameter but these: a mistyped `dry_run` that is passed over would act."""
         for name, text in self.query.items():
-            if any("\ud800" <= letter <= "\udfff" for letter in text):
+            if _is_half(name + text):
                 raise self._unreadable(name, "send text in UTF-8")
         names = tuple(parameters)
         unknown = [name for name in self.query if name not in names and name != KEY_PARAMETER]
@@ -111,6 +114,17 @@ class Request:
             fix=fix + (f"it takes {', '.join(names)}" if names else "it takes no parameters"),
             flaws=[Flaw("it is unknown", parameter=name[:127]) for name in unknown],
         )
+
+    def whole(self) -> None:
+        """Refuse a body that the host has kept back: what it says would be taken for nothing.
+
+        The host hands over a body only where Content-Length says how long it is
+        (Azure/azure-functions-host, GrpcMessageConversionExtensions.ToRpcHttp).
+        """
+        if CHUNKED in self.headers and not self.body:
+            what = "the body has no length"
+            flaws = [Flaw(what, header=CHUNKED)]
+            raise BadRequest(what, fix="send Content-Length, not chunks", flaws=flaws)
 
     def flag(self, name: str) -> bool:
         """Read `?name=true`. Without a value it is refused: who means true must not get false."""
@@ -187,9 +201,16 @@ def _flaws(data: Mapping[str, Any], shape: type[Body]) -> Iterable[Flaw]:
     for key, kind in kinds.items():
         if key in data and type(data[key]) is not kind:
             yield Flaw(f"{key} is not a {kind.__name__}", pointer=f"#/{key}")
+        elif key in KEPT and _is_half(data.get(key, "")):
+            yield Flaw(f"{key} holds half of a character: send text in UTF-8", pointer=f"#/{key}")
     for key in shape.__struct_fields__:
         if key not in data and key in required(shape):
             yield Flaw(f"{key} is missing", pointer=f"#/{key}")
+
+
+def _is_half(text: str) -> bool:
+    """Return whether a text holds half of a surrogate pair: nothing that holds it can be sent."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _kinds(shape: type[Body]) -> dict[str, type]:
