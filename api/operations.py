@@ -123,13 +123,20 @@ def look(
         raise NotFound(what, where=str(operation.ref), fix="see its history")
     place = ids.index(operation.id)
     made = _made(operation, versions[:place], records)
-    if made is current or not place:
-        marked = marked_since(engine.policy.applied(current), engine.clock.now())
-        if marked and marked >= operation.since:
-            return Found("failed", current.version, current.tags.get(REASON, ""))
+    is_restored = made and any(made.version in record.history.copies for record in records)
+    failed = _failed(engine, operation, current)
+    if operation.verb == "retire" and place and not is_restored:
+        older = {version.version for version in versions[place + 1 :]}
+        is_left = older & _owed(current, records)
+        going = failed or Found("running", current.version)
+        return going if is_left else Found("succeeded", current.version)
+    if failed and (made is current or not place):
+        return failed
     if not place:
         return _before(engine, operation, current, records)
-    if made:
+    # What the version tells of: a restore only where it is one, a retirement never.
+    is_its_own = {"restore": is_restored or not records, "retire": False}.get(operation.verb, True)
+    if made and is_its_own:
         # A credential that was to be cut off must be gone as well.
         is_owed = operation.compromised and versions[place].version in _owed(made, records)
         return Found("running" if is_owed else "succeeded", made.version)
@@ -138,6 +145,14 @@ def look(
     return Found(
         "superseded", current.version, "another version was written before this operation began"
     )
+
+
+def _failed(engine: Engine, operation: Operation, current: Version) -> Found | None:
+    """Return that a secret has been marked since; None if it has not."""
+    marked = marked_since(engine.policy.applied(current), engine.clock.now())
+    if not marked or marked < operation.since:
+        return None
+    return Found("failed", current.version, current.tags.get(REASON, ""))
 
 
 def _made(

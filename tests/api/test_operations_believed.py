@@ -118,3 +118,48 @@ async def test_without_the_records_the_tags_tell_how_an_operation_goes() -> None
     assert (await followed(rig, accepted)).body["status"] == "running", "it is to be retired"
     rig.tag(NAME, RekeyRetire=None)
     assert (await followed(rig, accepted)).body["status"] == "succeeded"
+
+
+async def test_a_restore_has_not_succeeded_because_a_leak_was_cut_off_first() -> None:
+    rig = scene()
+    await rig.work(NAME)
+    accepted = await ask(rig.api(), action="restore")
+    await rig.work(NAME, compromised=True)
+    assert (await followed(rig, accepted)).body["status"] == "superseded"
+    (message,) = rig.messages("rotations")
+    await rig.service().rotate(json.dumps(message), 1)
+    assert (await followed(rig, accepted)).body["status"] == "superseded"
+
+
+async def test_a_retirement_has_not_succeeded_because_what_it_was_to_revoke_was_restored() -> None:
+    rig = scene()
+    await rig.work(NAME)
+    rig.clock.advance(8 * 86_400)
+    accepted = await ask(rig.api(), action="retire")
+    await rig.work(NAME, action="restore")
+    assert len(rig.vault.versions(NAME)) == 3
+    assert (await followed(rig, accepted)).body["status"] == "superseded"
+
+
+@pytest.mark.parametrize("owed", [True, False])
+async def test_a_retirement_is_judged_by_what_is_left_although_a_person_wrote_a_version(
+    *, owed: bool
+) -> None:
+    rig = scene()
+    await rig.work(NAME)
+    rig.clock.advance(8 * 86_400)
+    accepted = await ask(rig.api(), action="retire")
+    if not owed:
+        await rig.work(NAME, action="retire")
+    rig.vault.put(NAME, rig.latest(NAME).value, tags=rig.tags(NAME))
+    status = "running" if owed else "succeeded"
+    assert (await followed(rig, accepted)).body["status"] == status
+
+
+async def test_without_the_records_a_restore_is_told_by_its_tags() -> None:
+    rig = scene()
+    await rig.work(NAME)
+    accepted = await ask(rig.api(), action="restore")
+    await rig.work(NAME, action="restore")
+    refuse(rig, 403, "Forbidden", lambda sent: "comp=list" in sent.url, times=99)
+    assert (await followed(rig, accepted)).body["status"] == "succeeded"
