@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -139,5 +140,6 @@ def _headers(error: RekeyError) -> dict[str, str]:
     if isinstance(error, NotAllowed):
         return {"Allow": ", ".join(error.methods)}
     if isinstance(error, TransientError):
-        return {"Retry-After": str(int(error.retry_after or RETRY_SECONDS))}
+        # Never zero: whoever comes back at once is refused again.
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after or RETRY_SECONDS)))}
     return {}

@@ -62,7 +62,7 @@ class Api:
         return answer.private(without_body=request.method == "HEAD")
 
     async def _answer(self, route: Route, request: Request) -> Answer:
-        caller = NOBODY
+        caller, begun = NOBODY, self.service.engine.clock.monotonic()
         try:
             if request.method not in route.methods:
                 raise NotAllowed(request.method, allowed(route.path))  # noqa: TRY301 - answered like any other problem
@@ -77,11 +77,10 @@ class Api:
             async with bounded(ANSWER_SECONDS, "the request"):
                 with self._limit(route, request, wait).let_in():
                     answer = await self._carry_out(route, request, caller)
-            return (
-                await self._waited(request, answer, wait)
-                if wait and "Location" in answer.headers
-                else answer
-            )
+            if not wait or "Location" not in answer.headers:
+                return answer
+            passed = self.service.engine.clock.monotonic() - begun
+            return await self._waited(request, answer, wait, passed)
         except RekeyError as error:
             answer = problem(error, request.url)
             self._refused(route, request, caller, error, answer.status)
@@ -119,7 +118,8 @@ class Api:
             if route.method != "GET" and not request.flag("dry_run"):
                 # Before anything is sent: an act without its record would be worse than a record
                 # without its act.
-                self._record("asked", route, request, caller, _reason(route, request))
+                status = _done(answer).status
+                self._record("asked", route, request, caller, _reason(route, request), status)
             return answer
 
         if route.method == "GET" or route.confidential:
@@ -141,8 +141,8 @@ class Api:
                 what, fix="see the app's log, under rekey.policy", retry_after=error.retry_after
             ) from None
 
-    async def _waited(self, request: Request, accepted: Answer, wait: int) -> Answer:
-        """Wait for the end of what was accepted.
+    async def _waited(self, request: Request, accepted: Answer, wait: int, passed: float) -> Answer:
+        """Wait for the end of what was accepted, `wait` seconds from the request's arrival.
 
         Where that does not come in time, answer as without waiting.
         """
@@ -150,9 +150,10 @@ class Api:
         path = {**request.path, "operation": location.path.rpartition("/")[2]}
         polled = replace(request, path=path, query=dict(parse_qsl(location.query)))
         try:
-            with self.waits.let_in():
-                engine = await self.service.ready()
-                ended = await follow(engine, Operation.of(engine, polled), wait)
+            async with bounded(ANSWER_SECONDS - passed, "the wait"):
+                with self.waits.let_in():
+                    engine = await self.service.ready()
+                    ended = await follow(engine, Operation.of(engine, polled), wait - passed)
         except Exception as error:  # noqa: BLE001 - it is accepted all the same: sending it again could do it twice
             errors.warning("an accepted request's end could not be seen: %s", type(error).__name__)
             return accepted
@@ -172,7 +173,7 @@ class Api:
 
     @staticmethod
     def _record(
-        result: str, route: Route, request: Request, caller: Caller, why: str, status: int = 202
+        result: str, route: Route, request: Request, caller: Caller, why: str, status: int
     ) -> None:
         """Write the audit record of one call by hand."""
         entry = {

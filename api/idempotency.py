@@ -19,7 +19,7 @@ from datetime import datetime
 from api.access import Caller
 from api.answers import Answer, BadRequest, Flaw
 from api.errors import KeyMissing, KeyReused
-from api.requests import Request, stamp
+from api.requests import KEY_PARAMETER, Request, stamp
 from engine.engine import Engine
 from engine.ports import Memory
 from engine.state.incident import USUAL, Danger, Incident
@@ -27,6 +27,8 @@ from engine.state.request import WorkItem
 from engine.state.sweep_order import SweepOrder
 
 HEADER = "idempotency-key"
+BESIDE = (KEY_PARAMETER, "wait")
+"""Parameters that say nothing of what is to be done: a repetition may wait longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,8 @@ async def once(
             flaws=[Flaw("it is malformed", header=HEADER)],
         )
     digest = _digest(caller.id, request.url, key)
-    fingerprint = _digest(
-        request.method, json.dumps(sorted(request.query.items())), request.body.hex()
-    )
+    query = sorted((name, text) for name, text in request.query.items() if name not in BESIDE)
+    fingerprint = _digest(request.method, json.dumps(query), request.body.hex())
     if (earlier := await memory.recall(digest)) is None:
         considered = await consider()
         if isinstance(considered, Answer):

@@ -81,7 +81,7 @@ class Found:
     reason: str = ""
 
 
-async def follow(engine: Engine, operation: Operation, wait: int) -> Answer:
+async def follow(engine: Engine, operation: Operation, wait: float) -> Answer:
     """Tell how an operation goes; waits so many seconds for its end."""
     ends = engine.clock.monotonic() + wait
     pauses = chain(FIRST_PAUSES, repeat(PAUSE))

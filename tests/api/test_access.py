@@ -189,9 +189,10 @@ async def test_every_call_that_acts_or_is_refused_is_recorded_with_who_and_why(
     await ask(api, headers=principal("Rekey.Reader"))
     await ask(api, {"reason": "audit finding 7"}, headers=principal("Rekey.Operator"))
     await ask(api, action="retire", headers=principal("Rekey.Operator"))
+    await ask(api, action="unpark", headers=principal("Rekey.Operator"))
     entries = [json.loads(log.message) for log in caplog.records if log.name == "rekey.audit"]
     ended = [(entry["result"], entry["status"]) for entry in entries]
-    assert ended == [("refused", 403), ("asked", 202), ("declined", 409)]
+    assert ended == [("refused", 403), ("asked", 202), ("declined", 409), ("asked", 200)]
     assert (entries[0]["action"], entries[0]["secret"]) == ("rotate", NAME)
     assert entries[0]["requested_by"] == "jane@contoso.com (0b0e-jane)"
     assert entries[1]["why"] == "audit finding 7"

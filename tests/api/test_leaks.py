@@ -328,6 +328,14 @@ async def test_a_flood_of_one_reporter_keeps_out_nobody_elses_report(rig: Policy
     assert len(rig.messages("rotations")) == 1
 
 
+async def test_who_reports_too_much_is_never_told_to_come_back_at_once(rig: PolicyRig) -> None:
+    api = rig.api()
+    for n in range(31):
+        answer = await leak(api, f"false-report-{n:04}")
+        rig.clock.advance(1.98)
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
+
+
 async def test_a_text_of_which_no_digest_can_be_made_is_looked_up_as_well() -> None:
     body = b'{"value": "\\ud800 none-of-ours-at-all"}'
     answer = await send(leaky().api(), "http_leak", body=body)

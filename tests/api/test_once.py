@@ -64,6 +64,13 @@ async def test_with_another_key_each_a_forced_rotation_is_one_more_each_time() -
     assert len(versions) == 2
 
 
+async def test_a_repetition_may_wait_longer_and_come_with_another_function_key() -> None:
+    rig = scene(days_left=80)
+    first = await keyed(rig, wait="1", code="old")
+    assert (await keyed(rig, wait="2", code="new")).body == first.body
+    assert len(rig.messages("rotations")) == 1
+
+
 @pytest.mark.parametrize(
     ("body", "query"), [({"force": True, "reason": "another"}, {}), (FORCE, {"dry_run": "true"})]
 )

@@ -10,6 +10,8 @@ import pytest
 
 from api.answers import Answer
 from api.app import Api
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
 from tests.shared.delivery import Delivery
 from tests.shared.policies import PolicyRig
 from tests.shared.rig import Rig
@@ -172,6 +174,19 @@ async def test_who_waits_is_answered_as_soon_as_it_ends_and_not_later_than_asked
     ended = await follow(api, accepted, wait="30")
     assert ended.body["status"] == "succeeded"
     assert rig.clock.now() == began
+
+
+async def test_what_it_took_to_accept_a_request_counts_as_waited() -> None:
+    """Azure cuts every call off after 230 seconds, and its caller would send it again."""
+    rig, late = scene(), iter([150])
+
+    async def slow(_: Request, call: Call) -> Response:
+        rig.clock.advance(next(late, 0))
+        return await call()
+
+    began = rig.clock.now()
+    assert (await ask(rig.api(slow), wait="120")).status == 202
+    assert (rig.clock.now() - began).total_seconds() < 160
 
 
 async def test_a_request_can_wait_for_its_own_end() -> None:
