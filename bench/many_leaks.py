@@ -130,7 +130,8 @@ class Crowd:
         assert len(judged) == len(results), results
         self.changes.clear()
         accepted = self.rig.clock.now()
-        await asyncio.gather(post(engine, judged), self.work())
+        posted, _ = await asyncio.gather(post(engine, judged), self.work())
+        assert posted == judged, posted
         return accepted
 
     async def report_singly(self, most: int) -> None:

@@ -41,7 +41,7 @@ async def leak(session: Session, args: Namespace) -> int:
     reports = Reports()
     sent = [Finding(value, feed, place, caller, act=args.yes) for value, place in findings]
     results = await judge(engine, reports, sent)
-    await post(engine, [result for result in results if isinstance(result, Queued)])
+    results = await post(engine, results)
     results += await besides(engine, reports, sent, results)
     answers = [result.answer.body for result in results if isinstance(result, Queued)]
     problems = [result for result in results if isinstance(result, BaseException)]
@@ -90,15 +90,27 @@ async def besides(
     return further
 
 
-async def post(engine: Engine, judged: Sequence[Queued]) -> None:
-    """Post what they come to: the most dangerous first, as fast as Azure allows."""
+async def post(
+    engine: Engine, results: Sequence[Queued | BaseException]
+) -> list[Queued | BaseException]:
+    """Post what they come to: the most dangerous first, as fast as Azure allows.
+
+    Return the results, with the problem of each that could not be posted in its place.
+    """
+    judged = [result for result in results if isinstance(result, Queued)]
     ordered = sorted(judged, key=lambda queued: queued.danger)
     leaks = [queued for queued in ordered if queued.incident]
     sources = [queued.incident.source for queued in leaks if queued.incident]
     due = list(zip(leaks, revocation_starts(sources), strict=True))
     due += [(queued, 0.0) for queued in ordered if not queued.incident]
+    failed = dict[int, BaseException]()
     for some in batched(due, AT_ONCE, strict=False):
-        await asyncio.gather(*(queued.post(engine, delay) for queued, delay in some))
+        posting = (queued.post(engine, delay) for queued, delay in some)
+        outcomes = await asyncio.gather(*posting, return_exceptions=True)
+        for (queued, _), outcome in zip(some, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                failed[id(queued)] = outcome
+    return [failed.get(id(result), result) for result in results]
 
 
 def _read() -> str:

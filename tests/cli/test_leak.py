@@ -13,6 +13,7 @@ import pytest
 
 from cli.codes import Exit
 from leaks.feeds import READERS
+from simulator.wire import Request
 from tests.cli.desk import Desk, Ran, managing
 from tests.shared.scene import refuse
 
@@ -227,6 +228,27 @@ def test_an_unjudged_finding_keeps_no_other_leak_alive(monkeypatch: pytest.Monke
     assert ran.code == Exit.AZURE, ran.err
     (item,) = desk.messages("rotations")
     assert item["secret"] == "billing"
+
+
+def test_a_leak_that_cannot_be_stored_keeps_no_other_one_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk, refused = a_desk(), set[str]()
+    for number in range(20):
+        desk.secret(f"key-{number:02}", desk.account(f"account{number}"), days_left=80)
+    text = "\n".join(line(desk.latest(f"key-{at:02}").value) for at in range(20))
+
+    def the_first(request: Request) -> bool:
+        if request.method == "PUT" and "incidents/" in request.path and not refused:
+            refused.add(request.path)
+        return request.method == "PUT" and request.path in refused
+
+    refuse(desk, 503, "ServerBusy", the_first, 99)
+    ran = leak(desk, text, "--from", "trufflehog", "--yes", "--json", monkeypatch=monkeypatch)
+    assert (ran.code, len(refused)) == (Exit.AZURE, 1)
+    posted = {item["secret"] for item in desk.messages("rotations")}
+    assert len(posted) == 19
+    assert {answer["secret"] for answer in json.loads(ran.out)["leaks"]} == posted
 
 
 @pytest.mark.parametrize(
