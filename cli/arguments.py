@@ -17,7 +17,7 @@ from engine import VERSION as RELEASE
 EPILOG = (
     "Exit codes: 0 fine, 1 something was found, 2 usage, 3 settings, 4 Azure, 5 declined, 6 "
     "still running,"
-    " 130 interrupted."
+    " 7 failed, 130 interrupted."
 )
 VERB_HELP = {
     "rotate": "rotate a secret if it is due, or at once with --force",

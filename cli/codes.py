@@ -24,6 +24,8 @@ class Exit(IntEnum):
     """Rekey refused, with its reason; nothing was changed."""
     RUNNING = 6
     """The operation has not come to its end in the time that was given."""
+    FAILED = 7
+    """What nobody foresaw, such as a full disk under the output."""
     INTERRUPTED = 130
     """Ctrl-C."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from api.requests import Request
 from engine.engine import Engine
@@ -24,7 +24,9 @@ NAMED = 5
 def short_name(text: str) -> str:
     """Return a vault's short name, by which paths name it; a vault's URL will do."""
     address = text.strip().rstrip("/").lower()
-    return SecretRef(address, "").vault_name if address.startswith("https://") else address
+    with suppress(ValueError):  # What is no URL, such as https://[x, is no vault's name either.
+        return SecretRef(address, "").vault_name if address.startswith("https://") else address
+    return address
 
 
 def vault(policy: Policy, text: str) -> str:

@@ -81,6 +81,6 @@ def moment(text: str) -> str:
     """Read a time as answers write it, and return it in the form that the HTTP API takes."""
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC).strftime(STAMP)
+    except (ValueError, OverflowError):
         raise ArgumentTypeError("write a time such as 2026-11-25T09:00:00Z") from None
-    return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC).strftime(STAMP)

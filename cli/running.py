@@ -10,7 +10,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -38,21 +38,42 @@ def carry_out(args: Namespace, env: Mapping[str, str], parts: Connections | None
     )
     code: int = Exit.FINE
     try:
-        terminal = terminal.asking(compiled(args.query))
-        code = asyncio.run(_command(args, env, parts or Connections(), terminal))
+        code = _ended(args, env, parts or Connections(), terminal)
         sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has read enough.
+        _drop_output()
+    except Exception as error:  # noqa: BLE001 - a traceback ends in 1: "something was found"
+        code = Exit.FAILED
+        reason = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+        what = f"the command failed: {type(error).__name__}{reason}"
+        if reason:
+            _drop_output()
+        with suppress(OSError):
+            terminal.problem(RekeyError(what, fix="look at the state, then run it again"), code)
+    return code
+
+
+def _ended(args: Namespace, env: Mapping[str, str], parts: Connections, terminal: Terminal) -> int:
+    """Run the command to one of its own ends."""
+    try:
+        terminal = terminal.asking(compiled(args.query))
+        return asyncio.run(_command(args, env, parts, terminal))
     except RekeyError as error:
         code = exit_of(error)
         terminal.problem(error, code)
+        return code
     except NothingRead as end:
-        code = end.code
+        return end.code
     except KeyboardInterrupt:
         terminal.progress("")
-        code = Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever reads has read enough; Python must not complain when it closes the stream.
+        return Exit.INTERRUPTED
+
+
+def _drop_output() -> None:
+    """Drop what cannot be written: Python would complain of it when it closes the stream."""
+    with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code
 
 
 def _command(

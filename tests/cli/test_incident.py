@@ -97,6 +97,11 @@ def test_an_incident_that_covers_nothing_is_something_to_look_at(desk: Desk) -> 
     desk.run("incident", "report", accepted.body["id"]).ends(1, "nothing in scope")
 
 
+def test_a_dry_run_that_covers_nothing_is_something_to_look_at(desk: Desk) -> None:
+    ran = desk.run("incident", "begin", "--name", "nothing-*", "--reason", "x", "--dry-run")
+    ran.ends(1, "secrets", "0")
+
+
 def test_it_is_followed_until_the_time_is_up(desk: Desk) -> None:
     before = desk.clock.now()
     assert begin(desk, "--yes", "--wait", "30").code == 6

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,9 @@ from engine.errors import (
 from simulator.reach.transport import SimulatedTransport
 from tests.cli.desk import Desk
 from tests.shared.policies import EMPTY, OWN
+
+ROOT = Path(__file__).parents[2]
+NOBODY = "77359a35-0592-523e-890e-491d65ee2142"
 
 
 class Screen(io.StringIO):
@@ -114,6 +120,69 @@ def test_what_cannot_be_read_is_wrong_usage_and_asks_azure_nothing(line: str) ->
     desk = Desk()
     desk.run(*line.split()).ends(Exit.USAGE, "usage: rekey")
     assert desk.world.exchanges == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "doctor --vault https://[x",
+        f"wait app-key --operation {NOBODY} --since 0001-01-01T00:00:00+05:00",
+        f"wait app-key --operation {NOBODY} --since 9999-12-31T23:59:59-05:00",
+    ],
+)
+def test_what_python_cannot_take_apart_is_refused_like_all_else(line: str) -> None:
+    assert Desk().run(*line.split()).code in (Exit.USAGE, Exit.DECLINED)
+
+
+def typed(shell: str, **env: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the installed command's entry by a shell; `rekey` writes one table's word and an ellipsis."""
+    program = (
+        "from cli import running\n"
+        "async def show(terminal, args): terminal.line('caf\u00e9\u2026' * 999)\n"
+        "running._command = lambda args, env, parts, terminal: show(terminal, args)\n"
+        "from cli import main\n"
+        "raise SystemExit(main.run())\n"
+    )
+    run = ["bash", "-c", f'rekey() {{ "{sys.executable}" -c "$PROGRAM" status; }}; {shell}']
+    env = {**os.environ, "PROGRAM": program, **env}
+    return subprocess.run(run, env=env, cwd=ROOT, capture_output=True, check=False)  # noqa: S603 - nobody else's input
+
+
+@pytest.mark.parametrize(
+    ("shell", "code", "said"),
+    [
+        ("rekey > /dev/full", Exit.FAILED, b"No space left on device"),
+        ("rekey > /dev/full 2>&1", Exit.FAILED, b""),
+        ("rekey >&-", Exit.FINE, b""),
+        ("rekey 2>&- <&-", Exit.FINE, b""),
+        ("rekey | true; exit ${PIPESTATUS[0]}", Exit.FINE, b""),
+    ],
+)
+def test_output_that_cannot_be_written_never_ends_like_a_finding(
+    shell: str, code: int, said: bytes
+) -> None:
+    ran = typed(shell)
+    assert (ran.returncode, ran.stderr.count(b"\n")) == (code, int(bool(said))), ran
+    assert said in ran.stderr
+
+
+def test_a_letter_that_a_terminal_lacks_ends_no_run() -> None:
+    ran = typed("rekey", PYTHONIOENCODING="ascii")
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert ran.stdout.startswith(rb"caf\xe9\u2026")
+
+
+def test_what_nobody_foresaw_is_one_line_without_its_text_and_no_finding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: object) -> None:
+        raise KeyError("hunter2")
+
+    monkeypatch.setattr("cli.running.compiled", fail)
+    ran = Desk().run("status")
+    assert (ran.code, ran.out) == (Exit.FAILED, "")
+    assert ran.err.startswith("rekey: the command failed: KeyError")
+    assert "hunter2" not in ran.err
 
 
 def test_every_wrong_setting_is_told_at_once() -> None:
