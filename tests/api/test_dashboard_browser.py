@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from cli.query import FORMULA
 from engine.state.entry import NEEDS_A_PERSON, STATES
 from simulator_tests.host.waiting import wait_for
 from tests.api.inventory import Inventory, many, varied
@@ -338,6 +339,8 @@ def test_several_are_tried_again_with_one_reason_and_a_refusal_is_named(visit: S
 def test_what_is_shown_is_exported_and_no_cell_is_a_formula(visit: Start) -> None:
     rig = varied()
     rig.add("odd", Owner='=HYPERLINK("x")')
+    for number, first in enumerate(FORMULA):
+        rig.add(f"formula-{number}", Owner=f"{first}1")
     page = visit(rig).loaded("?state=ok")
     with page.expect_download() as download:
         page.get_by_role("button", name="Export as CSV").click()
@@ -345,6 +348,8 @@ def test_what_is_shown_is_exported_and_no_cell_is_a_formula(visit: Start) -> Non
     lines = download.value.path().read_text().splitlines()
     assert lines[0] == "secret,vault,state,owner,kind,due,expires,reason,fix"
     assert len(lines) == 1 + rows(page).count()
+    owners = [line.split(",")[3] for line in lines if line.startswith('"formula-')]
+    assert sorted(owners) == sorted(f'"\'{first}1"' for first in FORMULA)
     (odd,) = [line for line in lines if line.startswith('"odd"')]
     assert odd.split(",")[:4] == ['"odd"', '"prod"', '"ok"', '"\'=HYPERLINK(""x"")"']
 

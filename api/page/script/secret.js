@@ -40,8 +40,8 @@
       button.disabled = true;
       say("Sent…", "outcome");
       try {
-        const { follow } = await act(form.dataset.path, { ...JSON.parse(form.dataset.body), reason }, key);
-        const end = await followed(follow);
+        const { body, follow } = await act(form.dataset.path, { ...JSON.parse(form.dataset.body), reason }, key);
+        const end = follow ? await followed(follow) : body; // What is done at once has no address to follow.
         say(`It ${end.status === "running" ? "is still running" : end.status}${end.reason ? `: ${end.reason}` : "."}`, "outcome");
         by("again").hidden = false;
       } catch (error) {
