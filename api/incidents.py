@@ -17,6 +17,7 @@ from api.answers import Answer, BadRequest, Flaw
 from api.idempotency import HEADER, Queued, need_key
 from api.request_models import IncidentBody
 from api.requests import Request, stamp
+from api.similar_names import no_such_version
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
 from engine.secret import SECRET_NAME, VERSION_ID, SecretRef
@@ -41,7 +42,7 @@ NARROWING = ("vault", "name", "source")
 NAME = re.compile(r"[0-9A-Za-z*-]{0,127}")
 POLL_SECONDS = 15
 NAMING_SECONDS = 8.0
-"""How long the answer waits for the names of deleted secrets: what leaked must not."""
+"""How long the answer waits for what is only to be named or checked: what leaked must not."""
 REPORT = "rekey-incident-report/1"
 """The shape of a report. A field may be added to it; another shape gets another number."""
 MOST = 50
@@ -51,7 +52,9 @@ MOST = 50
 async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | Answer:
     """POST /api/incidents: one order a vault; a dry run names what would be cut off."""
     sent = request.read(IncidentBody)
-    incident = await _placed(engine, _incident(engine, request, sent, caller))
+    incident = _incident(engine, request, sent, caller)
+    await _known(engine, incident)
+    incident = await _placed(engine, incident)
     if request.flag("dry_run"):
         (progress,) = await counted(engine, [incident])
         return Answer.of(
@@ -64,6 +67,24 @@ async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | An
     shown = {**_shown(incident).body(), "named": named, "status": "queued"}
     answer = Answer.of(202, models.view(models.IncidentQueued, shown), headers)
     return Queued(messages(incident), answer, incident)
+
+
+async def _known(engine: Engine, incident: Incident) -> None:
+    """Refuse a version that its secret never had: nobody could prove that it is refused.
+
+    Its secret would wait for that proof for good. A leak itself waits for nothing: where nobody can
+    tell, it is accepted.
+    """
+    if not incident.version:
+        return
+    ref, unknown = SecretRef(incident.vaults[0], incident.name), None
+    try:
+        async with asyncio.timeout(NAMING_SECONDS):
+            unknown = await no_such_version(engine, ref, incident.version)
+    except (TimeoutError, RekeyError) as error:
+        log.warning("whether %s has version %s is not known: %s", ref, incident.version, error)
+    if unknown:
+        raise unknown
 
 
 async def _placed(engine: Engine, incident: Incident) -> Incident:

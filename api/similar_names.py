@@ -1,4 +1,4 @@
-"""A secret that is not there: say so, and which names come near to the one that was sent."""
+"""A secret or version that is not there: say so, and what comes near to what was sent."""
 
 from __future__ import annotations
 
@@ -22,6 +22,22 @@ async def no_such(engine: Engine, ref: SecretRef) -> NotFound:
         else "GET /api/secrets lists those that there are"
     )
     return NotFound("there is no such secret", where=str(ref), fix=fix)
+
+
+async def no_such_version(engine: Engine, ref: SecretRef, version: str) -> NotFound | None:
+    """Return the problem if a secret that is there has never had this version, else None.
+
+    What its vault has lost may still be known to a record. Raises what keeps one from telling.
+    """
+    shown = [str(it.version) async for it in engine.vaults.versions(ref)]
+    if not shown or version in shown:
+        return None
+    records = [await engine.leases.peek(listed.source) for listed in await engine.known(ref)]
+    if any(record.knows(version) for record in records if record):
+        return None
+    near = [known for known in shown if known.startswith(version)][:MOST]
+    fix = f"did you mean {' or '.join(near)}?" if near else "see its history"
+    return NotFound(f"this secret has no version {version}", where=str(ref), fix=fix)
 
 
 async def _near(engine: Engine, ref: SecretRef) -> list[str]:

@@ -240,6 +240,37 @@ async def test_an_unknown_vault_is_a_404() -> None:
     assert (await begin(scattered().api(), vault="foreign")).status == 404
 
 
+@pytest.mark.parametrize("query", [{}, {"dry_run": "true"}])
+@pytest.mark.parametrize("sent", ["begins like it", "another secret's", "mistyped"])
+async def test_a_version_that_its_secret_never_had_is_a_404_and_parks_nothing(
+    rig: Rig, sent: str, query: dict[str, str]
+) -> None:
+    """Key Vault deletes no single version, and nobody could prove that this one is refused."""
+    whole = str(rig.latest("app-one").version)
+    others = str(rig.latest("app-two").version)
+    version = {"begins like it": whole[:8], "another secret's": others}.get(sent, "0" * 32)
+    with unchanged(rig):
+        answer = await begin(rig.api(), query, vault="prod", name="app-one", version=version)
+    assert answer.status == 404
+    assert (whole in answer.body["fix"]) == (sent == "begins like it")
+
+
+async def test_a_leaked_version_waits_for_no_vault_that_cannot_be_listed(rig: Rig) -> None:
+    refuse(rig, 403, "Forbidden", lambda sent: sent.path.endswith("/app-one/versions"), times=99)
+    version = str(rig.latest("app-one").version)
+    answer = await begin(rig.api(), vault="prod", name="app-one", version=version)
+    assert answer.status == 202
+
+
+async def test_a_version_that_only_a_record_remembers_is_taken(rig: Rig) -> None:
+    """Its secret was purged and made anew, and its source may still accept it."""
+    lost = str(rig.latest("app-one").version)
+    await rig.work("app-one", force=True)
+    rig.vault.secrets["app-one"] = [rig.latest("app-one")]
+    answer = await begin(rig.api(), vault="prod", name="app-one", version=lost)
+    assert answer.status == 202
+
+
 async def test_a_pattern_that_means_nothing_ends_as_nothing_in_scope(rig: Rig) -> None:
     api = rig.api()
     accepted = await begin(api, name="no-such-*")
