@@ -45,8 +45,11 @@ async def test_every_secret_is_listed_once_in_pages_of_any_size() -> None:
 
 
 @pytest.mark.parametrize("name", ["http_list", "http_dashboard", "http_metrics"])
-async def test_half_a_character_is_no_text_and_fails_nothing(name: str) -> None:
-    answer = await send(scene().api(), name, query={"vault": "\ud800"})
+@pytest.mark.parametrize("query", [{"vault": "\ud800"}, {"\ud800": "x"}])
+async def test_half_a_character_is_no_text_and_fails_nothing(
+    name: str, query: dict[str, str]
+) -> None:
+    answer = await send(scene().api(), name, query=query)
     assert answer.status == 400
     assert "UTF-8" in json.loads(answer.text())["fix"]
 

@@ -185,3 +185,12 @@ async def test_without_a_configured_document_there_is_none_to_show_or_to_change(
     assert (await send(api, "http_policy")).status == 404
     body = json.dumps({"document": FIRST, "reason": "x"}).encode()
     assert (await send(api, "http_push_policy", body=body)).status == 404
+
+
+@pytest.mark.parametrize("part", ["document", "reason"])
+async def test_half_a_character_is_in_no_document_and_in_no_reason(part: str) -> None:
+    rig = PolicyRig()
+    body = json.dumps({"document": FIRST, "reason": "x", part: FIRST + "# \ud800"}).encode()
+    with unchanged(rig):
+        answer = await send(rig.api(), "http_push_policy", body=body)
+    assert [flaw["pointer"] for flaw in answer.body["errors"]] == [f"#/{part}"]
