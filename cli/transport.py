@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from azure.core.pipeline.transport import AioHttpTransport
+from cloud.retries import SendsOnce
 
 
-class SharedTransport(AioHttpTransport):  # type: ignore[misc]
+class SharedTransport(SendsOnce):
     """Stays open when one of its clients is closed; `end` closes it."""
 
     async def close(self) -> None:

@@ -89,7 +89,7 @@ class Azure:
     credential: AsyncTokenCredential
     arm_endpoint: str = "https://management.azure.com"
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Further keyword arguments of every SDK client, such as a transport."""
+    """Further keyword arguments of every SDK client, such as a transport that all share."""
     graph_endpoint: str = "https://graph.microsoft.com"
     authority: str = "https://login.microsoftonline.com"
     """Where Microsoft Entra issues tokens."""
@@ -114,11 +114,21 @@ class Azure:
         """The options of one azure-core client.
 
         Each client gets its own retry policy, since a policy object serves one pipeline. Storage
-        clients take `options` instead: their built-in retries ignore Retry-After and wait seconds.
+        clients take `sending_options`: their built-in retries ignore Retry-After and wait seconds.
         """
         from cloud.retries import ShortRetries
 
-        return {"retry_policy": ShortRetries(), **self.options}
+        return {"retry_policy": ShortRetries(), **self.sending_options}
+
+    @property
+    def sending_options(self) -> dict[str, Any]:
+        """The options of one client with retries of its own: beneath them no change is repeated.
+
+        Each client gets its own transport, since whoever closes a client closes its transport too.
+        """
+        from cloud.retries import SendsOnce
+
+        return {"transport": SendsOnce(**{**CHANGING, **self.options}), **self.options}
 
     @property
     def arm_scope(self) -> str:

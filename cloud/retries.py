@@ -1,21 +1,32 @@
-"""The SDKs' own retries, limited to pauses of a few seconds.
+"""The SDKs' own retries, limited to pauses of a few seconds, and none of a change beneath them.
 
 An SDK sleeps for as long as Retry-After says, even under a lease or in a call with a time limit. A
 longer pause is left to the queue: `cloud.azure.translate` passes the time on, and `engine.service`
-postpones the message. This module imports azure-core, so import it at first use.
+postpones the message. This module imports azure-core and aiohttp, so import it at first use.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from aiohttp import (
+    ClientConnectionError,
+    ClientConnectorError,
+    ClientHandlerType,
+    ClientOSError,
+    ClientRequest,
+    ClientResponse,
+    ServerDisconnectedError,
+)
 from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy
+from azure.core.pipeline.transport import AioHttpTransport
 
 from cloud.waiting import retry_after
 
 LONGEST_PAUSE = 5.0
 """The longest Retry-After in seconds that a call itself waits for."""
+READS = frozenset({"GET", "HEAD"})
 
 
 class ShortRetries(AsyncRetryPolicy[Any, Any]):
@@ -32,3 +43,28 @@ class ShortRetries(AsyncRetryPolicy[Any, Any]):
         """Return whether the SDK should send the call again."""
         pause = self.get_retry_after(response)
         return (pause is None or pause <= LONGEST_PAUSE) and super().is_retry(settings, response)
+
+
+class SendsOnce(AioHttpTransport):  # type: ignore[misc]
+    """Sends over aiohttp, which by itself sends a PUT or a DELETE again if its answer is lost.
+
+    It does so on a new connection too, below every retry policy: `_request` in its client.py,
+    IDEMPOTENT_METHODS. The lost one may have taken effect, so two versions of a secret would come
+    of one call, and a write of a record would be refused because of itself.
+    """
+
+    async def send(self, request: Any, **options: Any) -> Any:
+        """Send a request; a change that gets no answer is not sent again."""
+        return await super().send(request, middlewares=(_once,), **options)
+
+
+async def _once(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+    """Raise what aiohttp does not retry in place of what it does, unless the request only reads."""
+    try:
+        return await send(request)
+    except ClientConnectorError:
+        raise  # There was no connection, so aiohttp does not retry it either.
+    except (ClientOSError, ServerDisconnectedError) as lost:
+        if request.method in READS:
+            raise
+        raise ClientConnectionError(*lost.args) from lost

@@ -49,7 +49,7 @@ def quiet_pipeline(
     from cloud.retries import ShortRetries
 
     policies = [UserAgentPolicy("rekey"), ShortRetries(), *last]
-    return AsyncPipelineClient(endpoint, policies=policies, **azure.options)
+    return AsyncPipelineClient(endpoint, policies=policies, **azure.sending_options)
 
 
 def without_logging(limits: Mapping[str, Any]) -> dict[str, Any]:

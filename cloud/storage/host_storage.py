@@ -80,8 +80,10 @@ class HostStorage:
         from azure.storage.blob.aio import BlobServiceClient
 
         if self.connection_string:
-            return BlobServiceClient.from_connection_string(self.connection_string, **azure.options)
-        return BlobServiceClient(self.blob_url, azure.credential, **azure.options)
+            return BlobServiceClient.from_connection_string(
+                self.connection_string, **azure.sending_options
+            )
+        return BlobServiceClient(self.blob_url, azure.credential, **azure.sending_options)
 
     def queues(self, azure: Azure) -> QueueServiceClient:
         """Return a client for the account's queues."""
@@ -89,6 +91,6 @@ class HostStorage:
 
         if self.connection_string:
             return QueueServiceClient.from_connection_string(
-                self.connection_string, **azure.options
+                self.connection_string, **azure.sending_options
             )
-        return QueueServiceClient(self.queue_url, azure.credential, **azure.options)
+        return QueueServiceClient(self.queue_url, azure.credential, **azure.sending_options)
