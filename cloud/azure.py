@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from cloud.meter.metering import count_refusal
 from cloud.waiting import retry_after
@@ -54,6 +55,10 @@ FOREIGN_FIX = (
 )
 FIREWALL_FIX = (
     "let the app's network in: virtual network rule, private endpoint or outbound addresses"
+)
+IDENTITY_FIX = (
+    "if it persists, see that the app has the identity that AZURE_CLIENT_ID names, and look at the "
+    "platform's health"
 )
 KEYLESS = "KeyBasedAuthenticationNotPermitted"
 KEYLESS_FIX = (
@@ -176,17 +181,27 @@ def translate(  # noqa: PLR0911 - a table
     from azure.core.exceptions import HttpResponseError
 
     if not isinstance(error, HttpResponseError) or error.status_code is None:
-        # No answer: a network failure, a time-out, or no token.
+        # A network failure, a time-out, or no token.
         return TransientError(
             f"{what} got no answer: {type(error).__name__}", where=where, code=NO_ANSWER
         )
     status, code, text = error.status_code, error_code(error), _message(error)
     described, wait = f"{what} was answered {status} {code}", retry_after(error.response)
+    if _is_of_identity(error):
+        return TransientError(
+            f"{what} got no answer: no token for the app's identity, which was answered {status}",
+            where=where,
+            fix=IDENTITY_FIX,
+            code=NO_ANSWER,
+            retry_after=wait,
+        )
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return _nonsense(f"{described}, and nothing that can be read", where)
     if status in BUSY:
         kind = Throttled if status == HTTPStatus.TOO_MANY_REQUESTS else TransientError
         return kind(described, where=where, code=code, retry_after=wait)
+    if not _is_of_service(error):
+        return _nonsense(f"{described}, in no form of the service's", where)
     if fix := STANDS_IN_THE_WAY.get(code):
         return NeedsHuman(f"{described}: {text[:500]}", where=where, fix=fix, code=code)
     if refusal := _refusal(status, code, text, described, where, role):
@@ -198,6 +213,30 @@ def translate(  # noqa: PLR0911 - a table
     if status in (409, 412):
         return TransientError(described, where=where, code=code, retry_after=wait)
     return PermanentError(f"{described}: {text[:200]}", where=where, code=code, retry_after=wait)
+
+
+def _is_of_identity(error: HttpResponseError) -> bool:
+    """Return whether it answers a request for a token, which the SDKs send before their own.
+
+    It says nothing about what was to be called. azure-identity asks over plain HTTP, or at Entra's
+    token endpoint. azure-core and storage raise the same class for a service's own 401.
+    """
+    from azure.core.exceptions import ClientAuthenticationError
+
+    if not isinstance(error, ClientAuthenticationError) or getattr(error, "error_code", None):
+        return False
+    address = urlsplit(getattr(getattr(error.response, "request", None), "url", ""))
+    return address.scheme == "http" or address.path.endswith("/token")
+
+
+def _is_of_service(error: HttpResponseError) -> bool:
+    """Return whether Azure itself refuses: all its services do so in JSON, in XML or by a header.
+
+    A proxy answers with a page. Taken for the service's, its 404 would say that something is gone.
+    """
+    headers: Mapping[str, str] = getattr(error.response, "headers", None) or {}
+    form = headers.get("Content-Type", "").lower()
+    return "json" in form or "/xml" in form or "x-ms-error-code" in headers
 
 
 def _nonsense(what: str, where: str) -> TransientError:

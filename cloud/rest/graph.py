@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from cloud.azure import BUSY, CHANGING, READING, Azure, call
-from cloud.rest.client import Json, SignedIn, decoded, is_json
+from cloud.azure import CHANGING, READING, Azure, call
+from cloud.rest.client import Json, SignedIn, decoded
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ class Graph:
 
         request = HttpRequest(method, f"{self._azure.graph_endpoint}/v1.0{path}", json=body)
         response = await self._client.send(request, limits)
-        failed = response.status_code >= HTTPStatus.MULTIPLE_CHOICES
-        if response.status_code in BUSY or (failed and is_json(response)):
+        if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
             raise HttpResponseError(response=response)
         return response
 

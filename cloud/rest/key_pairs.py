@@ -14,8 +14,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cloud.azure import BUSY, CHANGING, READING, Azure, call
-from cloud.rest.client import Json, SignedIn, decoded, is_json
+from cloud.azure import CHANGING, READING, Azure, call
+from cloud.rest.client import Json, SignedIn, decoded
 from engine.errors import NotFound, PermanentError, RekeyError, TransientError
 from engine.ports import Clock
 from engine.secret import Sensitive
@@ -131,8 +131,7 @@ class KeyPairs:
 
         url = f"{vault}{path}?api-version={API_VERSION}"
         response = await self._client(vault).send(HttpRequest(method, url, json=body), limits)
-        failed = response.status_code >= HTTPStatus.MULTIPLE_CHOICES
-        if response.status_code in BUSY or (failed and is_json(response)):
+        if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
             raise HttpResponseError(response=response)
         return response
 

@@ -19,6 +19,7 @@ from azure.core.exceptions import (
 )
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import HttpRequest
+from azure.identity import CredentialUnavailableError
 
 from cloud.azure import NO_ANSWER, NOT_READ, call, translate
 from cloud.retries import ShortRetries
@@ -55,8 +56,12 @@ DELETED, IN_PROGRESS = "ObjectIsDeletedButRecoverable", "StorageAccountOperation
 DISABLED, BY_POLICY = "ReadOnlyDisabledSubscription", "RequestDisallowedByPolicy"
 
 
+SECRET = "https://prod.vault.azure.net/secrets/x"
+EMULATED = "http://127.0.0.1:10000/devstoreaccount1/x"
+
+
 async def answered(
-    status: int, body: object, headers: dict[str, str] | None = None
+    status: int, body: object, headers: dict[str, str] | None = None, address: str = SECRET
 ) -> HttpResponseError:
     """Return the SDK's error for an answer, made from a real response to a request that holds a value."""
 
@@ -68,7 +73,7 @@ async def answered(
         )
 
     transport = SimulatedTransport(World(), refuse)
-    request = HttpRequest("PUT", "https://prod.vault.azure.net/secrets/x", json={"value": PLANTED})
+    request = HttpRequest("PUT", address, json={"value": PLANTED})
     return HttpResponseError(response=await transport.send(request))
 
 
@@ -193,6 +198,63 @@ def test_no_answer_may_pass(raised: AzureError) -> None:
     assert isinstance(translated, TransientError)
     assert translated.code == NO_ANSWER
     assert type(raised).__name__ in translated.what
+
+
+IDENTITY = "http://127.0.0.1:41741/msi/token"
+ENTRA = "https://login.microsoftonline.com/common/oauth2/v2.0/token"
+
+
+@pytest.mark.parametrize("address", [IDENTITY, ENTRA])
+@pytest.mark.parametrize("status", [400, 403, 404, 410, 429, 500])
+@pytest.mark.parametrize("kind", [ClientAuthenticationError, CredentialUnavailableError])
+async def test_a_token_that_is_refused_is_no_answer_of_the_service(
+    kind: type[ClientAuthenticationError], status: int, address: str
+) -> None:
+    answer = await answered(status, error("invalid"), {"Retry-After": "9"}, address)
+    translated = translate(
+        kind(message="no token", response=answer.response), "retiring", "there", "Some Role"
+    )
+    assert type(translated) is TransientError
+    assert translated.code == NO_ANSWER
+    assert translated.retry_after == 9
+    assert "no token for the app's identity" in translated.what
+    assert not translated.unsent, "a call of several steps may have sent one before"
+
+
+async def test_a_service_that_refuses_a_token_is_taken_at_its_word() -> None:
+    answer = await answered(401, error("Unauthorized"))
+    refused = ClientAuthenticationError("refused", response=answer.response)
+    assert translate(refused, "reading", "there", "").code == "Unauthorized"
+    answer = await answered(403, "", {"x-ms-error-code": "AuthorizationFailure"}, EMULATED)
+    forbidden = ClientAuthenticationError("refused", response=answer.response)
+    forbidden.error_code = "AuthorizationFailure"  # type: ignore[attr-defined]
+    assert isinstance(translate(forbidden, "reading", "there", ""), AccessDenied)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 412])
+@pytest.mark.parametrize(
+    "form", ["text/html; charset=utf-8", "text/plain", "application/xhtml+xml"]
+)
+async def test_the_page_of_a_proxy_says_nothing_about_what_was_called(
+    status: int, form: str
+) -> None:
+    answer = await answered(status, "<html>blocked</html>", {"Content-Type": form})
+    translated = translate(answer, "retiring", "there", "Some Role")
+    assert type(translated) is TransientError
+    assert translated.code == NOT_READ
+    assert "proxy" in translated.fix
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "application/xml"},
+        {"Content-Type": "application/problem+json"},
+        {"Content-Type": "", "x-ms-error-code": "BlobNotFound"},
+    ],
+)
+async def test_every_form_in_which_azure_refuses_is_an_answer(headers: dict[str, str]) -> None:
+    assert isinstance(translate(await answered(404, "", headers), "reading", "", ""), NotFound)
 
 
 async def test_the_error_that_comes_out_keeps_nothing_of_the_request() -> None:
