@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from api.app import Api
-from cloud.azure import Azure
+from cloud.azure import READING, Azure
 from cloud.clock import SystemClock
 from cloud.databases.drivers import drivers
 from cloud.databases.redis import RedisServers
@@ -47,11 +47,12 @@ def credential(client_id: str | None, env: Mapping[str, str]) -> AsyncTokenCrede
     """Return the app's managed identity if the platform has one, else the developer's sign-in."""
     from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 
+    from cloud.retries import ShortRetries
+
     if "IDENTITY_ENDPOINT" in env:
-        return (
-            ManagedIdentityCredential(client_id=client_id)
-            if client_id
-            else ManagedIdentityCredential()
+        limits = {**READING, "retry_total": 1}
+        return ManagedIdentityCredential(
+            client_id=client_id, retry_policy_class=ShortRetries, **limits
         )
     return DefaultAzureCredential()
 

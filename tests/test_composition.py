@@ -5,12 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 
 from cloud.clock import SystemClock
+from cloud.rest.graph import Graph
 from cloud.telemetry import setup as telemetry
 from composition import build, credential
+from engine.errors import TransientError
 from rotators.registry import ROTATORS
+from simulator.reach.transport import Call, SimulatedTransport
+from simulator.wire import Request, Response, json_response
 from tests.shared.rig import Rig
 
 IDENTITY = {"IDENTITY_ENDPOINT": "http://127.0.0.1:41741/msi/token", "IDENTITY_HEADER": "x"}
@@ -47,6 +52,28 @@ async def test_the_managed_identity_is_used_where_the_platform_offers_one(
     for client_id in (None, "11112222-aaaa"):
         async with credential(client_id, IDENTITY) as identity:
             assert isinstance(identity, ManagedIdentityCredential)
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [("6", 1), ("0", 2)])
+async def test_a_long_pause_of_the_identity_endpoint_is_left_to_the_queue(
+    seconds: str, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in IDENTITY.items():
+        monkeypatch.setenv(name, text)
+    sent: list[Request] = []
+
+    async def busy(request: Request, proceed: Call) -> Response:
+        del proceed
+        sent.append(request)
+        return json_response(429, {"message": "too many requests"}, {"Retry-After": seconds})
+
+    rig = Rig()
+    monkeypatch.setattr(AioHttpTransport, "send", SimulatedTransport(rig.world, busy).send)
+    async with credential(None, IDENTITY) as identity:
+        with pytest.raises(TransientError, match="no token") as caught:
+            await Graph(rig.azure(credential=identity)).claims("here")
+    assert len(sent) == calls
+    assert caught.value.retry_after == float(seconds)
 
 
 async def test_elsewhere_it_is_the_developers_own_sign_in() -> None:
