@@ -10,6 +10,13 @@ from datetime import UTC, datetime, timedelta
 from cronsim import CronSim, CronSimError
 
 YEAR = timedelta(days=366)
+ANY_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+"""A day from which schedules are tried out: always the same, so that none is refused by chance."""
+
+
+def comes_within_a_year(schedule: str) -> bool:
+    """Return whether a schedule has a time in a usual year: not 31 February, nor from 5 to 1."""
+    return next_time(schedule, ANY_YEAR) < ANY_YEAR + YEAR
 
 
 def next_time(schedule: str, after: datetime) -> datetime:

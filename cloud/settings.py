@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cloud import endpoints
+from cloud.schedule import comes_within_a_year
 from cloud.storage.host_storage import CONNECTION, EVENTS_CONNECTION, HostStorage
 from engine.errors import ConfigError
 from engine.secret import URL, SecretRef
@@ -273,6 +274,11 @@ def _schedule(text: str, problems: list[str]) -> None:
         problems.append(
             f"REKEY_SWEEP_SCHEDULE is {text!r}: write six fields,"
             f" second minute hour day month weekday, such as {HOURLY}"
+        )
+    elif not comes_within_a_year(text):
+        problems.append(
+            f"REKEY_SWEEP_SCHEDULE is {text!r}, which names no time within a year: write the"
+            f" earlier end of a range first, and days that the months have, such as {HOURLY}"
         )
 
 

@@ -139,8 +139,13 @@ NO_SCHEDULE = (
     "0 1-2-3 * * * *",
     "@hourly x x x x x",
     "٣ 0 * * * *",
+    "0 0 0 31 feb *",
+    "0 0 0 30 2 1",
+    "0 0 0 29 2 *",
+    "0 0 5-1 * * *",
+    "0 0 0 * * sat-sun",
 )
-"""What the host would drop in silence."""
+"""What the host would drop in silence, or what hardly ever comes."""
 ADDRESS, WORKSPACE = "management.azure.com", "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
 CLOUD = ("REKEY_ARM_ENDPOINT", "REKEY_GRAPH_ENDPOINT", "AZURE_AUTHORITY_HOST")
 ENDPOINTS = (*CLOUD, "REKEY_LOGS_ENDPOINT", "REKEY_EVENT_TOPIC")
@@ -246,7 +251,7 @@ def test_a_workspace_and_a_policy_are_read_in_whatever_spelling_or_left_out(
         "0 30 9 * * Mon-Fri",
         "0 0 1,13 1-7 JAN,jul *",
         "0/15 * * * * 0-6",
-        "59 59 23 31 12 6",
+        "59 59 23 31 * 6",
     ],
 )
 def test_schedules_as_azure_documents_them_are_taken(schedule: str) -> None:
