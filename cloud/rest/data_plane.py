@@ -45,6 +45,7 @@ class Answer:
     text: str
     is_page: bool = False
     """It is HTML, with which a proxy answers, and no service that takes keys."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def is_success(self) -> bool:
@@ -69,7 +70,8 @@ class DataPlane:
             what, host = error.what, urlsplit(signed.url).netloc
         else:
             is_page = "html" in response.headers.get("Content-Type", "").lower()
-            return Answer(response.status_code, body_of(response)[:most], is_page)
+            text = body_of(response)[:most]
+            return Answer(response.status_code, text, is_page, response.headers)
         count("source", "Prove", UNANSWERED)
         fix = (
             f"see whether the app's network reaches {host}: a private endpoint, its DNS, a firewall"

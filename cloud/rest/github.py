@@ -8,20 +8,30 @@ https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
 from cloud.azure import Azure
-from cloud.rest.data_plane import DataPlane, Signed
-from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
+from cloud.rest.data_plane import Answer, DataPlane, Signed
+from cloud.waiting import LONGEST, retry_after
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    Throttled,
+    TransientError,
+)
 from engine.ports import Clock
 from engine.secret import Sensitive
 
 API = "https://api.github.com"
 VERSION = "2022-11-28"
 MOST_TEXT = 64 * 1024
+NUMBER = re.compile(r"[0-9]{1,12}")
 SKEW, LIFE = timedelta(minutes=1), timedelta(minutes=9)
 """How far back the app's own assertion is dated, and how long it lives: GitHub allows ten minutes."""
 READ = {"secret_scanning_alerts": "read"}
@@ -76,7 +86,7 @@ class GitHubAlerts:
         """Send a request, and return one field of its answer."""
         answer = await self._plane.send(request, where, MOST_TEXT)
         if not answer.is_success:
-            raise _refused(answer.status, where)
+            raise _refused(answer, where, self._clock.now())
         try:
             data: Any = json.loads(answer.text)
             return Sensitive(str(data[name]))
@@ -97,8 +107,16 @@ def _request(token: Sensitive, path: str, body: Mapping[str, Any] | None = None)
     return Signed(f"{API}{path}", headers, "POST" if body else "GET", content)
 
 
-def _refused(status: int, where: str) -> PermanentError | TransientError:
-    what = f"GitHub answers {status}"
+def _refused(answer: Answer, where: str, now: datetime) -> PermanentError | TransientError:
+    status, what = answer.status, f"GitHub answers {answer.status}"
+    if status == HTTPStatus.FORBIDDEN and _is_limited(answer):
+        wait = retry_after(answer)
+        return Throttled(
+            f"{what}: its rate limit is used up",
+            where=where,
+            fix="let GitHub deliver it again",
+            retry_after=_until_reset(answer, now) if wait is None else wait,
+        )
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         fix = "let what leaks.github.tokenSecret holds read secret scanning alerts"
         return AccessDenied(what, where=where, fix=fix)
@@ -106,3 +124,19 @@ def _refused(status: int, where: str) -> PermanentError | TransientError:
         fix = "let what leaks.github.tokenSecret holds reach the repository"
         return NotFound(what, where=where, fix=fix)
     return TransientError(what, where=where, fix="let GitHub deliver it again")
+
+
+def _is_limited(answer: Answer) -> bool:
+    """Return whether a 403 is about how often one asks, and not about a right.
+
+    https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
+    """
+    return "Retry-After" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
+
+
+def _until_reset(answer: Answer, now: datetime) -> float | None:
+    """Return the seconds until GitHub takes requests again; None if it does not say when."""
+    reset = answer.headers.get("x-ratelimit-reset", "")
+    if not NUMBER.fullmatch(reset):
+        return None
+    return min(max(int(reset) - now.timestamp(), 0.0), LONGEST)
