@@ -242,7 +242,11 @@ class Service:
 
         Its worker died on every try, or the message cannot be read.
         """
+        await self._take_off(text, message_id)
+        # A message whose parking fails comes back for ever, so one counts only once it is off.
         self.engine.reporter.given_up("rotations")
+
+    async def _take_off(self, text: str | bytes, message_id: str) -> None:
         try:
             work = read(text)
         except PermanentError as malformed:

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from opentelemetry import metrics
 
-from engine.errors import AccessDenied, PermanentError, RekeyError, TransientError
+from engine.errors import AccessDenied, PermanentError, RekeyError
 from engine.secret import Sensitive
 
 if TYPE_CHECKING:
@@ -289,16 +289,16 @@ async def _counted[T](operation: str, request: Awaitable[T], service: str = "sql
 
     Their protocols have no status codes.
     """
-    status = "ok"
+    status = NO_ANSWER
     try:
-        return await request
-    except TransientError:
-        status = NO_ANSWER
-        raise
+        answer = await request
     except PermanentError as error:
         status = "refused"
         if isinstance(error, AccessDenied):
             refusals.add(1, {"where": "azure", "what": service})
         raise
+    else:
+        status = "ok"
+        return answer
     finally:
         count(service, operation, status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cloud.azure import CHANGING, Azure, call
+from cloud.azure import CHANGING, Azure, call, stream
 from cloud.storage.host_storage import HostStorage
 from cloud.storage.queues import ROLE, ROTATIONS, SWEEPS
 from engine.errors import NotFound
@@ -17,6 +17,7 @@ EVENTS = "vault-events"
 BLOB_ROLE = "Storage Blob Data Reader"
 DEAD_LETTERS = "dead-letters"
 """The container for events that Event Grid could not put on the queue."""
+MOST_COUNTED = 5_000
 QUEUES = (EVENTS, SWEEPS, ROTATIONS)
 """Each has a second queue, with the suffix -poison, for messages that failed too often."""
 EVERY = (*QUEUES, *(f"{queue}-poison" for queue in QUEUES))
@@ -48,10 +49,14 @@ async def _length(service: QueueServiceClient, name: str) -> int | None:
 async def undelivered(events: HostStorage, azure: Azure) -> int | None:
     """Return the number of dead letters, 5,000 at most; None if their container does not exist."""
     async with events.blobs(azure) as service:
-        pages = service.get_container_client(DEAD_LETTERS).list_blobs(**CHANGING).by_page()
-        where = f"container {DEAD_LETTERS}"
+        listing = service.get_container_client(DEAD_LETTERS).list_blobs(**CHANGING)
+        where, count = f"container {DEAD_LETTERS}", 0
         try:
-            page = await call("listing dead letters", anext(pages), where=where, role=BLOB_ROLE)
+            # A page may be empty and still lead on.
+            async for _ in stream("listing dead letters", listing, where=where, role=BLOB_ROLE):
+                count += 1
+                if count == MOST_COUNTED:
+                    break
         except NotFound:
             return None
-        return sum([1 async for _ in page])
+        return count

@@ -30,9 +30,9 @@ class OnceGauge:
 
     def _collect(self, options: CallbackOptions) -> Iterator[Observation]:
         del options
-        fresh, self._fresh = self._fresh, {}
-        for values in fresh.values():
-            yield from values
+        # The exporter's thread collects while the event loop puts: each step is one of the dict's.
+        for key in list(self._fresh):
+            yield from self._fresh.pop(key, ())
 
 
 states = OnceGauge("rekey.secrets", "{secret}", "Secrets by state, at each sweep")

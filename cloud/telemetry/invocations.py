@@ -27,7 +27,7 @@ class Invocations:
     """The function calls of one process."""
 
     def __init__(
-        self, seconds: float = HANDLER_SECONDS, flush: Callable[[], None] = telemetry.flush_aside
+        self, seconds: float = HANDLER_SECONDS, flush: Callable[[], bool] = telemetry.flush_aside
     ) -> None:
         self._seconds = seconds
         self._flush = flush
@@ -68,7 +68,9 @@ class Invocations:
 
     def _send(self, loop: asyncio.AbstractEventLoop) -> None:
         self._flushed = loop.time()
-        self._flush()
+        if not self._flush():
+            # An earlier one is still sending, and may not send what came since.
+            loop.call_later(AGAIN_SECONDS, self._if_idle, self._begun)
 
 
 def _log(name: str, error: Exception) -> None:

@@ -99,10 +99,16 @@ def flush_now(seconds: float = FLUSH_SECONDS) -> None:
             log.warning("telemetry could not be sent: %s", type(error).__name__)
 
 
-def flush_aside() -> None:
-    """Do the same as `flush` in a separate thread, unless such a thread is still running."""
-    if _flushes() and _aside.acquire(blocking=False):
+def flush_aside() -> bool:
+    """Do the same as `flush` in a separate thread; return False if such a thread still runs.
+
+    That one may have read what was pending before the latest came.
+    """
+    if not _flushes():
+        return True
+    if is_free := _aside.acquire(blocking=False):
         threading.Thread(target=_flush_and_release, name="rekey-flush", daemon=True).start()
+    return is_free
 
 
 def _flush_and_release() -> None:

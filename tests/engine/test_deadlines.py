@@ -26,7 +26,7 @@ from tests.shared import sql_product
 from tests.shared.collected import Collected, dims
 from tests.shared.heard import Log, heard
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, scene, struck, to_arm
+from tests.shared.scene import NAME, refuse, scene, struck, to_arm
 from tests.shared.sql_product import KINDS, sql
 
 ROOT = Path(__file__).parents[2]
@@ -262,3 +262,19 @@ async def test_a_message_from_the_poison_queue_is_counted_readable_or_not(sent: 
     await rig.service().park(rig.item(NAME).to_json(), "1")
     await rig.service().park("nonsense", "2")
     assert sent.metric("rekey.poison") == {dims(queue="rotations"): 2}
+
+
+async def test_a_message_whose_parking_fails_is_counted_once_it_is_taken_off(
+    sent: Collected,
+) -> None:
+    """The host brings it back every ten minutes, for ever."""
+    rig = scene()
+    refuse(rig, 503, "Busy", lambda request: request.host.startswith("prod."), times=99)
+    text = rig.item(NAME, trigger="event").to_json()
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            await rig.service().park(text, "1")
+    assert not sent.metric("rekey.poison")
+    rig.world.faults.clear()
+    await rig.service().park(text, "1")
+    assert sent.metric("rekey.poison") == {dims(queue="rotations"): 1}

@@ -21,8 +21,9 @@ class Flushes:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self) -> None:
+    def __call__(self) -> bool:
         self.count += 1
+        return True
 
 
 async def test_a_call_that_hangs_is_ended_and_comes_back() -> None:
@@ -98,11 +99,42 @@ def test_no_thread_is_started_beside_one_that_still_sends(monkeypatch: pytest.Mo
         sent.release()
 
     monkeypatch.setattr(setup, "_flushes", lambda: [slow])
-    for _ in range(5):
-        setup.flush_aside()
+    assert [setup.flush_aside() for _ in range(5)] == [True, False, False, False, False]
     hanging.set()
     assert sent.acquire(timeout=30)
     assert started == ["rekey-flush"]
+
+
+def test_without_an_exporter_there_is_nothing_to_come_back_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(setup, "_flushes", list)
+    assert setup.flush_aside()
+
+
+async def test_what_comes_while_an_earlier_flush_still_sends_is_flushed_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(invocations, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(invocations, "AGAIN_SECONDS", 0.01)
+    answers, done = iter([True, False, False, True]), asyncio.Event()
+    flushed: list[bool] = []
+
+    def flush() -> bool:
+        flushed.append(next(answers))
+        if len(flushed) == 4:
+            done.set()
+        return flushed[-1]
+
+    calls = Invocations(60, flush)
+    for _ in range(2):
+        async with calls.run("rotate"):
+            pass
+        await asyncio.sleep(0.005)
+    async with asyncio.timeout(30):
+        await done.wait()
+    await asyncio.sleep(0.05)
+    assert flushed == [True, False, False, True]
 
 
 async def test_a_busy_app_sends_now_and_then_and_not_after_each_call() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from collections.abc import Iterator
 from contextlib import nullcontext as _nothing
 from contextlib import suppress
 from typing import Any
 
 import pytest
 from azure.core.exceptions import ServiceRequestError
+from opentelemetry.metrics import CallbackOptions, Observation
 
 from cloud.databases.servers import Operator
 from cloud.meter.metering import PRICES, MeteredDatabases, MeteredSqlServers, price
 from cloud.sql.servers import Row
+from cloud.telemetry import gauges
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError
 from engine.secret import Sensitive
 from simulator.wire import Request, Response
@@ -238,7 +242,7 @@ def test_a_refused_caller_is_counted_by_route(sent: Collected) -> None:
 class Servers:
     """Database servers of every engine that answer as told."""
 
-    def __init__(self, error: RekeyError | None) -> None:
+    def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
     async def sign_in(self, *_: object) -> Row:
@@ -272,19 +276,38 @@ CALLS: dict[str, dict[str, tuple[Any, ...]]] = {
         (TransientError("busy"), "failed", 0),
         (NeedsHuman("no"), "refused", 0),
         (AccessDenied("no"), "refused", 1),
+        (asyncio.CancelledError(), "failed", 0),
     ],
 )
 @pytest.mark.parametrize("engine", CALLS)
 async def test_database_servers_are_counted_under_their_names_by_how_they_answered(
-    engine: str, error: RekeyError | None, status: str, denied: int, sent: Collected
+    engine: str, error: BaseException | None, status: str, denied: int, sent: Collected
 ) -> None:
     inner: Any = Servers(error)
     servers = MeteredSqlServers(inner) if engine == "sql" else MeteredDatabases(inner, engine)
     for operation, arguments in CALLS[engine].items():
         method = re.sub("(?<=.)(?=[A-Z])", "_", operation).lower()
-        with pytest.raises(RekeyError) if error else _nothing():
+        with pytest.raises(type(error)) if error else _nothing():
             await getattr(servers, method)(*arguments)
     assert sent.metric("rekey.azure.calls") == {
         dims(service=engine, operation=operation, status=status): 1 for operation in CALLS[engine]
     }
     assert sum(sent.metric("rekey.access.denied").values()) == len(CALLS[engine]) * denied
+
+
+def test_what_is_put_while_a_gauge_is_collected_is_sent_once_too() -> None:
+    """The exporter's thread collects: whatever comes meanwhile must neither fail nor get lost."""
+    gauge = gauges.OnceGauge("rekey.test", "1", "a test")
+
+    def collected() -> Iterator[float]:
+        return (observation.value for observation in gauge._collect(CallbackOptions()))
+
+    for number in range(3):
+        gauge.put(f"key {number}", [Observation(number)])
+    collecting = collected()
+    seen = [next(collecting)]
+    gauge.put("key 1", [Observation(11)])
+    gauge.put("late", [Observation(4)])
+    seen += collecting
+    assert sorted([*seen, *collected()]) == [0, 2, 4, 11]
+    assert not [*collected()]
