@@ -25,7 +25,6 @@ from cloud.storage.backlog import QUEUES, backlog, undelivered
 from cloud.storage.host_storage import HostStorage
 from cloud.storage.requests import BlobRequests
 from cloud.telemetry import gauges
-from engine.deadline import bounded
 from engine.errors import RekeyError
 from engine.ports import Clock
 from engine.state.entry import LastSweep
@@ -156,10 +155,10 @@ class AppWatch:
 
     async def _sweeps(self) -> list[LastSweep]:
         try:
-            async with bounded(CHECK_SECONDS, "looking at the last sweeps"):
+            async with asyncio.timeout(CHECK_SECONDS):
                 records = await asyncio.gather(*(self.known(vault) for vault in self._vaults))
-        except RekeyError as error:
-            log.warning("the times of the last sweeps cannot be read: %s", error)
+        except (RekeyError, TimeoutError) as error:
+            log.warning("the times of the last sweeps cannot be read: %s", _reason(error))
             return []
         known = (record for record in records if record)
         return [
@@ -185,12 +184,12 @@ class AppWatch:
 
     async def _look(self) -> str:
         try:
-            async with bounded(CHECK_SECONDS, "looking at the app's own state"):
+            async with asyncio.timeout(CHECK_SECONDS):
                 records = [await self.record(vault) for vault in self._vaults]
                 known = self._overdue(records) or await self._unasked()
                 return known or await self._missing_queues(records)
-        except RekeyError as error:
-            log.warning("the app's own state cannot be read: %s", error)
+        except (RekeyError, TimeoutError) as error:
+            log.warning("the app's own state cannot be read: %s", _reason(error))
             return (
                 "the app's own storage account cannot be read. Fix: see its log under rekey.watch"
             )
@@ -235,3 +234,8 @@ class AppWatch:
         if self._service is None:
             self._service = self._storage.blobs(self._azure)
         return self._service
+
+
+def _reason(error: RekeyError | TimeoutError) -> str:
+    """Return why a look failed. The caller's own deadline is none of these: it ends the caller."""
+    return str(error) or f"no answer within {CHECK_SECONDS:.0f} s"

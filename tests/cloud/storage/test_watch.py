@@ -9,12 +9,16 @@ from datetime import datetime, timedelta
 import pytest
 
 from cloud.schedule import next_time
-from cloud.storage.backlog import EVENTS
+from cloud.storage import watch as watching
+from cloud.storage.backlog import EVENTS, undelivered
 from cloud.storage.watch import SLACK
+from engine.deadline import bounded
+from engine.errors import TransientError
 from engine.parts import GRACE_SECONDS
 from engine.state.record import RECHECK_EVERY
 from engine.state.sweep_order import SweepOrder
-from simulator.wire import Request
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
 from tests.cloud.storage.watching import dead_letter, left_over, queues, watch_of
 from tests.shared.collected import Collected, dims
 from tests.shared.rig import Rig
@@ -174,6 +178,30 @@ async def test_each_run_of_the_timer_measures_queues_and_dead_letters_where_even
     assert sent.metric("rekey.dead_letters") == {dims(): 3}
 
 
+@pytest.mark.parametrize(("pages", "count"), [([0, 2], 2), ([3, 0, 2], 5), ([4000, 2000], 5000)])
+async def test_dead_letters_are_counted_over_all_pages_and_5000_at_most(
+    rig: Rig, pages: list[int], count: int
+) -> None:
+    """A page may be empty and still lead on.
+
+    https://learn.microsoft.com/rest/api/storageservices/list-blobs
+    """
+
+    async def paged(request: Request, proceed: Call) -> Response:
+        if "comp=list" not in request.url:
+            return await proceed()
+        number = int(request.query.get("marker") or 0)
+        following = str(number + 1) if number + 1 < len(pages) else ""
+        of = "<Properties><BlobType>BlockBlob</BlobType></Properties>"
+        blobs = f"<Blob><Name>x</Name>{of}</Blob>" * pages[number]
+        rows = f"<Blobs>{blobs}</Blobs><NextMarker>{following}</NextMarker>"
+        top = 'EnumerationResults ServiceEndpoint="https://x/" ContainerName="dead-letters"'
+        text = f'<?xml version="1.0"?><{top}>{rows}</EnumerationResults>'
+        return Response(200, {"Content-Type": "application/xml"}, text.encode())
+
+    assert await undelivered(rig.settings.storage, rig.azure(paged)) == count
+
+
 async def test_without_a_container_nothing_is_said_of_dead_letters(sent: Collected) -> None:
     rig = Rig()
     await rig.service().sweep({}, past_due=False)
@@ -215,3 +243,37 @@ async def test_queues_that_cannot_be_measured_fail_no_sweep_and_are_asked_about_
 def test_a_schedule_is_read_as_the_host_reads_it(schedule: str, expected: str) -> None:
     start = datetime.fromisoformat("2026-11-02T09:00:00+00:00")
     assert next_time(schedule, start).isoformat() == expected
+
+
+async def silent(request: Request, proceed: Call) -> Response:
+    """Leave every request without an answer."""
+    del request
+    await asyncio.Event().wait()
+    return await proceed()
+
+
+LOOKS = ("obstacle", "sweeps")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_a_look_at_the_apps_own_state_ends_in_time(
+    look: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watching, "CHECK_SECONDS", 0.01)
+    seen = await getattr(Rig().service(silent).watch, look)()
+    assert bool(seen) == (look == "obstacle")
+    assert "cannot be read: no answer within" in caplog.text
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_the_deadline_of_who_looks_ends_the_look_and_who_looks(look: str) -> None:
+    """A look that took it for its own would let its caller go on without any."""
+    seen = []
+
+    async def looking() -> None:
+        async with bounded(0.01, "the call"):
+            seen.append(await getattr(Rig().service(silent).watch, look)())
+
+    with pytest.raises(TransientError, match="the call did not finish within"):
+        await looking()
+    assert not seen
