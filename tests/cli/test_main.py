@@ -149,7 +149,7 @@ def typed(shell: str, **env: str) -> subprocess.CompletedProcess[bytes]:
 
 
 @pytest.mark.parametrize(
-    ("shell", "code", "said"),
+    ("shell", "code", "problem"),
     [
         ("rekey > /dev/full", Exit.FAILED, b"No space left on device"),
         ("rekey > /dev/full 2>&1", Exit.FAILED, b""),
@@ -159,11 +159,11 @@ def typed(shell: str, **env: str) -> subprocess.CompletedProcess[bytes]:
     ],
 )
 def test_output_that_cannot_be_written_never_ends_like_a_finding(
-    shell: str, code: int, said: bytes
+    shell: str, code: int, problem: bytes
 ) -> None:
     ran = typed(shell)
-    assert (ran.returncode, ran.stderr.count(b"\n")) == (code, int(bool(said))), ran
-    assert said in ran.stderr
+    assert (ran.returncode, ran.stderr.count(b"\n")) == (code, int(bool(problem))), ran
+    assert problem in ran.stderr
 
 
 def test_a_letter_that_a_terminal_lacks_ends_no_run() -> None:
