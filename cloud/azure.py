@@ -146,11 +146,19 @@ class Azure:
         return f"{self.graph_endpoint}/.default"
 
 
-async def call[T](what: str, request: Awaitable[T], *, where: str, role: str = "") -> T:
+async def call[T](
+    what: str,
+    request: Awaitable[T],
+    *,
+    where: str,
+    role: str = "",
+    may_be_refused: bool = False,
+) -> T:
     """Await an SDK call and raise its error as a RekeyError.
 
     The RekeyError is raised outside the handler, so that it does not keep the SDK's request alive.
-    `role` is the role that the call needs; AccessDenied names it.
+    `role` is the role that the call needs; AccessDenied names it. A refusal is counted, which opens
+    an alert, unless the caller does without the answer (`may_be_refused`).
     """
     from azure.core.exceptions import AzureError
 
@@ -158,7 +166,8 @@ async def call[T](what: str, request: Awaitable[T], *, where: str, role: str = "
         return await request
     except AzureError as error:
         problem = translate(error, what, where, role)
-        count_refusal(error, problem)
+        if not may_be_refused:
+            count_refusal(error, problem)
     except NONSENSE as error:
         problem = _nonsense(f"{what} was answered with nonsense ({type(error).__name__})", where)
     raise problem

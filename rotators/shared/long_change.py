@@ -177,7 +177,8 @@ class LongChange[P: Server](ABC):
         try:
             request = self._get(place, operation.url)
             what, where = "following the change", place.server_id
-            response = await call(what, request, where=where, role=self.role)
+            # No role of the template permits this look.
+            response = await call(what, request, where=where, role=self.role, may_be_refused=True)
             body = decoded(response, what, where) if response.content else {}
         except TransientError as error:
             return Running(operation.url, error.retry_after)

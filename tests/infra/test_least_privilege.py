@@ -6,20 +6,29 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from engine.errors import AccessDenied
 from scripts.generate import rights
+from simulator.databases.servers import EngineName, FlexibleServer
+from simulator.sql.servers import SqlServer
 from tests.infra import deployed
 from tests.infra.bicep import names, snapshot
+from tests.rotators.database_scenes import NAME as DATABASE_SECRET
+from tests.rotators.database_scenes import DatabaseScene
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 from tests.shared import certificate_rig
 from tests.shared.application_rig import OWNED_BY
 from tests.shared.certificate_rig import CertificateRig
+from tests.shared.collected import providers
 from tests.shared.consuming import REFERENCE, SHOP, WORKER, Consuming
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME
+from tests.shared.sql_product import NAME as SQL_SECRET
+from tests.shared.sql_product import SqlProduct
+from tests.shared.sql_rig import FIRST, rotated
 
 ROLES = {
     role: (*actions, *data)
@@ -89,6 +98,23 @@ def certificate_life() -> Life:
     return Life(rig, name, "", is_moved)
 
 
+def sql_life() -> Life:
+    rig = SqlProduct()
+    rig.put(rotated(rig.server, "admin").tags, FIRST)
+    return admin_life(rig, SQL_SECRET, rig.server)
+
+
+def database_life(engine: EngineName) -> Life:
+    scene = DatabaseScene(engine)
+    scene.manage()
+    return admin_life(scene.rig, DATABASE_SECRET, scene.server)
+
+
+def admin_life(rig: Rig, name: str, server: SqlServer | FlexibleServer) -> Life:
+    rig.identity = rig.world.add_principal("as-deployed")
+    return Life(rig, name, server.resource_id, lambda: server.administrator.newest != FIRST)
+
+
 async def is_needed(life: Life, *roles: str, action: str) -> bool:
     """Return whether a life without this action does not end well, and says what to grant."""
     try:
@@ -100,6 +126,30 @@ async def is_needed(life: Life, *roles: str, action: str) -> bool:
 async def test_the_rights_of_the_template_are_enough_for_an_account_and_a_certificate() -> None:
     assert await account_life().ends_well(VAULT, "storage-keys")
     assert await certificate_life().ends_well(VAULT, "vault-certificates")
+
+
+ADMINS: dict[str, Callable[[], Life]] = {
+    "sql-administrator": sql_life,
+    "postgresql-admin-passwords": partial(database_life, "postgresql"),
+    "mysql-admin-passwords": partial(database_life, "mysql"),
+}
+
+
+@pytest.mark.parametrize("role", ADMINS)
+async def test_the_templates_rights_are_enough_for_an_administrator_and_open_no_alert(
+    role: str,
+) -> None:
+    sent = providers()
+    with sent.on():
+        assert await ADMINS[role]().ends_well(VAULT, role)
+    assert sent.metric("rekey.access.denied") == {}
+
+
+@pytest.mark.parametrize(
+    ("role", "action"), [(role, action) for role in ADMINS for action in ROLES[role]]
+)
+async def test_each_single_action_is_needed_for_an_administrator(role: str, action: str) -> None:
+    assert await is_needed(ADMINS[role](), VAULT, role, action=action)
 
 
 @pytest.mark.parametrize(

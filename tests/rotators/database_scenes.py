@@ -69,9 +69,6 @@ class DatabaseScene:
             self.server.add_account(login, password)
         granted = actions(self.engine, is_admin=not self.logins)
         self.rig.world.grant(self.rig.identity, granted, self.server.resource_id)
-        subscription = f"/subscriptions/{self.server.subscription}"
-        namespace = self.server.provider.partition("/")[0]
-        self.rig.world.grant(self.rig.identity, (f"{namespace}/locations/*/read",), subscription)
 
     @property
     def kind(self) -> Kind:

@@ -24,6 +24,8 @@ from simulator.sql.servers import Failure
 from simulator.wire import Request, Response, json_response
 from tests.rotators import sql_scenes
 from tests.rotators.database_scenes import FIRST, WRONG, DatabaseScene
+from tests.shared.collected import providers
+from tests.shared.sql_rig import may_watch
 
 type Scene = DatabaseScene | sql_scenes.SqlScene
 
@@ -94,6 +96,7 @@ async def test_a_password_is_set_back_for_whomever_the_server_calls_its_administ
     scene: Scene, *, named: bool
 ) -> None:
     """Through Resource Manager, although the server is out of reach."""
+    may_watch(scene.rig.world, scene.rig.identity, scene.server)
     job, rotator = scene.job(), scene.rotator()
     await rotator.issue(job)
     scene.server.firewalled = True
@@ -111,6 +114,7 @@ async def test_a_password_is_set_back_for_whomever_the_server_calls_its_administ
 async def test_a_password_that_is_set_back_is_good_again_once_that_has_been_said(
     scene: Scene,
 ) -> None:
+    may_watch(scene.rig.world, scene.rig.identity, scene.server)
     job, rotator = scene.job(), scene.rotator()
     await rotator.issue(job)
     scene.server.operation_time = timedelta(seconds=60)
@@ -147,7 +151,18 @@ async def test_a_server_that_has_had_too_many_requests_has_taken_no_password(sce
     assert (caught.value.unsent, caught.value.retry_after) == (True, 40)
 
 
+async def test_who_may_not_watch_a_change_rotates_without_an_alert(scene: Scene) -> None:
+    """As the template grants it: only the sign-in tells whether the change came."""
+    sent = providers()
+    with sent.on():
+        await rotate(scene)
+    looks = [it for it in scene.rig.world.exchanges if "asyncoperation" in it.request.path.lower()]
+    assert [it.response.status for it in looks] == [403]
+    assert sent.metric("rekey.access.denied") == {}
+
+
 async def test_a_long_change_is_followed_to_its_end(scene: Scene) -> None:
+    may_watch(scene.rig.world, scene.rig.identity, scene.server)
     scene.server.operation_time = timedelta(seconds=70)
     await rotate(scene)
 
@@ -174,6 +189,7 @@ async def test_a_change_is_followed_where_its_address_names_the_port_of_https(sc
 async def test_a_change_that_fails_late_is_no_success_and_leaves_the_old_password(
     scene: Scene, code: str, kind: type[RekeyError], seconds: float
 ) -> None:
+    may_watch(scene.rig.world, scene.rig.identity, scene.server)
     scene.server.operation_time = timedelta(seconds=seconds)
     scene.server.next_failure = Failure(code, "no text of the service is passed on")
     with pytest.raises(kind) as caught:

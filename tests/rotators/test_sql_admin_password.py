@@ -24,7 +24,7 @@ from simulator.reach.transport import Call
 from simulator.sql.servers import Failure
 from simulator.wire import Request, Response, json_response
 from simulator.world import Domains
-from tests.shared.sql_rig import ADMIN, FIRST, TEMPLATE, SqlRig, password_of
+from tests.shared.sql_rig import ADMIN, FIRST, TEMPLATE, SqlRig, may_watch, password_of
 
 SERVER = "/subscriptions/S/resourceGroups/G/providers/Microsoft.Sql/servers/Orders"
 DATABASE = f"{SERVER}/databases/Shop"
@@ -96,6 +96,7 @@ async def test_entra_only_authentication_is_told_from_a_refused_password(rig: Sq
 async def test_a_change_that_fails_late_as_passwords_were_turned_off_is_for_a_human(
     rig: SqlRig,
 ) -> None:
+    may_watch(rig.world, rig.identity, rig.server)
     rig.server.next_failure = Failure(ENTRA_ONLY_CODE, "Why it failed.")
     with pytest.raises(NeedsHuman) as caught:
         await rotate(rig, CredentialId=ADMIN)
@@ -109,6 +110,7 @@ async def test_a_server_that_never_had_the_setting_takes_passwords(rig: SqlRig) 
 
 
 async def test_a_change_that_never_ends_is_tried_again(rig: SqlRig) -> None:
+    may_watch(rig.world, rig.identity, rig.server)
     rig.server.operation_time = timedelta(hours=1)
     with pytest.raises(TransientError, match="still"):
         await rotate(rig, CredentialId=ADMIN)
@@ -263,6 +265,7 @@ async def test_the_call_that_began_it_waits_for_no_look_that_comes_too_late(
     rig: SqlRig, pause: int | None, waited: float
 ) -> None:
     """It may last 20 seconds, and follows the change for twelve of them."""
+    may_watch(rig.world, rig.identity, rig.server)
     rig.server.operation_time, rig.server.retry_after = timedelta(seconds=60), pause
     rotator, began = rig.admin(), rig.clock.now()
     await rotator.issue(rig.job(rotator, rig.tags(CredentialId=ADMIN), FIRST, proven=True))
@@ -296,6 +299,7 @@ async def test_a_look_that_shows_no_end_is_followed_by_another(
     rig: SqlRig, answer: Response
 ) -> None:
     """The change takes longer than a password is tried that has not spread."""
+    may_watch(rig.world, rig.identity, rig.server)
     rig.server.operation_time = timedelta(seconds=80)
     rig.world.faults.append(Fault(polls, answer, times=2))
     assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))

@@ -15,6 +15,7 @@ from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
 from simulator import azure as simulated
 from simulator.clock import VirtualClock
+from simulator.databases.servers import FlexibleServer
 from simulator.identity import Principal
 from simulator.reach.transport import (
     Intercept,
@@ -33,9 +34,18 @@ SQL_ACTIONS = (
     "Microsoft.Sql/servers/read",
     "Microsoft.Sql/servers/write",
     "Microsoft.Sql/servers/azureADOnlyAuthentications/read",
-    "Microsoft.Sql/locations/*/read",
 )
+"""What the template's role permits, and no more."""
 TEMPLATE = "Server={server};Database={database};User ID={user};Password={password}"
+
+
+def may_watch(
+    world: simulated.Azure, identity: Principal, server: SqlServer | FlexibleServer
+) -> None:
+    """Let an identity follow changes of a server to their end, which the template grants nobody."""
+    subscription, provider = server.resource_id.split("/resourceGroups/")
+    namespace = provider.split("/")[2]
+    world.grant(identity, (f"{namespace}/locations/*/read",), subscription)
 
 
 def add_server(world: simulated.Azure, identity: Principal) -> SqlServer:
