@@ -73,6 +73,12 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
     name: name
     location: 'global'
     tags: tags
-    properties: { registrationEnabled: false, virtualNetwork: { id: network.id } }
+    properties: {
+      registrationEnabled: false
+      // A source with a private endpoint in somebody else's network has no record here: its public name still leads to it.
+      // https://learn.microsoft.com/azure/dns/private-dns-fallback
+      resolutionPolicy: 'NxDomainRedirect'
+      virtualNetwork: { id: network.id }
+    }
   }
 ]

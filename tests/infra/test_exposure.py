@@ -108,6 +108,15 @@ def test_what_is_closed_has_a_private_endpoint_with_its_name_in_a_linked_zone(na
 
 
 @pytest.mark.parametrize("name", PRIVATE)
+def test_a_source_whose_private_endpoint_is_in_another_network_is_found_by_its_public_name(
+    name: str,
+) -> None:
+    """Its name leads through the zone here, which knows nothing of it."""
+    links = deployed.of_type(snapshot(name), f"{ZONES}/virtualNetworkLinks")
+    assert {link["properties"]["resolutionPolicy"] for link in links} == {"NxDomainRedirect"}
+
+
+@pytest.mark.parametrize("name", PRIVATE)
 def test_the_app_runs_in_the_delegated_subnet_of_its_network(name: str) -> None:
     deployment = snapshot(name)
     network = deployed.only(deployment, "Microsoft.Network/virtualNetworks")
