@@ -38,6 +38,7 @@ NOT_RUN = {
     "keyvault secret delete": "the commands beside it need the secret",
     "keyvault secret recover": "the commands beside it need the secret, which is not deleted",
     "login": "a person signs in with a browser; a pipeline's sign-in has tests of its own",
+    "resource delete": "the commands beside it need the app",
     "role assignment delete": "there is no such assignment, and none would be left for the others",
     "role definition delete": "the simulated Azure looks up roles, and lists and deletes none",
     "role definition list": "the simulated Azure looks up roles, and lists and deletes none",

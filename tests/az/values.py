@@ -56,6 +56,7 @@ VALUES = {
     "GROUP": GROUP,
     "APP": "rekey-abc",
     "ID": SITE,
+    "IDS": SITE,
     "site": SITE,
     "VAULT": VAULT,
     "NAME": SECRET,

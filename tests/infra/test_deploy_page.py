@@ -67,6 +67,16 @@ def test_the_result_of_a_first_sweep_is_as_the_page_shows_it() -> None:
     assert result(["unmanaged"] * 9 + ["ok"] * 2 + ["due"]).replace("\n", "\n    ") in PAGE
 
 
+def test_a_page_deletes_no_group_before_it_lists_what_else_lies_there() -> None:
+    """A vault lies in the app's own group unless `vaults` names another one."""
+    pages = {page: page.read_text() for page in (ROOT / "docs").rglob("*.md")}
+    deleting = [text for text in pages.values() if "az group delete" in text]
+    assert deleting
+    for text in deleting:
+        before = text.partition("az group delete")[0]
+        assert "az resource list --resource-group rekey --query \"[?tags.application!=" in before
+
+
 def test_what_could_not_be_run_is_said() -> None:
     depth = (ROOT / "docs" / "deploy-in-depth.md").read_text()
     assert "**Not run, since no subscription was at hand**" in depth
