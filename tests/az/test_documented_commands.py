@@ -32,7 +32,6 @@ NOT_RUN = {
     "deployment group create": COMPILES,
     "deployment group what-if": COMPILES,
     "extension add": "it fetches a package",
-    "webapp log tail": "it streams for as long as the app runs, and none runs here",
     "functionapp config appsettings list": "it asks for slots' settings, which none here has",
     "functionapp show": "it asks for the app's plan, and the simulated apps name none",
     "keyvault secret delete": "the commands beside it need the secret",

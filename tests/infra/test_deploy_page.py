@@ -10,7 +10,8 @@ import pytest
 
 from scripts.deploying.finish import result
 from scripts.snapshots import COMPILED
-from tests.infra.bicep import ROOT
+from tests.infra import deployed
+from tests.infra.bicep import ROOT, names, snapshot
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
 
@@ -32,12 +33,10 @@ def test_the_page_lists_every_parameter_and_no_other() -> None:
     assert listed == set(template()["parameters"])
 
 
-def test_every_output_that_a_command_reads_exists() -> None:
-    outputs = set(template()["outputs"])
-    read = set(re.findall(r"outputs\.(\w+)|\.(\w+)\.value", PAGE))
-    named = {name for pair in read for name in pair if name and name != "outputs"}
-    assert {"appName", "identityPrincipalId", "applications"} <= named
-    assert named <= outputs
+def test_every_output_that_the_page_names_exists() -> None:
+    named = set(re.findall(r"the output `(\w+)`", PAGE))
+    assert named
+    assert named - {"actionGroupId"} <= set(template()["outputs"])
 
 
 def test_every_file_that_a_command_uses_exists() -> None:
@@ -74,7 +73,22 @@ def test_a_page_deletes_no_group_before_it_lists_what_else_lies_there() -> None:
     assert deleting
     for text in deleting:
         before = text.partition("az group delete")[0]
-        assert "az resource list --resource-group rekey --query \"[?tags.application!=" in before
+        assert 'az resource list --resource-group rekey --query "[?tags.application!=' in before
+
+
+def test_custom_roles_are_looked_for_where_they_can_be_assigned() -> None:
+    """At a subscription `az` finds none that only a resource group has, and deletes none."""
+    page = (ROOT / "docs" / "uninstall.md").read_text()
+    scopes = {
+        place
+        for name in names()
+        for role in deployed.of_type(snapshot(name), deployed.DEFINITION)
+        for place in role["properties"]["assignableScopes"]
+    }
+    assert any("/resourceGroups/" in scope for scope in scopes)
+    for command in ("list", "delete"):
+        (shown,) = re.findall(rf"`az role definition {command} ([^`]*)`", page)
+        assert "--resource-group <group>" in shown
 
 
 def test_what_could_not_be_run_is_said() -> None:

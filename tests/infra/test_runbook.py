@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from simulator_tests.telemetry import kusto
-from tests.infra import queries
-from tests.infra.bicep import ROOT
+from tests.infra import deployed, queries
+from tests.infra.bicep import ROOT, snapshot
 from tests.infra.contract import METRICS
 from tests.infra.queries import rules
+from tests.programs import run
 
 PAGE = (ROOT / "docs" / "runbook.md").read_text()
 ALERTS = (ROOT / "infra" / "alert-rules.bicep").read_text()
@@ -62,7 +64,35 @@ def test_the_leak_is_the_first_section() -> None:
 
 def test_no_function_of_the_page_hides_the_command_line() -> None:
     defined = re.findall(r"^ *(\w+)\(\) \{", PAGE, re.MULTILINE)
-    assert defined == ["ask", "rekey_http"]
+    assert defined == ["rekey", "ask", "rekey_http"]
+
+
+def test_a_command_of_the_page_gets_every_setting_of_the_app(tmp_path: Path) -> None:
+    """Without RekeyEvents the doctor does not see what lies in the account of events."""
+    (line,) = re.findall(r"^ *(rekey\(\) \{.*\})$", PAGE, re.MULTILINE)
+    (tmp_path / "rekey").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "rekey").chmod(0o755)
+    path = f"PATH={tmp_path}:$PATH"
+    done = run("bash", "-c", f"{path}; {line}; rekey doctor --app $1", "-", "an app")
+    assert done.stdout == "doctor --app an app --settings app-settings.json\n"
+    assert f"> {done.stdout.split()[-1]}\n" in PAGE
+
+
+@pytest.mark.parametrize("page", ["runbook", "deploy", "access"])
+def test_what_was_deployed_is_found_whatever_the_deployment_is_called(page: str) -> None:
+    """Azd and the portal call it otherwise, and one that failed has no outputs."""
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    assert "az deployment group show" not in text
+    tags = set(re.findall(r"az (\w+ list) [^\n]*tags.application=='(\w+)'", text))
+    assert {command for command, _ in tags} >= {"functionapp list", "identity list"}
+    for kind in ("Microsoft.Web/sites", "Microsoft.ManagedIdentity/userAssignedIdentities"):
+        (made,) = deployed.of_type(snapshot("three-subscriptions"), kind)
+        assert {made["tags"]["application"]} == {name for _, name in tags}
+
+
+def test_no_page_sends_anybody_to_a_log_stream_that_flex_consumption_does_not_have() -> None:
+    pages = [page for page in (ROOT / "docs").rglob("*.md") if "log tail" in page.read_text()]
+    assert pages == []
 
 
 def test_no_command_of_the_page_fetches_a_value() -> None:
