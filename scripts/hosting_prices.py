@@ -152,6 +152,8 @@ def _logged(setting: Resource, load: Load) -> float:
 
 
 def _alert(rule: Resource, load: Load) -> float:
+    if not rule["properties"]["enabled"]:
+        return 0.0
     base = ALERT_RULE.get(rule["properties"]["evaluationFrequency"], ALERT_RULE["PT15M"])
     (criterion,) = rule["properties"]["criteria"]["allOf"]
     return base + (

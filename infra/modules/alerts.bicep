@@ -40,7 +40,6 @@ param deployedAt string
 
 // The one rule that reads a log of the storage account needs that log in the workspace.
 var possible = empty(workspaceId) ? filter(items(alertRules), rule => rule.key != 'undelivered') : items(alertRules)
-var enabled = filter(possible, rule => tuning[?rule.key].?enabled ?? true)
 var windows = toObject(items(alertRules), rule => rule.key, rule => tuning[?rule.key].?window ?? rule.value.window)
 var limits = toObject(items(alertRules), rule => rule.key, rule => string(tuning[?rule.key].?limit ?? rule.value.limit))
 var quotedVaults = join(map(vaultUrls, url => '\'${url}\''), ', ')
@@ -57,7 +56,7 @@ resource mailed 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(mails)
 }
 
 resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
-  for rule in enabled: {
+  for rule in possible: {
     name: '${name}-${rule.key}'
     location: location
     tags: tags
@@ -66,7 +65,8 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       displayName: 'Rekey: ${rule.key}'
       description: '${replace(rule.value.why, 'LIMIT', limits[rule.key])} ${runbookUrl}#${rule.value.section}'
       severity: tuning[?rule.key].?severity ?? rule.value.severity
-      enabled: true
+      // A rule that is left out of a deployment stays as it was.
+      enabled: tuning[?rule.key].?enabled ?? true
       autoMitigate: rule.value.lasting
       scopes: [rule.key == 'undelivered' ? workspaceId : insightsId]
       // A new workspace does not know the storage account's logs before the first of them arrives.

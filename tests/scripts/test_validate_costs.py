@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from scripts import validate_costs
-from scripts.hosting_prices import Load
-from tests.infra import bicep
+from scripts.hosting_prices import METERS, Load
+from tests.infra import bicep, deployed
 from tests.infra.bicep import PUBLIC_CLOUD, ROOT, SNAPSHOTS, names, snapshot
 
 LOAD = Load(secrets=100, vaults=1, rotations=50, sweeps=720)
@@ -42,6 +42,15 @@ def test_the_price_of_everything_that_the_template_deploys_is_known(name: str) -
     costs = validate_costs.estimate(snapshot(name), LOAD)
     assert not costs.unknown
     assert 1 < costs.total < 200
+
+
+def test_an_alert_that_is_switched_off_costs_nothing() -> None:
+    kind = "Microsoft.Insights/scheduledQueryRules"
+    priced = {
+        METERS[kind](rule, LOAD) > 0: rule["properties"]["enabled"]
+        for rule in deployed.of_type(snapshot("three-subscriptions"), kind)
+    }
+    assert priced == {True: True, False: False}
 
 
 def estimated(
