@@ -49,6 +49,13 @@ def test_the_workbook_belongs_to_the_apps_insights_and_links_to_the_runbook() ->
     assert "(https://wiki.contoso.example/rekey)" in book["serializedData"]
 
 
+def test_where_nothing_was_sent_a_tile_shows_no_empty_row() -> None:
+    """Kusto answers a summary without `by` of no rows with one row of nothing."""
+    for title, query in queries.workbook_queries().items():
+        (*lets, _) = query.split(";")
+        assert [part for part in lets if "summarize" in part and " by " not in part] == [], title
+
+
 def test_it_can_be_left_out() -> None:
     assert deployed.of_type(snapshot("everything-off"), queries.WORKBOOK) == []
 

@@ -65,7 +65,7 @@ SCENES = {
         (scenes.eight_of_nine_end_well, scenes.fails_three_times),
         (scenes.nine_of_ten_end_well, scenes.is_rotated),
     ),
-    "slow": Pair((scenes.takes_six_seconds,), (scenes.takes_four_seconds,)),
+    "slow": Pair((scenes.takes_longer_than_two_minutes,), (scenes.takes_as_long_as_a_key_spreads,)),
     "costly": Pair((scenes.costs_more_than_a_cent,), (scenes.costs_less_than_a_cent,)),
     "throttled": Pair((scenes.is_throttled_for_half_an_hour,), (scenes.is_throttled_for_less,)),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 
 from cloud.meter import metering
 from engine.errors import RekeyError
@@ -176,13 +177,13 @@ async def _audits(stage: Stage, good: int) -> None:
     await stage.rotate(action="audit", trigger="sweep")
 
 
-async def takes_six_seconds(stage: Stage) -> None:
-    stage.slowness = 6.0
+async def takes_longer_than_two_minutes(stage: Stage) -> None:
+    stage.slowness = 121.0
     await is_rotated(stage)
 
 
-async def takes_four_seconds(stage: Stage) -> None:
-    stage.slowness = 4.0
+async def takes_as_long_as_a_key_spreads(stage: Stage) -> None:
+    stage.account.propagation = timedelta(seconds=30)
     await is_rotated(stage)
 
 

@@ -55,6 +55,19 @@ def test_no_sweep_is_missed_before_it_was_due(
     assert not new.fires(workspace, arrived.rows, arrived.ended, datetime.now(UTC))
 
 
+@pytest.mark.parametrize(
+    ("scene", "opens"), [("has_lost_its_role", False), ("is_asked_by_a_stranger", True)]
+)
+def test_what_azure_refuses_while_new_roles_spread_opens_no_alert(
+    scene: str, *, opens: bool, deployed_rules: dict[str, Rule], played: Run, workspace: Workspace
+) -> None:
+    rule = deployed_rules["denied"]
+    assert "datetime(2020-01-01T00:30:00Z)" in rule.query
+    new = replace(rule, query=rule.query.replace("2020-01-01", "2990-01-01"))
+    arrived = played.scenes[scene]
+    assert new.fires(workspace, arrived.rows, arrived.ended, datetime.now(UTC)) is opens
+
+
 @pytest.mark.parametrize(("name", "scene"), QUIET, ids=named)
 def test_the_alert_does_not_fire(
     name: str, scene: Scene, deployed_rules: dict[str, Rule], played: Run, workspace: Workspace
