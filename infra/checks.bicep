@@ -1,8 +1,8 @@
 // What is wrong with the parameters: every problem, each with its fix, before anything is deployed.
 
 import { alertRules } from 'alert-rules.bicep'
-import { alertTuning, fullVault } from 'types.bicep'
-import { isConsumer, isGuid, isMadeOf, isScope } from 'scopes.bicep'
+import { alertTuning, endpointsByKind, fullVault } from 'types.bicep'
+import { isConsumer, isGuid, isMadeOf, isScope, tidied } from 'scopes.bicep'
 
 var letters = 'abcdefghijklmnopqrstuvwxyz'
 var digits = '0123456789'
@@ -60,6 +60,38 @@ func problemsOf(one fullVault) string[] =>
   )
 
 @export()
+@description('What is wrong with the id of the policy document, which the app would not start with.')
+func policyProblems(id string, vaults fullVault[], keyvaultDns string) string[] =>
+  empty(id) || (isMadeOf(last(split(tidied(id), '/')), '${letters}${digits}-') && contains(
+      map(vaults, one => 'https://${one.name}${keyvaultDns}/secrets/${last(split(tidied(id), '/'))}'),
+      tidied(id)
+    ))
+    ? []
+    : [
+        'policyDocument \'${id}\' is no secret of a listed vault: write https://<vault>${keyvaultDns}/secrets/<name>, without a version'
+      ]
+
+@export()
+@description('What is wrong with the schedule of the sweeps. The host passes over a timer whose schedule it cannot read.')
+func scheduleProblems(schedule string) string[] =>
+  length(filter(split(schedule, ' '), field => !empty(field))) == 6 && isMadeOf(
+      toLower(schedule),
+      '${letters}${digits}*,-/ '
+    )
+    ? []
+    : [
+        'sweepSchedule is \'${schedule}\': write six fields, second minute hour day month weekday, such as 0 0 * * * *'
+      ]
+
+@export()
+@description('What is wrong with the endpoints of kinds of one\'s own.')
+func endpointProblems(endpoints endpointsByKind) string[] =>
+  map(
+    filter(items(endpoints), one => !startsWith(toLower(one.value.url), 'https://')),
+    one => 'endpoints: the url of ${one.key} is no https URL'
+  )
+
+@export()
 @description('What is wrong with how the app is to be reached.')
 func networkProblems(privateNetwork bool, privateApp bool, vaultEndpoints bool, allowed string[]) string[] =>
   concat(
@@ -98,11 +130,16 @@ func alertProblems(tuned { *: alertTuning }) string[] =>
   )
 
 @export()
-@description('What is wrong with the workspace that gets the logs of storage accounts.')
-func logsProblems(id string) string[] =>
-  empty(id) || isWorkspace(split(toLower(id), '/'))
-    ? []
-    : ['logsWorkspace \'${id}\' is none: write the id of a Log Analytics workspace, /subscriptions/…/workspaces/<name>']
+@description('What is wrong with the logs, and with the workspace that gets those of storage accounts.')
+func logsProblems(id string, diagnostics bool, auditLogs bool) string[] =>
+  concat(
+    auditLogs && !diagnostics ? ['auditLogs needs diagnostics: leave one of the two out'] : [],
+    empty(id) || isWorkspace(split(toLower(id), '/'))
+      ? []
+      : [
+          'logsWorkspace \'${id}\' is none: write the id of a Log Analytics workspace, /subscriptions/…/workspaces/<name>'
+        ]
+  )
 
 var workspaceWords = 'subscriptions/resourcegroups/providers/microsoft.operationalinsights/workspaces'
 

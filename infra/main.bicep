@@ -1,7 +1,18 @@
 // Rekey: one Functions app that rotates the secrets of the listed vaults, with all that it needs, and no right beyond that.
 // docs/deploy.md leads through it; docs/permissions.md says what each right is for.
 
-import { alertProblems, logsProblems, networkProblems, nameProblems, packageProblems, signInProblems, vaultProblems } from 'checks.bicep'
+import {
+  alertProblems
+  endpointProblems
+  logsProblems
+  nameProblems
+  networkProblems
+  packageProblems
+  policyProblems
+  scheduleProblems
+  signInProblems
+  vaultProblems
+} from 'checks.bicep'
 import {
   answerPrefix
   deadLetterContainer
@@ -141,7 +152,10 @@ var problems = concat(
   networkProblems(privateNetwork, privateApp, vaultEndpoints, allowedAddresses),
   packageProblems(packageUri),
   alertProblems(alertsTuned),
-  logsProblems(logsWorkspace),
+  logsProblems(logsWorkspace, diagnostics, auditLogs),
+  policyProblems(policyDocument, givenVaults, cloud.keyvaultDns),
+  scheduleProblems(sweepSchedule),
+  endpointProblems(endpoints),
   signInProblems(signInClientId)
 )
 var managed = empty(problems) ? givenVaults : fail('${length(problems)} problem(s): ${join(problems, '; ')}')
@@ -555,7 +569,8 @@ module alertRules 'modules/alerts.bicep' = if (alerts) {
     insightsId: insightsId
     workspaceId: workspaceId
     vaultUrls: map(managed, one => 'https://${one.name}${cloud.keyvaultDns}')
-    mails: alertMails
+    // Azure refuses an action group that names one address twice.
+    mails: union(alertMails, [])
     actionGroups: alertActionGroups
     tuning: alertsTuned
     runbookUrl: runbookUrl

@@ -23,6 +23,7 @@ func filled(one vault, thisGroup string, thisSubscription string) fullVault => {
   existingTopic: one.?existingTopic ?? ''
 }
 
+@export()
 @description('An id in lower case, without blanks around it and without a slash at its end.')
 func tidied(scope string) string => toLower(trim(replace('${trim(scope)}\n', '/\n', '')))
 

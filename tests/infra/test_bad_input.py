@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from tests.infra import deployed
 from tests.infra.bicep import PUBLIC_CLOUD, SUBSCRIPTION, predicted
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/data"
@@ -20,6 +22,17 @@ param signInClientId = 'rekey'
 param alertsTuned = { parkd: { enabled: false }, slow: { window: 'PT30M' } }
 param logsWorkspace = 'contoso-logs'
 param packageUri = 'http://example.com/rekey.zip?sv=1&sig=abc'
+param policyDocument = 'https://other.vault.azure.net/secrets/policy'
+param sweepSchedule = 'every hour'
+param endpoints = {
+  acme: {
+    url: 'http://acme.example/rekey'
+    key: 'https://contoso.vault.azure.net/secrets/acme-signing'
+    strategy: 'many'
+  }
+}
+param diagnostics = false
+param auditLogs = true
 """
 
 
@@ -89,6 +102,10 @@ ALSO = (
     "logsWorkspace 'contoso-logs' is none: write the id of a Log Analytics workspace",
     "packageUri is no https URL",
     "packageUri holds a signature, which is a secret",
+    "policyDocument 'https://other.vault.azure.net/secrets/policy' is no secret of a listed vault",
+    "sweepSchedule is 'every hour': write six fields",
+    "endpoints: the url of acme is no https URL",
+    "auditLogs needs diagnostics",
 )
 """What is said of OTHERS."""
 
@@ -114,6 +131,50 @@ def test_a_workspace_of_logs_is_named_by_its_id(workspace: str, code: int, tmp_p
     run = predicted(tmp_path, vaults(GOOD) + f"\nparam logsWorkspace = '{workspace}'")
     assert run.code == code, run.said
     assert (f"logsWorkspace '{workspace}' is none" in run.said) is bool(code)
+
+
+IN_VAULT = "https://contoso.vault.azure.net/secrets"
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        (f"{IN_VAULT}/rekey-policy", 0),
+        (f"{IN_VAULT}/Rekey-Policy/", 0),
+        (f"{IN_VAULT}/rekey-policy/{'0' * 32}", 1),
+        (f"{IN_VAULT}/", 1),
+        ("https://contoso.vault.azure.net/keys/rekey-policy", 1),
+        ("rekey-policy", 1),
+    ],
+)
+def test_the_policy_document_is_named_as_the_app_takes_it(
+    document: str, code: int, tmp_path: Path
+) -> None:
+    run = predicted(tmp_path, vaults(GOOD) + f"\nparam policyDocument = '{document}'")
+    assert run.code == code, run.said
+
+
+@pytest.mark.parametrize(
+    ("schedule", "code"),
+    [
+        ("0 */15 6-18 * jan,Feb Mon-FRI", 0),
+        ("0 * * * *", 1),
+        ("0 0 * * * * *", 1),
+        ("01:00:00 0 0 0 0 0", 1),
+    ],
+)
+def test_a_schedule_of_the_sweeps_has_six_fields(schedule: str, code: int, tmp_path: Path) -> None:
+    run = predicted(tmp_path, vaults(GOOD) + f"\nparam sweepSchedule = '{schedule}'")
+    assert run.code == code, run.said
+
+
+def test_an_address_that_is_listed_twice_gets_one_mail(tmp_path: Path) -> None:
+    twice = "\nparam alertMails = ['a@b.example', 'a@b.example']"
+    assert predicted(tmp_path, vaults(GOOD) + twice).code == 0
+    deployment = json.loads((tmp_path / "case.snapshot.json").read_text())
+    group = deployed.only(deployment, "Microsoft.Insights/actionGroups")
+    mails = [receiver["emailAddress"] for receiver in group["properties"]["emailReceivers"]]
+    assert mails == ["a@b.example"]
 
 
 def test_an_empty_list_of_vaults_is_refused_by_the_compiler(tmp_path: Path) -> None:
