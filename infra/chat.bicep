@@ -22,6 +22,8 @@ param webhookUrl string
 var essentials = 'triggerBody()?[\'data\']?[\'essentials\']'
 var title = '@{${essentials}?[\'monitorCondition\']}: @{${essentials}?[\'alertRule\']} (@{${essentials}?[\'severity\']})'
 var text = '@{${essentials}?[\'description\']}'
+// Which vault and secret it is about, for example.
+var about = '@{triggerBody()?[\'data\']?[\'alertContext\']?[\'condition\']?[\'allOf\']?[0]?[\'dimensions\']}'
 var messages = {
   // https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using
   Teams: {
@@ -35,13 +37,14 @@ var messages = {
           body: [
             { type: 'TextBlock', text: title, weight: 'Bolder', wrap: true }
             { type: 'TextBlock', text: text, wrap: true }
+            { type: 'TextBlock', text: about, wrap: true }
           ]
         }
       }
     ]
   }
   // https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
-  Slack: { text: '*${title}*\n${text}' }
+  Slack: { text: '*${title}*\n${text}\n${about}' }
 }
 
 resource workflow 'Microsoft.Logic/workflows@2019-05-01' = {

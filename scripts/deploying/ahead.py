@@ -114,7 +114,10 @@ def _attempt(azure: Manager, path: str, body: dict[str, Any], clock: Clock) -> N
     operation, state = answer.headers.get("Azure-AsyncOperation", ""), answer.json()
     while operation and state.get("status") not in ENDED:
         clock.sleep(POLL)
-        state = azure.send("GET", operation).json()
+        answer = azure.send("GET", operation)
+        if answer.status_code >= 300:  # noqa: PLR2004
+            raise NotYetError(f"following the deployment was answered {answer.status_code}")
+        state = answer.json()
     if state.get("status", "Succeeded") != "Succeeded":
         raise _failure(json.dumps(state.get("error")))
 

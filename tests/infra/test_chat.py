@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -21,9 +22,19 @@ ESSENTIALS = {
         "A secret cannot be rotated. https://wiki.contoso.example/rekey#a-secret-is-parked"
     ),
 }
-ALERT = {"schemaId": "azureMonitorCommonAlertSchema", "data": {"essentials": ESSENTIALS}}
+DIMENSIONS = [
+    {"name": "vault", "value": "https://prod.vault.azure.net"},
+    {"name": "secret", "value": "app-key"},
+]
+ALERT = {
+    "schemaId": "azureMonitorCommonAlertSchema",
+    "data": {
+        "essentials": ESSENTIALS,
+        "alertContext": {"condition": {"allOf": [{"dimensions": DIMENSIONS}]}},
+    },
+}
 """What matters of https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-common-schema."""
-STEP = r"\?\['(\w+)'\]"
+STEP = r"\?\[(?:'\w+'|0)\]"
 
 
 def sent(body: Any) -> Any:
@@ -32,8 +43,10 @@ def sent(body: Any) -> Any:
     def value(match: re.Match[str]) -> str:
         reached: Any = ALERT
         for step in re.findall(STEP, match[1]):
-            reached = reached[step]
-        return str(reached)
+            reached = reached[ast.literal_eval(step[2:-1])]
+        # Within a text, what is no text is written as JSON.
+        text = reached if isinstance(reached, str) else json.dumps(reached)
+        return json.dumps(text)[1:-1]
 
     text = json.dumps(body)
     return json.loads(re.sub(rf"@\{{triggerBody\(\)((?:{STEP})+)\}}", value, text))
@@ -68,16 +81,19 @@ def definition(chat: dict[str, Any]) -> dict[str, Any]:
     return dict(workflow["properties"]["definition"])
 
 
-def test_the_channel_is_shown_what_fired_why_and_the_link_in_its_form(chat: dict[str, Any]) -> None:
+def test_the_channel_is_shown_what_fired_why_the_link_and_which_secret_in_its_form(
+    chat: dict[str, Any],
+) -> None:
     message = sent(definition(chat)["actions"]["post"]["inputs"]["body"])
     title, why = "Fired: rekey-parked (Sev1)", ESSENTIALS["description"]
+    about = json.dumps(DIMENSIONS)
     if chat["product"] == "Slack":
-        assert message == {"text": f"*{title}*\n{why}"}
+        assert message == {"text": f"*{title}*\n{why}\n{about}"}
         return
     (attachment,) = message["attachments"]
     assert message["type"] == "message"
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
-    assert [block["text"] for block in attachment["content"]["body"]] == [title, why]
+    assert [block["text"] for block in attachment["content"]["body"]] == [title, why, about]
 
 
 def test_the_webhook_is_in_no_part_that_a_reader_sees(chat: dict[str, Any]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from azure.core.rest import HttpResponse
 
 from scripts.deploying import ahead
 from scripts.deploying.manager import Manager
@@ -78,6 +80,52 @@ def test_an_error_that_passes_is_repeated(
     deploy(arm, Clock(), tmp_path)
     assert len(arm.sent) == 3
     assert "Managed Identity Authorization Error; again in 10 s" in capsys.readouterr().out
+
+
+@dataclass
+class Polled:
+    """A Resource Manager that accepts the template, and answers one look at it with an error."""
+
+    trouble: tuple[int, str]
+    looks: int = 0
+
+    def send(
+        self, method: str, path: str, version: str = "", body: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        del version, body
+        if method == "PUT":
+            return answered(201, "{}", {"Azure-AsyncOperation": "https://arm.example/operation"})
+        if not path.endswith("/operation"):
+            return answered(200, '{"registrationState": "Registered"}')
+        self.looks += 1
+        return answered(*(self.trouble if self.looks == 1 else (200, '{"status": "Succeeded"}')))
+
+
+def answered(status: int, text: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    return cast(
+        "HttpResponse",
+        SimpleNamespace(
+            status_code=status,
+            headers=headers or {},
+            json=lambda: json.loads(text),
+            text=lambda: text,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "trouble", [(503, "<html>Service Unavailable</html>"), (404, '{"error": {"code": "NotFound"}}')]
+)
+def test_a_look_that_is_answered_with_an_error_is_no_end(
+    arm: Arm, tmp_path: Path, trouble: tuple[int, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    del arm
+    azure = Polled(trouble)
+    env = {**ENV, "AZD_CONFIG_DIR": str(tmp_path)}
+    ahead.deploy(env, lambda: cast("Manager", azure), list, Clock())
+    shown = capsys.readouterr().out
+    assert f"following the deployment was answered {trouble[0]}; again in 10 s" in shown
+    assert azure.looks == 2
 
 
 def test_any_other_error_ends_it_with_what_azure_said(arm: Arm, tmp_path: Path) -> None:

@@ -44,6 +44,12 @@ def test_the_price_of_everything_that_the_template_deploys_is_known(name: str) -
     assert 1 < costs.total < 200
 
 
+def test_the_front_page_names_the_total_of_the_page_of_costs() -> None:
+    page = (ROOT / "docs" / "costs.md").read_text()
+    (total,) = re.findall(r"\*\*total\*\* \| \| ([0-9.]+)", page)
+    assert f"some {float(total):.0f} USD" in (ROOT / "README.md").read_text()
+
+
 def test_an_alert_that_is_switched_off_costs_nothing() -> None:
     kind = "Microsoft.Insights/scheduledQueryRules"
     priced = {
