@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -29,8 +29,6 @@ PARKED_REST = timedelta(days=1)
 """How long a parked secret is left alone before it is tried again."""
 CALLER = re.compile(r" \(application [^()]*\)")
 """The ids of an identity that was refused, as Azure tells them."""
-PLACE = re.compile(r" \((https:/)?/[^\s()]*\)(?=\. Fix: )")
-"""Where something went wrong: most often the source, which the secret names anyway."""
 
 OPERATION, RETIRE, STATE, REASON = "RekeyOperation", "RekeyRetire", "RekeyState", "RekeyReason"
 REPLICA_OF = "ReplicaOf"
@@ -310,7 +308,7 @@ def parked(
         word = "compromised"
     marks = {
         STATE: f"{word} {now.strftime(_ISO)} {seen or fingerprint(secret)}",
-        REASON: shortened(reason),
+        REASON: shortened(reason, (str(secret.ref), secret.tags.get("ProviderAddress", ""))),
     }
     marked = dict(secret.tags)
     # A mark for people is worth more than the version's history. The state comes before the reason.
@@ -325,12 +323,14 @@ def parked(
     return marked
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, own: Iterable[str] = ()) -> str:
     """Return a text as a tag can hold it.
 
-    The ids of a refused `CALLER` are left out first, then the `PLACE`, so that the fix has room.
+    The ids of a refused `CALLER` are left out first, then the secret's `own` places, which whoever
+    reads the tag knows anyway, so that the fix has room.
     """
-    for less in (CALLER, PLACE):
+    places = (re.compile(rf" \({re.escape(place)}\)", re.IGNORECASE) for place in own)
+    for less in (CALLER, *places):
         if _units(text) > MAX_TAG_LENGTH:
             text = less.sub("", text)
     if _units(text) <= MAX_TAG_LENGTH:

@@ -48,9 +48,10 @@ def test_the_ids_of_who_was_refused_give_way_to_what_to_do() -> None:
 def test_the_place_of_a_problem_gives_way_to_what_to_do() -> None:
     place = f"/subscriptions/{'1' * 36}/resourcegroups/shop/providers/x/accounts/{'a' * 40}"
     what, fix = "reading the account was answered 403", f"Fix: grant it the role Reader at {place}"
-    text = shortened(f"{what} ({place}). {fix}")
+    text = shortened(f"{what} ({place}). {fix}", (place.upper(),))
     assert text == f"{what}. {fix}"
-    assert shortened(f"{what} (/short). {fix}") == f"{what} (/short). {fix}"
+    assert shortened(f"{what} (/short). {fix}", ("/short",)) == f"{what} (/short). {fix}"
+    assert f"({place[:90]}" in shortened(f"{what} ({place}). {fix}"), "it is another place"
 
 
 @pytest.mark.parametrize("length", [127, 128, 129, 256])
