@@ -61,7 +61,8 @@ def test_a_workflow_may_read_the_code_and_a_job_says_what_more_it_needs(file: Pa
 
 @pytest.mark.parametrize("job", jobs())
 def test_every_job_ends(job: dict[str, Any]) -> None:
-    assert "uses" in job or job["timeout-minutes"] <= 120
+    """GitHub itself ends a job after six hours, and says nothing of why."""
+    assert "uses" in job or job["timeout-minutes"] < 360
 
 
 @pytest.mark.parametrize("job", jobs())
