@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from engine.contract import Lists, Recognise, Rewrites, Rotator
-from engine.errors import NeedsHuman, PermanentError, RekeyError
+from engine.errors import NeedsHuman, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
 from engine.rotation.context import Rotation
@@ -18,7 +17,7 @@ from engine.rotation.proof import TRIED, UNLISTED
 from engine.rotation.source_lease import LOST
 from engine.rotation.vault_writer import Replicas
 from engine.secret import SecretVersion, Sensitive
-from engine.state import tags, template
+from engine.state import tags
 from engine.state.decision import Acting, Park, Retire, Wait
 from engine.state.record_parts import Past
 from engine.state.request import Outcome, WorkItem
@@ -100,19 +99,6 @@ async def _retire_one(
     return at.record.believed(at.observed.shown), kept
 
 
-async def _catch_up(at: Rotation, secret: SecretVersion) -> None:
-    """Write each replica that still holds what is revoked next. None of them holds up a leak."""
-    is_copied = at.here is not None and at.here.replicas
-    if not is_copied or at.effective_item().compromised:
-        return
-    if fields := template.extract(at.managed.template, secret.value):
-        credential, held_id = fields[at.rotator.value_field], at.managed.credential_id or ""
-        # What cannot be written, or is refused, is a matter of the audit.
-        with suppress(PermanentError):
-            await at.proof.accepted(at.managed, held_id, credential, "confirm")
-            await at.replicas.catch_up(secret, fields)
-
-
 async def _taken_over(at: Rotation, secret: SecretVersion, pending: Pending) -> Park | None:
     """Return why the credential is kept if another secret has its login by now; else None."""
     names = at.parts_with(_managed(at, secret), pending.credential_id)
@@ -125,7 +111,6 @@ def _managed(at: Rotation, secret: SecretVersion) -> Managed | None:
 
 
 async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None:
-    await _catch_up(at, secret)
     old, rotator = await _value(at, pending), _rotator_of(at)
     held = await _held(at, secret, pending, old)
     await at.vault_writer.unchanged(secret)

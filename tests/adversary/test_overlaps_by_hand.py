@@ -1,6 +1,6 @@
 """People act inside an overlap, and disable what would tell Rekey what they have done.
 
-What is in use is never revoked: neither what the vault holds, nor what a replica does.
+What the vault holds is never revoked.
 """
 
 from __future__ import annotations
@@ -81,23 +81,6 @@ async def test_a_secret_of_an_application_in_use_is_not_removed_where_its_tags_a
     alive = [it.secret for it in stage.application().passwords(stage.clock.now())]
     assert any(value.endswith(known) for known in alive)
     assert "may hold it" in str(stage.of(secret, "parked")[-1]["reason"])
-
-
-@pytest.mark.parametrize("kind", ["entra", "storage"])
-async def test_a_replica_that_is_named_late_gets_the_new_value_before_the_old_one_is_revoked(
-    stage: Stage, kind: str
-) -> None:
-    primary = await stage.rotated(kind)
-    await stage.run_for(days=6, hours=22, minutes=45)
-    copy = Secret(stage.other, "copy", primary.accepts)
-    tags = {"ReplicaOf": primary.url}
-    copy.vault.put("copy", primary.versions[0].value, tags=tags, content_type="text/plain")
-    stage._watched.append(copy)
-    stage.tag(primary, Replicas=copy.url)
-    since = stage.clock.now()
-    await stage.run_for(hours=40)
-    assert not primary.accepts(primary.versions[0].value)
-    assert stage.longest_refusal(copy, since) == timedelta()
 
 
 @pytest.mark.parametrize("kind", ["login", "admin"])
