@@ -11,14 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound
 from engine.rotation import leaked
 from engine.rotation.source_lease import NOBODY
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
-from engine.state import template
 from engine.state.index import Listed, StateIndex
 from engine.state.record import Record
 from engine.state.record_parts import SEPARATOR
@@ -26,6 +25,8 @@ from leaks.reading import read as taken_apart
 
 READ_AT_ONCE = 20
 """How many secrets a process reads together: no flood of reports takes up a vault's limit."""
+NO_TIME = datetime.min.replace(tzinfo=UTC)
+"""The date of a version of which only the value is known."""
 KEPT_SECONDS = 60.0
 """How long it is remembered which versions there are: a miss then lists no vault."""
 
@@ -103,6 +104,20 @@ class Owner:
         """Return what another version may hold; nothing if it cannot be read."""
         old = await read(engine, self.ref, version) if self.field else None
         return leaked.credentials_in(old, self.field, self.shape, record).values() if old else ()
+
+    def credentials_of(
+        self, old: SecretVersion | None, record: Record, version: str, value: str
+    ) -> Iterable[Sensitive]:
+        """Return what a version may hold that has this value, as its own template reads it first.
+
+        `old`: the version, if it can be read. The present template may be another one by now.
+        """
+        if not self.field:
+            return ()
+        tags = old.tags if old else record.verified.tags
+        known = Version(self.ref, version, enabled=True, created=NO_TIME, expires=None, tags=tags)
+        shown = known.holding(Sensitive(value))
+        return leaked.credentials_in(shown, self.field, self.shape, record).values()
 
     def leaked(
         self,
@@ -274,12 +289,13 @@ async def _printed(
     if alone is None:
         return None
     owner = await Owner.of(engine, record)
-    fields = template.extract(owner.shape, Sensitive(texts[print_])) or {}
-    credential = texts.get(alone) or fields.get(owner.field, Sensitive("")).reveal()
     known = next(version for version, prints in held.items() if prints[0] == alone)
     place, _, version = known.rpartition("/")
     former = SecretRef.parse(place) if place else None
     old = await read(engine, former or owner.ref, version)
+    read_as = owner.credentials_of(old, record, version, texts[print_])
+    within = (it.reveal() for it in read_as if alone in engine.prints.each(it.reveal()))
+    credential = texts.get(alone) or next(within, "")
     is_denied = old is not None and old.value is not None and credential not in old.value.reveal()
     if is_denied or not credential:
         return None
@@ -317,8 +333,9 @@ async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Le
         for part in map(Sensitive, parts):
             if record.digest(credential_id, part) == digest:
                 # Of what was published, the digest is of the whole value.
-                fields = template.extract(owner.shape, part) or {}
-                return owner.leaked(record, version, fields.get(owner.field, part))
+                old = await read(engine, owner.ref, version) if version else None
+                read_as = owner.credentials_of(old, record, version, part.reveal())
+                return owner.leaked(record, version, next(iter(read_as), part))
     superseded = (
         *(pending.version for pending in record.to_retire),
         record.pending_write.replaces if record.pending_write else "",

@@ -146,15 +146,15 @@ TEMPLATE = "ValueTemplate"
 def credentials_in(
     old: SecretVersion, value_field: str, shape: str | None, record: Record
 ) -> dict[str, Sensitive]:
-    """Return each credential that a version may hold, by the template that reads it.
+    """Return each credential that a version may hold, by the template that reads it: its own first.
 
     `shape` is the present template, if there is one. Its owner may have edited it since. It would
     then read the wrong part of a leaked value, the source would refuse that part, and the incident
     would end while the credential works. If the record knows the credential, only that one counts.
     """
     bare = f"{{{value_field}}}"
-    before = (tags.get(TEMPLATE, bare) for tags in (record.verified.tags, old.tags))
-    shapes = filter(None, (shape, *before, bare))
+    before = (tags.get(TEMPLATE, bare) for tags in (old.tags, record.verified.tags))
+    shapes = filter(None, (*before, shape, bare))
     read = {written: template.extract(written, old.value) for written in shapes}
     held = {
         written: fields[value_field]

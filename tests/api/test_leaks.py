@@ -633,3 +633,24 @@ async def test_a_report_names_what_an_incident_means_and_no_version_that_its_sec
     (after,) = (await reported(rig.api(), answer))["secrets"]
     assert after["cut_off"][0]["version"] == leaked
     assert "f" * 32 not in [row["version"] for row in after["cut_off"]]
+
+
+@pytest.mark.parametrize("document", [TRUSTED, WITHOUT], ids=["keyed", "unkeyed"])
+async def test_a_whole_value_is_read_by_the_template_of_its_own_version(document: str) -> None:
+    """Somebody has written a newer version since, which holds the key alone."""
+    rig, shape = leaky(document), "shop|{account}|{key}"
+    keys = rig.world.accounts["appdata"].keys
+    rig.write("app-key", f"shop|appdata|{keys['key1'].value}", ValueTemplate=shape)
+    rig.clock.advance(60)
+    await rotate(rig, "app-key")
+    reported = rig.latest("app-key").value
+    rig.clock.advance(8 * 86_400)
+    await rig.service().rotate(rig.item("app-key", action="retire").to_json(), 1)
+    bare = {"ValueTemplate": None, "CredentialId": "key1"}
+    bare |= {"RekeyRetire": None, "RekeyOperation": None}
+    rig.write("app-key", keys["key1"].value, **bare)
+    rig.clock.advance(60)
+    await audit(rig, "app-key")
+    rig.clock.advance(120)
+    answer = await leak(rig.api(), reported, act=True)
+    assert (answer.status, answer.body["status"]) == (202, "alive")
