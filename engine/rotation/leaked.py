@@ -41,6 +41,11 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
 
     `secret` is the current version.
     """
+    meant = await _meant(at, secret)
+    return [*dict.fromkeys((*meant, *await _left_by_hand(at, secret)))]
+
+
+async def _meant(at: Rotation, secret: SecretVersion) -> list[str]:
     item, since = at.progress.item, at.progress.item.began
     is_old = since is not None and at.observed.made_before(secret, since)
     if item.version:
@@ -60,6 +65,19 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
     if since is None or is_old or (secret.created < since and not is_ours):
         return [secret.version, *await _still_owed(at, secret)]
     return await _replaced_since(at, secret, since, is_ours=is_ours)
+
+
+async def _left_by_hand(at: Rotation, secret: SecretVersion) -> list[str]:
+    """Return what Rekey published before the incident, if a person had replaced it by then.
+
+    Nobody has revoked it: what a person replaces is left to them, until everything has leaked.
+    """
+    record, last, since = at.record, at.record.published, at.progress.item.began
+    if last is None or since is None or last.version == secret.version or last.made_since(since):
+        return []
+    is_gone = last.version in record.history.replaced or last.version in record.compromised.revoked
+    is_there = not is_gone and last.version in await _older(at, secret, since)
+    return [last.version] if is_there else []
 
 
 async def _replaced_since(

@@ -500,3 +500,22 @@ async def test_what_is_put_back_after_a_report_is_known_in_any_form_though_its_v
     await stage.run_for(hours=1)
     assert not secret.accepts(superseded.value)
     assert secret.works
+
+
+async def test_what_a_person_had_replaced_before_an_incident_is_revoked_if_rekey_made_it(
+    stage: Stage,
+) -> None:
+    secret = await stage.rotated("entra")
+    await stage.run_past_overlap()
+    ours, theirs = secret.current, stage.password("by hand")
+    tags = {tag: text for tag, text in secret.tags.items() if not tag.startswith("Rekey")}
+    stage.person_writes(secret, theirs.secret, {**tags, "CredentialId": theirs.key_id})
+    later = stage.clock.now() + timedelta(days=80)
+    secret.vault.amend(secret.current, expires=int(later.timestamp()))
+    await stage.run_a_day()
+    assert secret.accepts(ours.value), "what a person replaces is left to them"
+    location = await stage.report_incident(vault="prod")
+    await stage.run_for(hours=2)
+    assert not secret.accepts(ours.value)
+    assert not secret.accepts(theirs.secret)
+    assert (await stage.incident(location))["status"] == "ended"
