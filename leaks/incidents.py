@@ -16,7 +16,7 @@ from typing import Literal
 
 from engine.engine import Engine
 from engine.errors import PermanentError
-from engine.rotation.proof import read_proof
+from engine.rotation.proof import in_its_place, read_proof
 from engine.secret import SecretRef, Version
 from engine.state.entry import Entry
 from engine.state.history import newest_first
@@ -220,9 +220,18 @@ def _recorded(
 
 
 def _proofs(records: Sequence[Record]) -> dict[str, tuple[datetime | None, str]]:
-    """Return when and how each version's credential was proven to be refused."""
-    texts = [proof for record in records for proof in record.compromised.revoked.items()]
-    return {version: read_proof(text) for version, text in texts if text}
+    """Return when and how each version's credential was proven to be refused.
+
+    One that is cut off in another one's place tells when, for both.
+    """
+    proofs = dict[str, tuple[datetime | None, str]]()
+    for known in (record.compromised for record in records):
+        for version, text in known.revoked.items():
+            last = in_its_place(known.revoked, version)
+            if text and last not in known.versions:
+                at, _ = read_proof(known.revoked.get(last, ""))
+                proofs[version] = at, read_proof(text)[1]
+    return proofs
 
 
 def _is_since(at: datetime | None, incident: Incident) -> bool:

@@ -325,7 +325,7 @@ async def _replace_current(at: Rotation, secret: SecretVersion, version: str) ->
     A person has written it again, or the source has passed to a secret that holds it, too.
     """
     await at.observed.note_compromised(str(secret.version))
-    await at.observed.settle(version, SAME_VALUE)
+    await at.observed.settle(version, f"{SAME_VALUE}: {secret.version}")
 
 
 def _holds_again(at: Rotation, secret: SecretVersion, version: str, managed: Managed) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,6 +31,19 @@ IN_PLACE = "its source takes one credential at a time, and accepted the one in i
 SAME_VALUE = "a later version holds the same value, and is cut off in its place"
 
 
+def in_its_place(revoked: Mapping[str, str], version: str) -> str:
+    """Return the version that is cut off in place of another one, or else that one itself.
+
+    `revoked`: the proofs of a record.
+    """
+    passed = set[str]()
+    while version not in passed:
+        passed.add(version)
+        *_, later = revoked.get(version, "").partition(f"{SAME_VALUE}: ")
+        version = later or version
+    return version
+
+
 def proof_text(now: datetime, how: str) -> str:
     """Return the text by which a record keeps a proof."""
     return f"{now:{PROVEN_AT}} {how}"
@@ -40,9 +53,14 @@ def read_proof(text: str) -> tuple[datetime | None, str]:
     """Return when and how a credential was proven to be refused; None and no words if unknown."""
     time, _, how = text.partition(" ")
     try:
-        return datetime.fromisoformat(time).astimezone(UTC), how
+        return datetime.fromisoformat(time).astimezone(UTC), _words(how)
     except ValueError:
         return None, ""
+
+
+def _words(how: str) -> str:
+    """Return the words of a proof without the version that they may name."""
+    return SAME_VALUE if how.startswith(SAME_VALUE) else how
 
 
 @dataclass(frozen=True)

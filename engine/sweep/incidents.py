@@ -16,7 +16,7 @@ from itertools import batched
 from engine.engine import Engine
 from engine.errors import NotFound, PermanentError
 from engine.ports import Vaults
-from engine.rotation.proof import SAME_VALUE
+from engine.rotation.proof import SAME_VALUE, in_its_place
 from engine.secret import SecretRef, Version
 from engine.state.entry import Entry
 from engine.state.history import newest_first
@@ -337,7 +337,6 @@ class IncidentSweep:
         return None
 
     def _is_refused(self, compromised: Compromised) -> bool:
-        version = self.incident.version
         # A version that holds the same value is cut off in its place, a little later.
         is_passed_on = compromised.revoked.get(version, "").endswith(SAME_VALUE)
         is_refused = compromised.is_refused(version, self.incident.reported)
@@ -396,3 +395,5 @@ async def is_deleted(vaults: Vaults, ref: SecretRef) -> bool:
     except PermanentError as error:
         return isinstance(error, NotFound)
     return False
+        version = in_its_place(compromised.revoked, self.incident.version)
+        # An earlier Rekey has not noted which one that is.

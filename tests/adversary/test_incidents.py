@@ -519,3 +519,31 @@ async def test_what_a_person_had_replaced_before_an_incident_is_revoked_if_rekey
     assert not secret.accepts(ours.value)
     assert not secret.accepts(theirs.secret)
     assert (await stage.incident(location))["status"] == "ended"
+
+
+async def test_no_report_says_when_a_value_was_refused_before_its_copy_is_cut_off(
+    stage: Stage,
+) -> None:
+    """Somebody has written the same value once more, and that version is cut off in its place."""
+    secret = await stage.rotated("storage")
+    await stage.run_past_overlap()
+    leaked = secret.current
+    stage.person_writes(secret, leaked.value, secret.tags)
+    location = await stage.report_incident(vault="prod", name=secret.name, version=leaked.version)
+    stage.outage(REGENERATE, timedelta(hours=5), NOT_AUTHORIZED)
+
+    async def report() -> dict[str, Any]:
+        path = {"incident": location.rpartition("/")[2]}
+        return dict((await stage.http("http_incident_report", path)).body)
+
+    await stage.run_for(hours=2)
+    meanwhile = await report()
+    assert secret.accepts(leaked.value)
+    assert meanwhile["secrets"][0]["refused"] is None
+    assert "refused" not in {step["step"] for step in meanwhile["steps"]}
+    still = f"{stage.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+    await stage.run_for(hours=6)
+    evident = await report()
+    assert not secret.accepts(leaked.value)
+    assert evident["status"] == "ended"
+    assert evident["ended"] == evident["secrets"][0]["refused"] > still
