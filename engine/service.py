@@ -138,18 +138,21 @@ class Service:
     async def sweep_vault(self, text: str | bytes, tries: int = 1) -> None:
         """Sweep one vault, or send on what an incident covers there.
 
-        The next scheduled sweep makes up for a failed one. An incident's order is stored until it
-        has ended.
+        The next scheduled sweep makes up for a failed one. An incident's order is stored until
+        nothing in its vault is open. It waits for a vault that is not served for now.
         """
         with self._counting_loss("sweeps", tries):
             now = self.engine.clock.now()
             order = SweepOrder.from_json(text, now)
-            is_over = order.incident is not None and now > order.incident.tried_until
+            is_over = order.is_over(now)
             if self.engine.policy.manages(order.vault) and not is_over:
                 await self._sweep(order, tries)
                 return
             log.warning("ignored a sweep of %s: not in REKEY_VAULTS, or over", order.vault[:200])
-            await self.engine.close(order)
+            if is_over:
+                await self.engine.close(order)
+            else:
+                await self.engine.keep(order, INCIDENT_SECONDS)
 
     async def _sweep(self, order: SweepOrder, tries: int) -> None:
         try:

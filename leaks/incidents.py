@@ -23,7 +23,6 @@ from engine.state.history import newest_first
 from engine.state.incident import Incident, IncidentProgress, Stands
 from engine.state.index import StateIndex
 from engine.state.record import Record
-from engine.state.sweep_order import SweepOrder
 from engine.sweep.incidents import IncidentSweep, deleted_secrets
 
 AT_ONCE = 20
@@ -48,16 +47,19 @@ async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Inciden
     for work, progress in works:
         if not progress.secrets:
             await work.count_passed_on(progress)
-        progress.is_ordered = progress.is_over and await _is_ordered(engine, work.incident)
+        progress.is_ordered = progress.is_over and await _is_ordered(work)
     return [progress for _, progress in works]
 
 
-async def _is_ordered(engine: Engine, incident: Incident) -> bool:
-    """Return whether an order of an incident is stored: it is until all its work is posted."""
-    if incident.version or engine.clock.now() > incident.tried_until:
+async def _is_ordered(work: IncidentSweep) -> bool:
+    """Return whether an order of an incident is still to be carried out for the first time.
+
+    Later it is stored as well: it is sent again, for what comes into its scope late.
+    """
+    if work.incident.version or work.engine.clock.now() > work.incident.tried_until:
         return False
-    orders = (SweepOrder.for_incident(vault, incident).request for vault in incident.vaults)
-    return any(await asyncio.gather(*map(engine.requests.read, orders)))
+    orders = await asyncio.gather(*map(work.order, work.incident.vaults))
+    return any(order and not order.again for order in orders)
 
 
 async def of_secret(

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from engine.contract import Opens, Ranked, Rotator
+from engine.errors import PermanentError
 from engine.kinds import lingering
 from engine.secret import SecretRef
 from engine.state.due import is_manual
@@ -90,7 +91,7 @@ class Incident:
 
     def covers_held(self, entry: Entry, known: Sequence[Listed] = ()) -> bool:
         """Return whether the incident covers what a secret holds now."""
-        if not self._is_named(entry.secret.ref):
+        if not self.names(entry.secret.ref):
             return False
         tags = entry.secret.tags
         if self.source:
@@ -106,7 +107,7 @@ class Incident:
 
     def covers_deleted(self, ref: SecretRef, known: Sequence[Listed]) -> list[Listed]:
         """Return the records in its scope, which know of a secret that is deleted, or has left."""
-        return [record for record in known if self._is_named(ref) and self._contains(record.source)]
+        return [record for record in known if self.names(ref) and self._contains(record.source)]
 
     def is_over_at(self, record: Listed, noted: datetime | None = None) -> bool:
         """Return whether a deleted secret's source accepts nothing older than the incident.
@@ -118,7 +119,8 @@ class Incident:
         is_revoked = record.pending is None or (noted is not None and noted >= self.since)
         return record.made_since(self.since) and is_revoked and not record.is_open
 
-    def _is_named(self, ref: SecretRef) -> bool:
+    def names(self, ref: SecretRef) -> bool:
+        """Return whether a secret's name is in its scope."""
         return not self.name or fnmatchcase(ref.name.lower(), self.name.lower())
 
     def _contains(self, source: str) -> bool:
@@ -287,6 +289,12 @@ class IncidentProgress:
         else:
             self._wait(stands, incident.source if incident.version else leaked_at(entry, known))
 
+    def add_unread(self, entry: Entry, error: PermanentError) -> None:
+        """Count one secret of which nobody can tell: something of it may not be read."""
+        self.secrets += 1
+        self._linger(entry)
+        self._name(_stands(entry, None), f"{error.what}: {STILL_ACCEPTED}", error.fix)
+
     def add_unreached(self, ref: SecretRef, sources: Sequence[str], why: str, fix: str) -> None:
         """Count one secret that only records know; `sources`: where its credentials may work."""
         self.secrets += 1
@@ -296,9 +304,18 @@ class IncidentProgress:
             return
         self._name(Stands(ref, "waiting"), deleted_at(*sources, why=why), fix)
 
-    def add_passed_on(self, ref: SecretRef, *, is_refused: bool) -> None:
-        """Count one secret that has left the source of what leaked."""
+    def add_passed_on(
+        self, ref: SecretRef, *, is_refused: bool, parked: Entry | None = None
+    ) -> None:
+        """Count one secret that has left the source of what leaked.
+
+        `parked`: the secret that owns the source now, where that needs a person.
+        """
         self.secrets += 1
+        if parked and not is_refused:
+            reason = f"{PASSED_ON}; {parked.secret.ref}: {parked.reason}"
+            self._name(Stands(ref, "waiting"), reason, parked.fix)
+            return
         self.rotated += is_refused
         self.waiting += not is_refused
         self.each.append(Stands(ref, "refused" if is_refused else "waiting", reason=PASSED_ON))

@@ -15,7 +15,7 @@ from typing import Any
 from engine.errors import PermanentError
 from engine.secret import SecretRef
 from engine.state.incident import Incident
-from engine.state.request import DAY
+from engine.state.request import DAY, TRIED_ON
 
 HOUR = timedelta(hours=1)
 ORDER_FIX = "delete the message: the next sweep posts its own"
@@ -70,6 +70,18 @@ class SweepOrder:
     """The incident whose scope is to be replaced; None for a scheduled sweep."""
     so_far: SoFar | None = None
     """Where an interrupted sweep continues; None at the start."""
+    again: bool = False
+    """An incident's order has been carried out, with all records: it is sent once more."""
+
+    def is_over(self, now: datetime) -> bool:
+        """Return whether an incident's order is not carried out any more.
+
+        What it would post again after a month would not be tried.
+        """
+        if self.incident is None:
+            return False
+        until = self.incident.reported + TRIED_ON if self.again else self.incident.tried_until
+        return now > until
 
     @classmethod
     def by_schedule(
@@ -107,6 +119,7 @@ class SweepOrder:
             # One that covers all vaults names none: each of its many messages would name them all.
             only = [self.vault] if len(self.incident.vaults) == 1 else []
             data["incident"] = {**self.incident.to_dict(), "vaults": only}
+            data["again"] = self.again
         return json.dumps(data | ({"so_far": self.so_far.to_dict()} if self.so_far else {}))
 
     @classmethod
@@ -119,7 +132,8 @@ class SweepOrder:
             incident = Incident.from_dict(data["incident"]) if data.get("incident") else None
             period = timedelta(seconds=float(data.get("period", HOUR.total_seconds())))
             so_far = SoFar.from_dict(data["so_far"]) if data.get("so_far") else None
-            return cls(vault, since, until, period, incident, so_far)
+            again = data.get("again") is True
+            return cls(vault, since, until, period, incident, so_far, again)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
             raise PermanentError(
                 'the message is not {"vault": url, …}', where="queue sweeps", fix=ORDER_FIX

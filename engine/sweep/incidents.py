@@ -2,6 +2,9 @@
 
 An order can arrive twice, because a worker can die half-way. So each work item names the version
 that was just read. A secret that was replaced since the incident began is left alone.
+
+An order is sent at least twice, and then again for as long as something in its vault is open. What
+is in scope may take another name before its work starts, and a listing may lag.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import logging
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import batched
 
 from engine.engine import Engine
@@ -48,6 +52,8 @@ SETTLE_SECONDS = 2.0 * LEAD.total_seconds()
 
 So everything that the work writes is newer than the incident's date.
 """
+MOST_PAUSE = 6 * 3600.0
+"""The longest pause before an order is sent again. It costs a look at each covered secret."""
 LISTING_SECONDS = 30.0
 """How long one call lists before it posts work for the most dangerous: a leak must not wait for the
 end of a huge vault."""
@@ -62,14 +68,17 @@ class IncidentSweep:
     index: StateIndex
     primaries: dict[SecretRef, SecretRef | None] = field(default_factory=dict)
     """Replica that was read → the secret that writes it. Incidents share it."""
+    again: bool = False
+    """Its order has been carried out before. What waits since then is not posted once more."""
+    orders: dict[str, SweepOrder | None] = field(default_factory=dict)
+    """Vault whose stored order was read → the order; None if none is stored."""
 
     async def send(self, order: SweepOrder) -> bool:
-        """Post work for the secrets of one vault, the most dangerous first; return whether it is all.
+        """Post work for the secrets of one vault, the most dangerous first; return whether it is over.
 
         The work starts as fast as Azure allows. A secret that cannot be read stops no other. A new
-        message continues where there is no time left. Without the records not all secrets are
-        known: the order is taken up again, and counted as failed. Raises TransientError if the
-        order must be repeated.
+        message continues where there is no time left. It is over once the order was sent twice and
+        nothing is open. Raises TransientError if the order must be repeated.
         """
         clock, so_far = self.engine.clock, order.so_far or SoFar(None, self.engine.clock.now())
         ends = clock.monotonic() + LISTING_SECONDS
@@ -77,11 +86,12 @@ class IncidentSweep:
         elapsed = (clock.now() - so_far.begun).total_seconds() - SETTLE_SECONDS
         pace = Pace(self._scopes(), order.period, so_far.started, elapsed, REVOCATION_WRITES)
         seen, sent = so_far.seen + len(secrets), so_far.posted
+        broken = so_far.broken + self.index.unread
         entries = sorted(map(self.engine.entry, secrets), key=self._danger)
         for some in batched(entries, PAGE, strict=False):
             sent += await _all(self._send(shown, pace) for shown in some)
         if token is not None:
-            so_far = SoFar(token, so_far.begun, seen, sent, started=pace.started)
+            so_far = SoFar(token, so_far.begun, seen, sent, broken, started=pace.started)
             await self.engine.accept(replace(order, so_far=so_far))
             return False
         # A secret that an earlier call has listed is read, and so found not to be deleted.
@@ -91,12 +101,27 @@ class IncidentSweep:
             sent += await _all(self._send_deleted(ref, pace) for ref in refs)
         since, vault = self.incident.since, order.vault
         log.warning("incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen)
-        if self.index.unread:
+        return await self._end(replace(order, so_far=None), sent, broken)
+
+    async def _end(self, order: SweepOrder, sent: int, broken: int) -> bool:
+        """Store an order that is to be sent again; return whether it is over.
+
+        `broken`: in how many parts the records could not be listed. Not all secrets are known then:
+        the order is taken up again from the start, and counted as failed.
+        """
+        if broken:
             # Only the records know of deleted secrets, and of those whose tags were edited.
+            since, vault = self.incident.since, order.vault
             log.error("incident of %s in %s: without the records it is sent on again", since, vault)
             self.engine.reporter.given_up("sweeps")
-            await self.engine.keep(replace(order, so_far=None), INCIDENT_SECONDS)
-        return not self.index.unread
+            await self.engine.keep(order, INCIDENT_SECONDS)
+            return False
+        if self.again and not sent:
+            return True
+        age = self.engine.clock.now() - self.incident.reported
+        pause = min(max(INCIDENT_SECONDS, age.total_seconds() / 8), MOST_PAUSE)
+        await self.engine.keep(replace(order, again=True), pause)
+        return False
 
     def _scopes(self) -> Mapping[str, Sequence[str]]:
         """Return the scopes of its vaults: no other one shares a budget with them."""
@@ -116,21 +141,33 @@ class IncidentSweep:
                 return secrets, token
 
     async def _send(self, shown: Entry, pace: Pace) -> bool:
-        ref, known = shown.secret.ref, self.index.of(shown.secret.ref)
-        if not self.incident.covers(shown, known) or not _can_follow(shown, known):
+        """Post work for a secret; return whether there is any.
+
+        In an order that comes again, what needs a person counts as well.
+        """
+        known = self.index.of(shown.secret.ref)
+        if not self.incident.covers(shown, known):
             return False
+        is_sent = False
+        if _can_follow(shown, known):
+            is_sent = await self._send_left(shown, pace)
+            if self.incident.covers_held(shown, known):
+                is_sent |= await self._send_held(shown, pace)
+        return is_sent or (self.again and await self._is_counted(shown))
+
+    async def _send_held(self, shown: Entry, pace: Pace) -> bool:
+        """Post work for what a secret holds now, if that is to be tried."""
+        ref, known = shown.secret.ref, self.index.of(shown.secret.ref)
         version, source = None, shown.managed.source if shown.managed else None
         try:
-            is_left = await self._send_left(shown, pace)
-            if not self.incident.covers_held(shown, known):
-                return is_left
             primary = await self._primary(shown)
             if primary is None and is_replica(shown, known):
-                return is_left  # nothing writes it, and its progress says so
+                return False  # nothing writes it, and its progress says so
             ref = primary or ref
             current = self.engine.entry(await self.engine.vaults.read(ref))
-            if not await self._is_to_be_tried(current):
-                return is_left
+            is_new = self.again and await self._is_new(current.secret)
+            if is_new or not await self._is_to_be_tried(current):
+                return False
             # If the current version is younger, the record must tell which version has leaked.
             is_older = current.secret.created < self.incident.since
             version = current.secret.version if is_older else None
@@ -143,11 +180,24 @@ class IncidentSweep:
 
     async def _send_left(self, shown: Entry, pace: Pace) -> bool:
         """Post work for each version that is to be retired at a source that the secret has left."""
-        left = await self._left(shown)
+        try:
+            left = await self._left(shown)
+        except PermanentError as error:
+            # Of a source that it has left, no other work may find out: it would meet the present.
+            log.error(
+                "%s: what is left where it was before is sent on later: %s", error.where, error
+            )
+            return True
         for source, version in left:
             work = self.incident.work(shown.secret.ref, version, source)
             await self._post(replace(work, leak=Leak()), pace)
         return bool(left)
+
+    async def _is_counted(self, shown: Entry) -> bool:
+        """Return whether a secret counts as open, although there is no work to post for it."""
+        progress = IncidentProgress()
+        await self.count(shown, progress)
+        return not progress.is_over
 
     async def _left(self, current: Entry) -> list[tuple[str, str]]:
         """Return the versions still to be retired that are older than the incident, by source.
@@ -175,19 +225,31 @@ class IncidentSweep:
         return [listed.pending.version] if listed.pending else []
 
     async def _send_deleted(self, ref: SecretRef, pace: Pace) -> bool:
-        """Post work for a deleted secret. It is reported, and comes back until it is recovered."""
+        """Post work for a deleted secret. It is reported, and comes back until it is recovered.
+
+        One that is there all the same is open: its vault's listing lags, and the order comes again.
+        """
         left = await self._left_at(ref)
         if not left or not await is_deleted(self.engine.vaults, ref):
-            return False
+            return self.again and bool(left)
         await self._post(self.incident.work(ref, None, left[0]), pace)
         return True
 
     async def _post(self, work: WorkItem, pace: Pace) -> None:
-        """Post a work item. One that waits since an earlier try knows when people were notified."""
+        """Post a work item. One that waits since an earlier try knows when people were notified.
+
+        An order that comes again leaves that to the timer, and what a record has noted to rechecks.
+        """
         with repeating():
             waiting = await self.engine.requests.read(work.request)
+            if self.again and (waiting or self._is_noted(work.ref)):
+                return
             work = WorkItem.from_json(waiting) if waiting else work
             await self.engine.accept(work, pace.start(work.source))
+
+    def _is_noted(self, ref: SecretRef) -> bool:
+        """Return whether a record of a secret has noted what is to be done: it is rechecked."""
+        return any(listed.is_open for listed in self.index.of(ref))
 
     async def _left_at(self, ref: SecretRef) -> list[str]:
         """Return the sources where what a deleted secret held may still be accepted."""
@@ -257,6 +319,19 @@ class IncidentSweep:
         is_replaced = version in record.history.replaced and not is_owed
         return is_replaced or record.compromised.is_refused(version, self.incident.reported)
 
+    async def _may_be_renamed(self, current: Entry) -> bool:
+        """Return whether a secret that somebody made since may be another name of what leaked."""
+        return not await self._is_new(current.secret) and await self.is_open(current)
+
+    async def _is_new(self, secret: Version) -> bool:
+        """Return whether somebody made a secret once its order had come again.
+
+        An older one may be another name of what leaked, and was there when the order came again.
+        """
+        until = self.incident.since + timedelta(seconds=INCIDENT_SECONDS)
+        is_late = secret.created >= until and self._by_hand(secret)
+        return is_late and not await self._existed(secret.ref)
+
     def _by_hand(self, secret: Version) -> bool:
         """Return whether somebody else wrote the current version since the incident began."""
         ours = any(listed.holds(secret) for listed in self.index.of(secret.ref))
@@ -264,9 +339,14 @@ class IncidentSweep:
 
     async def count(self, current: Entry, progress: IncidentProgress) -> None:
         """Count one secret, if the incident covers it."""
+        if self._counts(current, self.index.of(current.secret.ref)):
+            try:
+                await self._count(current, progress)
+            except PermanentError as error:
+                progress.add_unread(current, error)
+
+    async def _count(self, current: Entry, progress: IncidentProgress) -> None:
         ref, known = current.secret.ref, self.index.of(current.secret.ref)
-        if not self._counts(current, known):
-            return
         is_noted = by_hand = False
         primary: SecretRef | None = None
         with suppress(PermanentError):
@@ -274,36 +354,62 @@ class IncidentSweep:
         if self.incident.version:
             is_open = not await self._is_gone(self.incident.covers_deleted(ref, known) or known)
         else:
-            is_noted = any(listed.is_open for listed in known)
-            by_hand = primary is None and self._by_hand(current.secret)
-            if by_hand and not is_noted and not await self._existed(ref):
+            is_noted = self._is_noted(ref)
+            is_theirs = not (is_noted or primary) and self._by_hand(current.secret)
+            by_hand = is_theirs and await self._existed(ref)
+            if is_theirs and not by_hand and not await self._may_be_renamed(current):
                 return
             is_open = is_noted or (not by_hand and await self.is_open(current, primary))
         progress.add(
             self.incident,
             current,
             is_open=is_open,
-            is_tried=is_noted or self.engine.clock.now() < self.incident.tried_until,
+            is_tried=is_noted or await self._is_tried(ref.vault),
             by_hand=by_hand,
             known=known,
             primary=primary,
         )
+
+    async def _is_tried(self, vault: str) -> bool:
+        """Return whether something still works on what is open: the vault's order is stored.
+
+        One that is only considered has none yet. Of a single version, its own item is stored.
+        """
+        if self.incident.version or not self.incident.id:
+            return self.engine.clock.now() < self.incident.tried_until
+        return await self.order(vault) is not None
+
+    async def order(self, vault: str) -> SweepOrder | None:
+        """Return the stored order of a vault; None if none is."""
+        if vault not in self.orders:
+            request = SweepOrder.for_incident(vault, self.incident).request
+            text = await self.engine.requests.read(request)
+            order = SweepOrder.from_json(text, self.engine.clock.now()) if text else None
+            self.orders[vault] = order
+        return self.orders[vault]
 
     def _counts(self, current: Entry, known: Sequence[Listed]) -> bool:
         is_in_vaults = current.secret.ref.vault in self.incident.vaults
         return is_in_vaults and self.incident.covers(current, known)
 
     async def count_unreached(self, ref: SecretRef, progress: IncidentProgress) -> None:
-        """Count one secret that no vault lists, if it was covered and is indeed out of reach.
+        """Count one secret that no vault lists, if it was covered.
 
-        It is deleted, or its vault is not served any more.
+        It is deleted, or its vault is not served any more, or the listing of its vault lags.
         """
         if not self.covers_deleted(ref):
             return
         if not self.engine.policy.manages(ref.vault):
             progress.add_unreached(ref, await self._left_at(ref), UNSERVED, SERVE)
-        elif await is_deleted(self.engine.vaults, ref):
+            return
+        try:
+            current = await self.engine.vaults.read(ref)
+        except NotFound:
             progress.add_unreached(ref, await self._left_at(ref), "deleted", RECOVER)
+        except PermanentError:
+            pass  # it is there, and a listing will show it
+        else:
+            await self.count(self.engine.entry(current), progress)
 
     async def count_passed_on(self, progress: IncidentProgress) -> None:
         """Count a secret that has left the incident's source, if its record tells of a revocation.
@@ -316,9 +422,31 @@ class IncidentSweep:
         cut_off = [known.is_refused(version, incident.reported) for version in known.revoked]
         if incident.version and known.knows(incident.version):
             ref = SecretRef(incident.vaults[0], incident.name)
-            progress.add_passed_on(ref, is_refused=self._is_refused(known))
-        elif not incident.version and owner.startswith(incident.vaults) and any(cut_off):
+            is_refused, parked = self._is_refused(known), await self._parked(owner)
+            progress.add_passed_on(ref, is_refused=is_refused, parked=parked)
+        elif incident.version and await self._is_asked_for():
+            ref = SecretRef(incident.vaults[0], incident.name)
+            progress.add_passed_on(ref, is_refused=False)
+        elif not incident.version and self._may_mean(owner) and any(cut_off):
             progress.add_passed_on(SecretRef.parse(owner), is_refused=not known.versions)
+
+    async def _is_asked_for(self) -> bool:
+        """Return whether the work for a single version is stored: no record may know of it yet."""
+        return await self.engine.requests.read(self.incident.exact().request) is not None
+
+    def _may_mean(self, owner: str) -> bool:
+        """Return whether the owner of a source is in a vault, and has a name, of its scope."""
+        incident = self.incident
+        return owner.startswith(incident.vaults) and incident.names(SecretRef.parse(owner))
+
+    async def _parked(self, owner: str) -> Entry | None:
+        """Return the secret that owns a source, if it is parked; None if nothing tells that."""
+        with suppress(PermanentError):
+            ref = SecretRef.parse(owner)
+            if self.engine.policy.manages(ref.vault):
+                entry = self.engine.entry(await self.engine.vaults.read(ref))
+                return entry if entry.state == "parked" else None
+        return None
 
     def covers_deleted(self, ref: SecretRef) -> bool:
         """Return whether a secret that is deleted was in its scope, as records tell."""
@@ -338,6 +466,8 @@ class IncidentSweep:
 
     def _is_refused(self, compromised: Compromised) -> bool:
         # A version that holds the same value is cut off in its place, a little later.
+        version = in_its_place(compromised.revoked, self.incident.version)
+        # An earlier Rekey has not noted which one that is.
         is_passed_on = compromised.revoked.get(version, "").endswith(SAME_VALUE)
         is_refused = compromised.is_refused(version, self.incident.reported)
         return is_refused and not (is_passed_on and compromised.versions)
@@ -395,5 +525,3 @@ async def is_deleted(vaults: Vaults, ref: SecretRef) -> bool:
     except PermanentError as error:
         return isinstance(error, NotFound)
     return False
-        version = in_its_place(compromised.revoked, self.incident.version)
-        # An earlier Rekey has not noted which one that is.

@@ -49,7 +49,7 @@ async def sweep(engine: Engine, order: SweepOrder, seconds: float) -> bool:
     ends = engine.clock.monotonic() + seconds
     index = await engine.index()
     if order.incident:
-        return await IncidentSweep(engine, order.incident, index).send(order)
+        return await IncidentSweep(engine, order.incident, index, again=order.again).send(order)
     return await Sweeper(engine, order, index).sweep(ends)
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from engine.errors import TransientError
 from engine.service import MAX_TRIES
 from engine.state.incident import Incident
-from engine.state.request import Outcome, WorkItem
+from engine.state.request import INCIDENT_SECONDS, TRIED_ON, Outcome, WorkItem
 from engine.state.sweep_order import SweepOrder
+from leaks.incidents import counted
 from tests.shared.heard import handled_by
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_vault
+
+MOST_PAUSE = 6 * 3600.0
+"""The longest pause before an order is sent again, in seconds."""
 
 
 async def asked(rig: Rig, **fields: object) -> WorkItem:
@@ -57,11 +64,106 @@ async def order_of_an_incident(rig: Rig) -> SweepOrder:
     return whole
 
 
-async def test_an_incidents_order_is_closed_once_its_vault_was_swept() -> None:
+def orders(rig: Rig) -> list[tuple[float, dict[str, Any]]]:
+    """Return the stored orders, each with the seconds until it is sent again."""
+    now = rig.clock.now()
+    pairs = [pair for pair in rig.open_requests if "secret" not in pair[1]]
+    return [((due - now).total_seconds(), stored) for due, stored in pairs]
+
+
+async def sent_again(rig: Rig) -> None:
+    """Carry out the stored order, once it is due."""
+    ((seconds, order),) = orders(rig)
+    rig.clock.advance(seconds)
+    await rig.service().sweep_vault(json.dumps(order))
+
+
+async def test_an_incidents_order_is_closed_once_it_was_sent_twice_and_nothing_is_open() -> None:
+    rig = scene()
+    rig.clock.advance(60)
+    await rig.service().sweep_vault((await order_of_an_incident(rig)).to_json())
+    ((seconds, order),) = orders(rig)
+    assert (seconds, order["again"]) == (INCIDENT_SECONDS, True)
+    (item,) = rig.messages("rotations")
+    rig.clock.advance(60)
+    await rig.service().rotate(json.dumps(item), 1)
+    await sent_again(rig)
+    assert (rig.open_requests, len(rig.messages("rotations"))) == ([], 1)
+
+
+async def test_an_order_comes_again_ever_more_seldom_and_posts_nothing_that_waits() -> None:
+    """What only a person can do may take weeks, and each time costs a look at the vault."""
+    rig = scene()
+    rig.vault.amend(rig.latest(NAME), enabled=False)
+    rig.clock.advance(60)
+    await rig.service().sweep_vault((await order_of_an_incident(rig)).to_json())
+    pauses = list[float]()
+    while orders(rig):
+        pauses.append(orders(rig)[0][0])
+        await sent_again(rig)
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (INCIDENT_SECONDS, MOST_PAUSE)
+    assert 100 < len(pauses) < 200
+    assert TRIED_ON < timedelta(seconds=sum(pauses)) <= TRIED_ON + timedelta(seconds=MOST_PAUSE)
+    assert len(rig.messages("rotations")) == 1
+
+
+async def test_an_incidents_order_waits_for_a_vault_that_is_not_served_for_a_while() -> None:
     rig = scene()
     order = await order_of_an_incident(rig)
+    elsewhere = replace(order, vault="https://elsewhere.vault.azure.net")
+    await rig.service().engine.close(order)
+    await rig.service().sweep_vault(elsewhere.to_json())
+    ((seconds, stored),) = orders(rig)
+    assert (seconds, stored["vault"]) == (INCIDENT_SECONDS, elsewhere.vault)
+    assert order.incident
+    rig.clock.advance((order.incident.tried_until - rig.clock.now()).total_seconds() + 1)
+    await rig.service().sweep_vault(json.dumps(stored))
+    assert orders(rig) == []
+
+
+async def test_what_takes_another_name_after_its_order_is_cut_off_all_the_same() -> None:
+    """Its item finds the old name gone. The order comes again, and finds the new one."""
+    rig = scene()
+    await rig.work(NAME, action="audit")
+    rig.clock.advance(60)
+    leaked, tags = rig.latest(NAME).value, rig.tags(NAME)
+    await rig.service().sweep_vault((await order_of_an_incident(rig)).to_json())
+    rig.clock.advance(60)
+    rig.vault.delete(NAME)
+    rig.vault.put("renamed", leaked, tags=tags)
+    await rig.work("renamed", action="audit")
+    assert leaked in {key.value for key in rig.world.accounts["appdata"].keys.values()}
+    rig.queue("rotations").clear()
+    await sent_again(rig)
+    (item,) = (it for it in rig.messages("rotations") if it["secret"] == "renamed")
+    await rig.service().rotate(json.dumps(item), 1)
+    assert leaked not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
+
+
+async def test_records_that_were_unreadable_in_an_early_part_have_the_order_begin_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only they tell of a secret of that part whose tags were edited."""
+    monkeypatch.setattr("engine.sweep.incidents.LISTING_SECONDS", 0.0)
+    rig = scene()
+    await rig.work(NAME)
+    rig.tag(NAME, ProviderAddress=None)
+    for number in range(30):
+        rig.vault.put(f"other-{number}", "x")
+    rig.clock.advance(60)
+    rig.queue("rotations").clear()
+    order = await order_of_an_incident(rig)
+    refuse(rig, 403, "Forbidden", lambda request: "comp=list" in request.url, times=99)
     await rig.service().sweep_vault(order.to_json())
-    assert not [stored for _, stored in rig.open_requests if "secret" not in stored]
+    rig.world.faults.clear()
+    (rest,) = rig.messages("sweeps")
+    await rig.service().sweep_vault(json.dumps(rest))
+    ((_, again),) = orders(rig)
+    assert (again["again"], rig.messages("rotations")) == (False, [])
+    rig.queue("sweeps").clear()
+    await sent_again(rig)
+    assert [message["secret"] for message in rig.messages("rotations")] == [NAME]
 
 
 @pytest.mark.parametrize(("after", "swept"), [(0, True), (1, False)])
@@ -74,3 +176,25 @@ async def test_an_incidents_order_is_tried_to_the_last_second_of_its_month(
     rig.clock.advance((order.incident.tried_until - rig.clock.now()).total_seconds() + after)
     await rig.service().sweep_vault(order.to_json())
     assert bool(rig.messages("rotations")) == swept
+
+
+@pytest.mark.parametrize(("seconds", "counts"), [(INCIDENT_SECONDS - 1, 1), (INCIDENT_SECONDS, 0)])
+async def test_a_secret_that_is_made_once_its_order_has_come_again_is_no_part_of_an_incident(
+    seconds: float, counts: int
+) -> None:
+    """An older one may be another name of what leaked, and counts as open until it is replaced."""
+    rig = scene()
+    rig.vault.amend(rig.latest(NAME), enabled=False)
+    rig.clock.advance(60)
+    order = await order_of_an_incident(rig)
+    await rig.service().sweep_vault(order.to_json())
+    assert order.incident
+    incident = replace(order.incident, vaults=(rig.vault.url,))
+    rig.clock.advance(seconds)
+    rig.secret("another", rig.account("another"))
+    rig.queue("rotations").clear()
+    rig.clock.advance(max(orders(rig)[0][0], 0.0))
+    (progress,) = await counted(rig.service().engine, [incident])
+    assert (progress.needs_a_person, progress.waiting) == (1, counts)
+    await sent_again(rig)
+    assert [message["secret"] for message in rig.messages("rotations")] == ["another"] * counts

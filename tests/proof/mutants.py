@@ -590,6 +590,12 @@ MUTANTS: Mapping[str, Mutant] = {
     "incident orders send nothing": Mutant(
         method(IncidentSweep, "send", value=True), "P5", (f"order/{SLOTS}",)
     ),
+    "an incident's order is sent once": Mutant(
+        method(IncidentSweep, "_end", value=True),
+        "P5",
+        test="tests/engine/test_service_requests.py::"
+        "test_what_takes_another_name_after_its_order_is_cut_off_all_the_same",
+    ),
     "a compromised credential is restored": Mutant(
         function(Rotation, "effective_item", lambda self: self.item),
         "P5",

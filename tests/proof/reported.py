@@ -16,6 +16,7 @@ from api.idempotency import Queued
 from api.incidents import messages, status_of
 from api.leaks import Finding, Reports, taken
 from engine.engine import Engine
+from engine.parts import GRACE_SECONDS
 from engine.secret import SecretRef, SecretVersion
 from engine.state.incident import LEAD, Incident
 from engine.state.record_parts import PROVEN_AT, Prints
@@ -209,9 +210,12 @@ async def follow(world: World, engine: Engine, text: str) -> None:
     (progress,) = await counted(engine, [incident])
     held = credential_in(world.known[question["version"]])
     is_back = held in world.put_back and incident.reported <= world.put_back[held]
-    if status_of(progress) == "ended" and held in world.watch.alive() and not is_back:
+    says = status_of(progress)
+    # Who reported all in a vault knows that it was there.
+    is_over = says == "ended" or (not incident.version and says == "nothing in scope")
+    if is_over and held in world.watch.alive() and not is_back:
         raise Broken(
-            f"P5: {question['version']} is accepted, and its incident is said to have ended"
+            f"P5: {question['version']} is accepted, and its incident is said to be {says}"
         )
 
 
@@ -312,6 +316,30 @@ def _reported_handed_over(kind: str, how: str = "", shape: str = handing_over.BA
     return _scenario(f"reported-handed-over{how}/{kind}", _in_overlap(kind, 30), moves, **more)
 
 
+def _all_reported_handed_over(kind: str) -> Scenario:
+    """Everything in a vault is reported, and what leaked takes another name before it is worked on."""
+
+    def build(world: World) -> None:
+        due(world, kind, days_left=80)
+        world.advance(60)
+        held = current(world)
+        assert held.value
+        world.known[str(held.version)] = held.value.reveal()
+        leaked(world, "app", credential_of(held), source_of(kind))
+        since = world.kernel.now().replace(microsecond=0) + LEAD
+        incident = Incident(since, reason="leaked", vaults=(VAULT,))
+        for order in messages(incident):
+            world.keep(order.request, order.to_json(), GRACE_SECONDS)
+            world.post("sweep", order.to_json())
+        _followed(world, str(held.version), incident)
+
+    # Whoever rotates the new one at once gives what leaked an overlap of its own.
+    rotates = "the new one is rotated"
+    moves = {name: move for name, move in handing_over.HAND_OVER.items() if name != rotates}
+    more = {"mend": handing_over.mend, "mends": 2}
+    return _scenario(f"all-reported-handed-over/{kind}", build, moves, **more)
+
+
 def _reported_beside_its_own(kind: str) -> Scenario:
     """The next owner of a source has a credential of its own, and what leaked lives beside it."""
     moves = {
@@ -360,7 +388,7 @@ REPORTED = [
     *map(_reported_and_put_back, ("two-slots", "one-slot", "many")),
     *map(_reported_and_lost, ("two-slots", "many")),
     *map(_reported_in_replica, ("two-slots", "one-slot")),
-    *all_of(("two-slots", "many"), *_TWICE_HELD),
+    *all_of(("two-slots", "many"), *_TWICE_HELD, _all_reported_handed_over),
     *by_seeds(("two-logins", *FURTHER), _reported, _reported_twice, _reported_in_outage),
     *by_seeds(("two-logins", *FURTHER_SLOTTED), _reported_and_put_back),
     *by_seeds(("two-logins", *FURTHER_SLOTTED), _reported_in_overlap, *_TWICE_HELD),

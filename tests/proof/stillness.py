@@ -8,6 +8,7 @@ world is as it was, and everything that is due falls due so much later.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from engine.contract import LONGEST_CHANGE
 from engine.state.record import Record
 from engine.state.record_parts import Change
 from engine.state.request import TRIED_ON, WorkItem
+from engine.state.sweep_order import SweepOrder
 from tests.proof.kernel import EPOCH
 from tests.proof.seen import held_by, is_failing
 from tests.proof.sources import Slots
@@ -79,12 +81,20 @@ def _untimed(record: Record) -> Record:
     return replace(record, change=change, verified=verified)
 
 
+def _reported(text: str, now: datetime) -> datetime | None:
+    """Return when the incident was reported that a stored order or item is of."""
+    if "incident" in json.loads(text):
+        incident = SweepOrder.from_json(text, now).incident
+        return incident.reported if incident else None
+    item = WorkItem.from_json(text)
+    return item.reported_at if item.compromised else None
+
+
 def _dues(world: World, now: datetime) -> Iterator[datetime]:
     """Yield when incidents and changes are given up, changes end, and retirements fall due."""
     for text, _ in world.requests.values():
-        item = WorkItem.from_json(text)
-        if item.compromised and item.reported_at:
-            yield item.reported_at + TRIED_ON
+        if reported := _reported(text, now):
+            yield reported + TRIED_ON
     for claim in (*world.claims.values(), *world.far.values()):
         change, due = claim.record.change, [it.at for it in claim.record.to_retire]
         due += [change.uncertain_until] if change.uncertain_until else []

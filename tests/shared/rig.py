@@ -263,6 +263,11 @@ class Rig:
         ]
         return sorted(requests, key=lambda pair: pair[0])
 
+    @property
+    def open_items(self) -> list[tuple[datetime, dict[str, Any]]]:
+        """The work items among them: an incident's order is sent again for a while."""
+        return [pair for pair in self.open_requests if "secret" in pair[1]]
+
     def calls(self) -> Counter[str]:
         """Count the requests so far by service, challenges aside, and forget them."""
         counts = Counter(

@@ -19,7 +19,6 @@ from engine.secret import SecretRef
 from engine.state.entry import Entry
 from engine.state.incident import (
     LEAD,
-    LIVES,
     STILL_ACCEPTED,
     UNSERVED,
     Incident,
@@ -157,12 +156,13 @@ async def test_what_somebody_wrote_by_hand_since_is_theirs_to_judge(created: dat
 async def test_an_incident_that_nothing_works_on_any_more_is_left_to_a_person(
     *, is_noted: bool, is_late: bool
 ) -> None:
-    """What a record has noted is tried for as long as it takes."""
+    """What a record has noted is tried for as long as it takes; else its order is stored."""
     rig, known = scene(), (Listed(ACCOUNT, str(REF).lower(), is_open=is_noted),)
-    incident = replace(begun(rig), since=rig.clock.now() + SECOND)
-    rig.clock.advance((LIVES + SECOND).total_seconds() - (0 if is_late else 1))
+    incident, engine = replace(begun(rig), id="20261102T090000Z-0a1b2c3d"), rig.service().engine
+    order = SweepOrder.for_incident(VAULT, incident)
+    await engine.keep(order if not is_late else replace(order, vault="https://other"), 0.0)
     index, progress = StateIndex({str(REF).lower(): known}), IncidentProgress()
-    await IncidentSweep(rig.service().engine, incident, index).count(stands(version()), progress)
+    await IncidentSweep(engine, incident, index).count(stands(version()), progress)
     assert progress.waiting == (is_noted or not is_late)
     reasons = [secret["reason"] for secret in progress.named]
     assert reasons == (
@@ -347,11 +347,11 @@ async def test_an_order_that_comes_again_has_nobody_told_again_of_what_waits() -
     await send(rig, incident)
     (item,) = rig.messages("rotations")
     await rig.service().rotate(json.dumps(item), 1)
-    ((_, waiting),) = rig.open_requests
+    ((_, waiting),) = rig.open_items
     assert waiting["told"] == rig.clock.now().isoformat()
     rig.clock.advance(60)
     await send(rig, incident)
-    assert [text for _, text in rig.open_requests] == [waiting]
+    assert [text for _, text in rig.open_items] == [waiting]
     assert rig.messages("rotations")[-1]["told"] == waiting["told"]
 
 
@@ -368,8 +368,9 @@ async def test_without_the_records_an_incident_is_sent_on_again_and_trusts_no_ta
     assert "without the records it is sent on again" in caplog.text
     rig.world.faults.clear()
     rig.clock.advance(INCIDENT_SECONDS)
+    assert order["again"] is False
     await rig.service().sweep_vault(json.dumps(order), 1)
-    assert not [body for _, body in rig.open_requests if body.get("incident")]
+    assert [body["again"] for _, body in rig.open_requests if body.get("incident")] == [True]
 
 
 # What a vault does not list, although something of it is still to be revoked.
@@ -412,10 +413,10 @@ async def test_only_a_secret_that_is_not_there_is_reported_as_deleted(
 
 
 @pytest.mark.parametrize(("denied", "deleted"), [(False, False), (True, False), (False, True)])
-async def test_an_incident_sends_on_and_counts_what_is_deleted_and_nothing_else_that_is_not_listed(
+async def test_an_incident_sends_on_what_is_deleted_and_counts_what_a_lagging_listing_hides(
     rig: Rig, denied: bool, deleted: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A listing that lags says nothing, nor does a secret that may not be read."""
+    """Of a secret that may not be read either, nobody can tell. The order comes again."""
     await rig.handle(NAME)
     rig.clock.advance(60)
     if deleted:
@@ -437,7 +438,14 @@ async def test_an_incident_sends_on_and_counts_what_is_deleted_and_nothing_else_
     here, there = await counted(engine, [incident, elsewhere])
     assert [row["reason"] for row in here.named] == ([deleted_at(source)] if deleted else [])
     assert await unreached(engine, incident) == here.named
-    assert (here.secrets, there.secrets) == (deleted, 0)
+    assert (here.secrets, here.waiting, there.secrets) == (
+        not denied,
+        not denied and not deleted,
+        0,
+    )
+    again = SweepOrder.for_incident(rig.vault.url, incident)
+    sweep = IncidentSweep(engine, incident, await engine.index(), again=True)
+    assert await sweep.send(again) is False
 
 
 async def test_an_incident_names_what_is_in_a_vault_that_is_not_served_any_more(rig: Rig) -> None:
@@ -543,3 +551,89 @@ class Known:
         if self.record is None:
             raise NeedsHuman("the record of the source is damaged", where=source)
         return self.record
+
+
+async def test_a_name_that_means_nobody_is_not_called_dealt_with_when_its_source_is() -> None:
+    record = Record(
+        owner=f"{VAULT}/secrets/heir", compromised=Compromised(revoked={V2: f"{NOW:{PROVEN_AT}} x"})
+    )
+    engine = replace(Rig().service().engine, leases=Known(record))  # type: ignore[arg-type]
+    counts = []
+    for name in ("heir", "mistyped-*"):
+        incident, progress = replace(INCIDENT, source=ACCOUNT, name=name), IncidentProgress()
+        await IncidentSweep(engine, incident, StateIndex({})).count_passed_on(progress)
+        counts.append(progress.secrets)
+    assert counts == [1, 0]
+
+
+async def test_a_version_of_which_no_record_knows_waits_while_its_work_is_stored() -> None:
+    rig = scene()
+    engine = replace(rig.service().engine, leases=Known(Record()))  # type: ignore[arg-type]
+    incident = replace(INCIDENT, source=ACCOUNT, name="former", version=V2)
+    await engine.keep(incident.exact(), 0.0)
+    progress = IncidentProgress()
+    await IncidentSweep(engine, incident, StateIndex({})).count_passed_on(progress)
+    assert (progress.secrets, progress.waiting) == (1, 1)
+
+
+async def test_who_has_a_source_now_and_is_parked_is_named_for_what_leaked_there() -> None:
+    rig = scene()
+    rig.tag(NAME, ValidityPeriodDays="sixty")
+    owner = f"{rig.vault.url}/secrets/{NAME}"
+    record = Record(owner=owner, compromised=Compromised((V2,)))
+    engine = replace(rig.service().engine, leases=Known(record))  # type: ignore[arg-type]
+    incident = replace(INCIDENT, source=ACCOUNT, name="former", version=V2)
+    progress = IncidentProgress()
+    await IncidentSweep(engine, incident, StateIndex({})).count_passed_on(progress)
+    (row,) = progress.named
+    assert row["secret"] == "former"
+    assert f"{owner}: " in row["reason"]
+
+
+def to_versions(request: Request) -> bool:
+    is_theirs = request.path.rstrip("/").endswith(f"/{NAME}/versions")
+    return is_theirs and bool(request.header("authorization"))
+
+
+async def test_a_secret_whose_versions_may_not_be_listed_hides_no_other_ones_progress() -> None:
+    rig = scene()
+    rig.secret("other", rig.account("other"))
+    rig.clock.advance(60)
+    incident = begun(rig)
+    rig.clock.advance(60)
+    rig.write(NAME, "by hand", **rig.tags(NAME))
+    await rig.work("other", action="audit")
+    refuse(rig, 403, "Forbidden", to_versions, times=99)
+    (progress,) = await counted(rig.service().engine, [incident])
+    assert (progress.secrets, progress.waiting) == (2, 1)
+    assert [row["secret"] for row in progress.named] == [NAME]
+
+
+async def test_nothing_outside_an_incidents_scope_is_cut_off_because_versions_are_not_shown() -> (
+    None
+):
+    """What is left at the source in scope is sent on later: the order comes again."""
+    rig = scene(days_left=10)
+    await rig.work(NAME)
+    former, other = source_of(rig), rig.account("other")
+    rig.clock.advance(3600)
+    rig.write(
+        NAME,
+        other.keys["key1"].value,
+        ProviderAddress=other.resource_id,
+        CredentialId="key1",
+        RekeyRetire=None,
+        RekeyOperation=None,
+    )
+    rig.clock.advance(60)
+    await rig.work(NAME, action="audit")
+    rig.clock.advance(3600)
+    rig.queue("rotations").clear()
+    refuse(rig, 403, "Forbidden", to_versions, times=1)
+    incident = begun(rig, source=former)
+    await send(rig, incident)
+    assert rig.messages("rotations") == []
+    again = SweepOrder.for_incident(rig.vault.url, incident)
+    engine = rig.service().engine
+    await IncidentSweep(engine, incident, await engine.index(), again=True).send(again)
+    assert [message["source"] for message in rig.messages("rotations")] == [former]
