@@ -97,11 +97,11 @@ async def _placed(engine: Engine, incident: Incident) -> Incident:
     ref = SecretRef(incident.vaults[0], incident.name)
     match = None
     try:
-        if known := (await engine.index()).of(ref):
-            return replace(incident, source=await engine.held_at(ref, incident.version, known))
-        shown = await engine.existing(ref)
+        known = (await engine.index()).of(ref)
+        shown = None if known else await engine.existing(ref)
         if shown is None or not is_replica(engine.entry(shown)):
-            return replace(incident, source=await engine.held_at(ref, incident.version, known))
+            source = await engine.held_at(ref, incident.version, known)
+            return await _passed_on(engine, replace(incident, source=source))
         if primary := await engine.primary(shown):
             copy = await read(engine, ref, incident.version)
             match = await in_primary(engine, copy, primary) if copy else None
@@ -121,6 +121,25 @@ async def _placed(engine: Engine, incident: Incident) -> Incident:
         reason=f"{incident.reason}; reported of its replica {ref}",
         vaults=(match.ref.vault,),
         version=match.version,
+    )
+
+
+async def _passed_on(engine: Engine, incident: Incident) -> Incident:
+    """Name the secret that holds what leaked now, if its source has passed to that since."""
+    ref = SecretRef(incident.vaults[0], incident.name)
+    try:
+        later = await engine.passed_to(incident.exact())
+    except RekeyError as error:
+        log.warning("who holds version %s of %s is found later: %s", incident.version, ref, error)
+        return incident
+    if later.ref == ref:
+        return incident
+    return replace(
+        incident,
+        name=later.ref.name,
+        reason=f"{incident.reason}; reported of {ref}, which has left its source",
+        vaults=(later.ref.vault,),
+        version=str(later.version),
     )
 
 

@@ -220,6 +220,16 @@ async def held_by_owner(parts: Parts, record: Record, item: WorkItem) -> WorkIte
     return None
 
 
+async def passed_to(parts: Parts, item: WorkItem) -> WorkItem:
+    """Return a report, or the same one about the present owner's version with what leaked.
+
+    The source may have passed to that secret since, which holds the credential now.
+    """
+    record = await parts.leases.peek(item.source) if item.source else None
+    later = await held_by_owner(parts, record, item) if record else None
+    return later if later and later.version != item.version else item
+
+
 def _present_owner(parts: Parts, record: Record, item: WorkItem) -> SecretRef | None:
     """Return the secret that owns the source of a report about another one; None if none does."""
     if not item.compromised or record.owner in ("", NOBODY, str(item.ref).lower()):
@@ -527,9 +537,9 @@ async def leaked_at(
 async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Listed]) -> str:
     """Return the source of one version, wherever its secret is now; empty if nothing tells.
 
-    A record tells if its source has accepted the version, or has seen it. The version's own tags
-    are only a hint, as the source that they name may have passed to another secret. They are
-    believed if the secret owns that source, or nobody does.
+    A record tells if its source has accepted the version, or has seen it. If none does, the
+    version's own tags tell, even if the source that they name has passed to another secret since:
+    whoever works there compares the values before anything is revoked.
     """
     owned = [listed.source for listed in known]
     named = await _named_by(parts, ref, version)
@@ -538,9 +548,7 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
     knowing = [at for at, record in records.items() if record.knows(version)]
     accepted = [at for at in knowing if records[at].has_accepted(version)]
     if named:
-        # What it says counts where its secret owns that, or nobody does.
-        owner = records.get(named, Record()).owner
-        only = [named] if owner in ("", NOBODY, str(ref).lower()) else []
+        only = [named]
     else:
         # The record of a further part, or of a claim alone, knows of no version.
         telling = [at for at, record in records.items() if not record.is_blank]

@@ -13,6 +13,7 @@ import pytest
 from simulator.reach.strikes import ADD_PASSWORD, NOT_AUTHORIZED, REGENERATE, REMOVE_PASSWORD
 from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
+from tests.adversary.test_left_sources import moved
 
 KINDS = ["storage", "entra"]
 WAYS = ["untagged", "deleted"]
@@ -219,3 +220,30 @@ async def test_once_what_leaked_is_revoked_by_hand_a_moved_secret_gets_a_credent
     assert not secret.accepts(leaked)
     assert secret.current.value in {key.value for key in stage.account("elsewhere").keys.values()}
     assert (await stage.incident(location))["status"] == "ended"
+
+
+@pytest.mark.parametrize(
+    "own", [True, False], ids=["with a credential of its own", "with the same"]
+)
+async def test_a_version_is_cut_off_where_it_was_although_another_secret_has_that_source_now(
+    stage: Stage, *, own: bool
+) -> None:
+    """Its secret has another source by now, which refuses the leaked credential: that is no proof."""
+    secret = stage.storage(days_left=60)
+    leaked, tags = secret.current, dict(secret.tags)
+    await stage.run_a_day()
+    await moved(stage, secret)
+    new = Secret(secret.vault, "renamed", secret.accepts)
+    held = stage.account().keys["key2"].value if own else leaked.value
+    later = stage.clock.now() + timedelta(days=60)
+    theirs = {**tags, "CredentialId": "key2" if own else "key1"}
+    new.vault.put(new.name, held, expires=later, tags=theirs)
+    stage.post(new, action="audit")
+    await stage.run_a_day()
+    location = await stage.report_incident(vault="prod", name=secret.name, version=leaked.version)
+    assert (await stage.incident(location))["status"] == "running"
+    await stage.run_for(hours=2)
+    assert secret.accepts(leaked.value) is own
+    status = (await stage.incident(location))["status"]
+    assert status == ("needs a person" if own else "ended"), "nobody knows whose key it is"
+    assert new.works
