@@ -53,7 +53,8 @@ async def test_what_was_published_under_an_incident_dated_ahead_leaks_in_the_nex
     assert len(secret.versions) == 2
     location = await stage.report_incident(vault="prod")
     await stage.run_for(hours=3)
-    assert len(secret.versions) == 3
+    # The first one's order comes again, and takes for older what was made before its date.
+    assert len(secret.versions) == 4
     assert not secret.accepts(leaked)
     assert (await stage.incident(location))["status"] == "ended"
 

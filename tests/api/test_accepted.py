@@ -9,6 +9,7 @@ import pytest
 
 from api.answers import Answer
 from engine.state.record import RECHECK_EVERY
+from engine.state.request import INCIDENT_SECONDS
 from simulator.wire import Request
 from tests.api.test_github import deliver, hooked
 from tests.api.test_incidents import begin, deliver_orders
@@ -86,6 +87,8 @@ async def test_what_is_accepted_is_stored_until_it_is_done(way: Callable[[], Way
     await deliver_orders(rig)
     await Delivery(rig, rig.service).run(within=timedelta(hours=2))
     # An incident's order is sent once more.
+    rig.clock.advance(INCIDENT_SECONDS)
+    await rig.service().recheck()
     await deliver_orders(rig)
     assert rig.open_requests == []
 

@@ -75,7 +75,8 @@ class Delivery:
 
     def _tick(self) -> datetime | None:
         """Return when the timer comes that finds something due."""
-        accepted = self.rig.open_requests
+        # Orders of incidents are delivered elsewhere, and come again while anything is open.
+        accepted = self.rig.open_items
         if not accepted:
             return None
         due = max(accepted[0][0], self.rig.clock.now())
