@@ -110,14 +110,12 @@ def test_why_a_button_may_not_act_is_said(visit: Start, status: int, body: str, 
 
 
 def test_what_is_done_at_once_is_told_and_not_followed(visit: Start) -> None:
-    page = visit().open(ONE + "warehouse-sql&try=unpark")
-    done = {"status": "succeeded", "reason": "it is not parked: nothing is left to do"}
-    page.route("**/unpark", lambda route: route.fulfill(json=done))
+    page = visit(scene(days_left=60)).open(ONE + "app-key&try=rotate&code=key")
+    done = {"status": "succeeded", "reason": "nothing is left to do"}
+    page.route("**/rotate", lambda route: route.fulfill(json=done))
     page.get_by_label("Why, for the audit record").fill("mended")
     page.locator("#act button").click()
-    expect(page.locator("#outcome")).to_have_text(
-        "It succeeded: it is not parked: nothing is left to do"
-    )
+    expect(page.locator("#outcome")).to_have_text("It succeeded: nothing is left to do")
 
 
 def test_without_a_script_the_dry_run_still_answers_and_the_command_is_there(visit: Start) -> None:
