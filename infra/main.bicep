@@ -500,6 +500,8 @@ module app 'modules/app.bicep' = {
       APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED: 'true'
       // The worker passes the trace of the triggering event on.
       PYTHON_ENABLE_OPENTELEMETRY: 'true'
+      // The host takes 200 MB of anyone, before a key or a signature is looked at. Rekey reads no body of more than 256 KB.
+      FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: string(1024 * 1024)
       AZURE_AUTHORITY_HOST: cloud.loginEndpoint
       AZURE_CLIENT_ID: appIdentity.properties.clientId
       AZURE_TENANT_ID: tenant().tenantId

@@ -27,6 +27,7 @@ HOSTS = {
     *(f"RekeyEvents__{name}" for name in EVENTS),
     *(f"APPLICATIONINSIGHTS_{name}" for name in INSIGHTS),
     "PYTHON_ENABLE_OPENTELEMETRY",
+    "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT",
     "AZURE_AUTHORITY_HOST",
     "AZURE_CLIENT_ID",
     "AZURE_TENANT_ID",

@@ -74,6 +74,14 @@ def test_a_call_that_takes_too_long_is_cut_off_while_its_function_runs_on(
         host.wait_for_records(1, "released")
 
 
+def test_a_body_over_the_limit_reaches_no_function(accounts: Accounts, tmp_path: Path) -> None:
+    limit = {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "1000"}
+    with running(OURS, accounts.fresh(), tmp_path, **limit) as host:
+        assert call(host, ROTATE, headers=with_key(), body=b"x" * 1001)[0] == 500
+        assert host.records("rotate") == []
+        assert call(host, ROTATE, headers=with_key(), body=b"x" * 1000)[0] == 202
+
+
 def test_each_key_opens_its_own_door_and_no_other(our_host: RunningHost) -> None:
     assert deliver(our_host, [event("A")], NOTIFICATION, key=KEY)[0] == 401
     assert deliver(our_host, [event("A")], NOTIFICATION, key=SYSTEM_KEY)[0] == 202
