@@ -110,20 +110,12 @@ async def hold_back(
 ) -> Wait | None:
     """Return until when a retirement waits for apps known to use an older version; None if not.
 
-    It waits at most as long again as the overlap was, and at most a week. Then the credential is
-    retired, as its owner asked. It never waits for a compromised credential, nor for an app of
-    which nothing is known.
+    It waits within `patience`, and never for an app of which nothing is known.
     """
-    if not isinstance(decision, Retire) or item.compromised or item.force:
+    until = patience(parts, secret, item, decision)
+    if not (until and isinstance(decision, Retire)):
         return None
-    if unfinished_incident(secret):
-        return None
-    if due_reason(secret, decision.managed, parts.clock.now()):
-        # The next rotation has to wait for this retirement, and no app may delay a rotation.
-        return None
-    pending, until = decision.pending, timeout_of(decision, secret.created)
-    if parts.clock.now() >= until:
-        return None
+    pending = decision.pending
     if not (lagging := await _lagging(parts, secret, decision.managed.replicas)):
         return None
     apps, ends = ", ".join(lagging), f"{until:%Y-%m-%d %H:%M}Z"
@@ -132,6 +124,23 @@ async def hold_back(
         f"{pending.credential_id} is kept until {ends}: an older version is used by {apps}",
         "refresh the app, or send force to retire it now",
     )
+
+
+def patience(parts: Parts, secret: Version, item: WorkItem, decision: Decision) -> datetime | None:
+    """Return until when a retirement may wait for who still uses what is superseded; None if not.
+
+    It waits at most as long again as the overlap was, and at most a week. Then the credential is
+    retired, as its owner asked. A compromised credential is never waited for.
+    """
+    if not isinstance(decision, Retire) or item.compromised or item.force:
+        return None
+    if unfinished_incident(secret):
+        return None
+    if due_reason(secret, decision.managed, parts.clock.now()):
+        # The next rotation has to wait for this retirement, and no app may delay a rotation.
+        return None
+    until = timeout_of(decision, secret.created)
+    return until if parts.clock.now() < until else None
 
 
 def timeout_of(decision: Retire, since: datetime) -> datetime:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from engine.contract import Lists, Recognise, Rewrites, Rotator
-from engine.errors import NeedsHuman, RekeyError
+from engine.errors import NeedsHuman, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
 from engine.rotation.context import Rotation
@@ -17,7 +17,7 @@ from engine.rotation.proof import TRIED, UNLISTED
 from engine.rotation.source_lease import LOST
 from engine.rotation.vault_writer import Replicas
 from engine.secret import SecretVersion, Sensitive
-from engine.state import tags
+from engine.state import tags, template
 from engine.state.decision import Acting, Park, Retire, Wait
 from engine.state.record_parts import Past
 from engine.state.request import Outcome, WorkItem
@@ -290,10 +290,54 @@ async def _held(
 async def hold_back(
     at: Rotation, secret: SecretVersion, item: WorkItem, decision: Acting
 ) -> Wait | None:
-    """Return until when a retirement waits for apps, or for derived secrets of the key."""
+    """Return until when a retirement waits for apps, derived secrets of the key, or replicas."""
     lagging = await refresh.hold_back(at.parts, secret, item, decision)
+    lagging = lagging or await _wait_for_replicas(at, secret, item, decision)
     dependents = _dependents(at, decision.managed)
     return lagging or await dependents.hold_back(secret, item, decision)
+
+
+async def _wait_for_replicas(
+    at: Rotation, secret: SecretVersion, item: WorkItem, decision: Acting
+) -> Wait | None:
+    """Return until when a retirement waits for who reads a replica that was written late.
+
+    They have an overlap of their own. A replica that cannot be read or written may hold what is to
+    be revoked.
+    """
+    patience = refresh.patience(at.parts, secret, item, decision)
+    if not (patience and isinstance(decision, Retire) and decision.managed.replicas):
+        return None
+    try:
+        latest = await _replicas_written(at, secret, decision.managed)
+        if latest is None:
+            return None
+        until = min(latest + decision.managed.overlap, patience)
+        why = f"a replica was written at {latest:%Y-%m-%d %H:%M}Z"
+    except PermanentError as error:
+        until, why = patience, error.what
+    if until <= at.now:
+        return None
+    kept = f"{decision.pending.credential_id} is kept until {until:%Y-%m-%d %H:%M}Z"
+    return Wait(until, f"{kept}: {why}", "send force to retire it now")
+
+
+async def _replicas_written(
+    at: Rotation, secret: SecretVersion, managed: Managed
+) -> datetime | None:
+    """Write each replica that holds something else; return when one was written last."""
+    replicas, fields = (
+        Replicas(at.vault_writer, managed),
+        template.extract(managed.template, secret.value),
+    )
+    copies = await replicas.consenting(secret.ref)
+    if fields and not replicas.hold(copies, fields):
+        credential, held_id = fields[at.rotator.value_field], managed.credential_id or ""
+        await at.proof.accepted(managed, held_id, credential, "confirm")
+        for copy in copies:
+            await replicas.caught_up(copy, secret, fields)
+        copies = await replicas.consenting(secret.ref)
+    return max((copy.created for copy in copies), default=None)
 
 
 async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:

@@ -13,7 +13,7 @@ write. A replica's tags and value decide nothing about the primary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -211,7 +211,7 @@ class Replicas:
                 copy = await self.parts.vaults.read(ref)
                 self._consents(copy, primary.ref)
                 is_late |= RETIRE in copy.tags
-                await self._caught_up(copy, primary, fields)
+                await self.caught_up(copy, primary, fields)
             except PermanentError as error:
                 missed.append(error)
         if missed:
@@ -222,9 +222,10 @@ class Replicas:
             # already.
             await self.disable_superseded(primary.ref)
 
-    async def _caught_up(
+    async def caught_up(
         self, copy: SecretVersion, primary: SecretVersion, fields: Mapping[str, Sensitive]
     ) -> None:
+        """Write one replica, if it does not hold the primary's credential."""
         if _holds(copy, self.shape(copy), fields):
             return
         if primary.value is None or primary.expires is None:
@@ -232,6 +233,20 @@ class Replicas:
             raise NeedsHuman(what, where=where, fix="rotate the primary")
         draft = Draft(primary.value, primary.expires, DEFAULT_CONTENT_TYPE, primary.tags)
         await self._write(copy, primary.ref, fields, draft)
+
+    async def consenting(self, primary: SecretRef) -> list[SecretVersion]:
+        """Return the replicas that are there and consent."""
+        copies = list[SecretVersion]()
+        for ref in self.managed.replicas:
+            with suppress(NeedsHuman, NotFound):
+                copy = await self.parts.vaults.read(ref)
+                self._consents(copy, primary)
+                copies.append(copy)
+        return copies
+
+    def hold(self, copies: Sequence[SecretVersion], fields: Mapping[str, Sensitive]) -> bool:
+        """Return whether all of these hold the primary's credential."""
+        return all(_holds(copy, self.shape(copy), fields) for copy in copies)
 
     async def dead(self, fields: Mapping[str, Sensitive], draft: Draft) -> tuple[str, ...]:
         """Return the versions of replicas whose credentials do not work once a draft is published.

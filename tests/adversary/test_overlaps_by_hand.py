@@ -1,6 +1,6 @@
 """People act inside an overlap, and disable what would tell Rekey what they have done.
 
-What the vault holds is never revoked.
+What is in use is never revoked: neither what the vault holds, nor what a replica does.
 """
 
 from __future__ import annotations
@@ -81,6 +81,34 @@ async def test_a_secret_of_an_application_in_use_is_not_removed_where_its_tags_a
     alive = [it.secret for it in stage.application().passwords(stage.clock.now())]
     assert any(value.endswith(known) for known in alive)
     assert "may hold it" in str(stage.of(secret, "parked")[-1]["reason"])
+
+
+@pytest.mark.parametrize("kind", ["entra", "storage"])
+@pytest.mark.parametrize("by", ["named", "written back"])
+async def test_who_reads_a_replica_that_is_late_has_an_overlap_of_their_own(
+    stage: Stage, kind: str, by: str
+) -> None:
+    """It is written before the old credential is revoked, and that waits for an overlap."""
+    primary = await stage.rotated(kind)
+    old = primary.versions[0].value
+    copy = Secret(stage.other, "copy", primary.accepts)
+    held = old if by == "named" else primary.current.value
+    copy.vault.put("copy", held, tags={"ReplicaOf": primary.url}, content_type="text/plain")
+    if by == "written back":
+        stage.tag(primary, Replicas=copy.url)
+    await stage.run_for(days=6, hours=22, minutes=45)
+    if by == "written back":
+        stage.person_writes(copy, old, {"ReplicaOf": primary.url})
+    else:
+        stage.tag(primary, Replicas=copy.url)
+    await stage.run_for(minutes=90)
+    since = stage.clock.now()
+    assert copy.current.value == primary.current.value
+    await stage.run_for(days=6, hours=20)
+    assert primary.accepts(old), "whoever has read the replica late uses it still"
+    await stage.run_for(hours=8)
+    assert not primary.accepts(old)
+    assert stage.longest_refusal(copy, since) == timedelta()
 
 
 @pytest.mark.parametrize("kind", ["login", "admin"])

@@ -16,7 +16,7 @@ from azure.storage.blob.aio import BlobClient
 
 from engine.engine import Engine
 from engine.errors import MayComeBack
-from engine.rotation import leaked, publish, vault_writer
+from engine.rotation import leaked, publish, retire, vault_writer
 from engine.rotation.context import Rotation
 from engine.rotation.issue import Rollback
 from engine.rotation.observe import Observed
@@ -210,6 +210,12 @@ def _never_dead(superseded: Any, copy: Any, new: Any, **_: Any) -> Any:
     return superseded(copy, new, dead=False)
 
 
+@in_place_of(retire, "_replicas_written")
+async def _written_without_a_date(write: Any, *arguments: Any) -> None:
+    """Write the replicas that hold something else, and forget when."""
+    await write(*arguments)
+
+
 CLOSER: Mapping[str, Mutant] = {
     "who takes a source over begins with an empty record": Mutant(
         function(Record, "passed", _empty), "P5", ("handed-over-in-incident/many#60",)
@@ -283,6 +289,12 @@ CLOSER: Mapping[str, Mutant] = {
         function(Record, "_is_left", lambda _, pause: pause > 2 * SELDOM),
         "resources",
         ("slow-by-its-word/two-slow",),
+    ),
+    "a retirement does not look at replicas": Mutant(
+        method(retire, "_wait_for_replicas"), "P1", ("copies-behind/two-slots",)
+    ),
+    "who reads a replica that was written late has no overlap": Mutant(
+        _written_without_a_date, "P4", ("copies-behind/two-slots",)
     ),
     "no sweep takes an incident up": Mutant(_without_the_open_ones, "P5", ("left-open/two-slots",)),
     "a replica's consent is kept": Mutant(

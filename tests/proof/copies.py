@@ -15,6 +15,7 @@ from tests.proof.excuses import Excuse
 from tests.proof.staging import (
     EVERY,
     FURTHER,
+    FURTHER_SLOTTED,
     REPLICAS,
     Move,
     all_of,
@@ -23,6 +24,7 @@ from tests.proof.staging import (
     current,
     incident,
     per_kind,
+    rotated,
     with_replicas,
 )
 from tests.proof.watch import AUDITED_SECONDS
@@ -134,7 +136,27 @@ def _copies_in_incident(world: World, kind: str) -> None:
     ask(world, action="audit", trigger="sweep", pinned=False)
 
 
+BEHIND: Mapping[str, Move] = {"names less": names_less, "names it again": names_again}
+
+
+@per_kind("copies-behind", BEHIND, mend=mend, mends=2, is_planned=False)
+def _behind(world: World, kind: str) -> None:
+    """Replicas that hold what is superseded are named once its overlap is over.
+
+    Whoever reads them has an overlap of their own, before that is revoked.
+    """
+    rotated(world, kind, hours_left=-1, Replicas=f"{FIRST},{SECOND}")
+    superseded = world.vault[APP][0].value
+    assert superseded
+    for ref in (FIRST, SECOND):
+        world.secret(ref.name, superseded.reveal(), 10, {REPLICA_OF: str(APP)})
+    ask(world, action="retire", trigger="sweep")
+    ask(world, action="audit", trigger="sweep", pinned=False)
+
+
 COPIES = [
     *all_of(EVERY, _copies, _copies_in_incident),
     *by_seeds(FURTHER, _copies, _copies_in_incident),
+    *all_of(("two-slots", "many"), _behind),
+    *by_seeds(("two-logins", *FURTHER_SLOTTED), _behind),
 ]

@@ -527,7 +527,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "replicas are never caught up": Mutant(
         method(Replicas, "catch_up"), "P1", (f"false-copies/{ONE}#60",)
     ),
-    "replicas are forgotten": Mutant(_replicas_forgotten, "P1", (f"replicas/{SLOTS}",)),
+    "replicas are forgotten": Mutant(_replicas_forgotten, "P1", (f"replicas/{ONE}",)),
     "replicas are published after the primary": Mutant(
         _replicas_after_the_primary, "P1", (f"replicas/{ONE}#400",)
     ),
