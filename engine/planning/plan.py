@@ -69,8 +69,8 @@ class Turn:
     """The steps that were taken in this turn; in a later turn, the steps of AT_FIRST, too."""
     owner: WorkItem | None = None
     """Found out: the same report for the secret that holds the leaked credential now."""
-    obstacle: Park | None = None
-    """Found out: why the source is not this secret's."""
+    obstacle: Park | Wait | None = None
+    """Found out: why the source is not this secret's, or not to be changed yet."""
     is_refused: bool = False
     """Found out: the source refuses the current version."""
     lagging: Wait | None = None

@@ -20,7 +20,7 @@ from engine.state.request import PUBLISHED, Leak, Result, WorkItem
 from engine.state.tags import Managed
 
 EARLIER = "published by an earlier try"
-STILL_THERE_FIX = "see whether that is still its source; if so, revoke it there by hand"
+STILL_THERE_FIX = "see whether that source is still there, or has moved; revoke it there by hand"
 
 
 @dataclass

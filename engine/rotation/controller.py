@@ -260,6 +260,9 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
 
 async def _marked(at: Rotation, parked: Park) -> Outcome:
     item = at.progress.item
+    if at.here is None and at.observed.has_read and not at.effective_item().compromised:
+        # A mark would keep its present source waiting.
+        return Outcome(item, "parked", parked.reason, parked.fix)
     try:
         current = await at.parts.vaults.read(item.ref)
     except PermanentError as error:

@@ -15,7 +15,7 @@ from engine.rotation.report import report_from_record
 from engine.rotation.source_lease import NOBODY, SourceLease, hold
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretRef, SecretVersion
-from engine.state.decision import Park
+from engine.state.decision import Park, Wait
 from engine.state.index import Owned, StateIndex
 from engine.state.record import Record, parts_of
 from engine.state.request import operation_id
@@ -168,10 +168,14 @@ def claimed(tags: Mapping[str, str], kinds: Kinds) -> set[str]:
     return {part for source in sources if source for part in parts_of(source)}
 
 
-async def other_writer(parts: Parts, record: Record, secret: SecretVersion) -> Park | None:
+async def other_writer(
+    parts: Parts, record: Record, secret: SecretVersion, *, rotates: bool = False
+) -> Park | Wait | None:
     """Return why a version by another deployment, or one without a record, is refused; else None.
 
-    `secret` is the version as the vault shows it.
+    `secret` is the version as the vault shows it. `rotates`: it is to be replaced although it has
+    not leaked, so that waits for an overlap that a record of another source promises: the source
+    may have got another address since.
     """
     if not secret.version or record.wrote(secret):
         return None
@@ -184,9 +188,29 @@ async def other_writer(parts: Parts, record: Record, secret: SecretVersion) -> P
     replaced = operation_id(secret.ref, record.published.version) if record.published else ""
     if replaced and secret.tags.get(OPERATION) == replaced and not (writer and own):
         return _unknown(secret, record)
-    if _is_news(secret, record) and not await _known_elsewhere(parts, secret.ref, record):
+    if not _is_news(secret, record):
+        return None
+    return await _retired_elsewhere(parts, record, secret, rotates=rotates)
+
+
+async def _retired_elsewhere(
+    parts: Parts, record: Record, secret: SecretVersion, *, rotates: bool
+) -> Park | Wait | None:
+    """Judge a retirement that this record does not know.
+
+    A record of another source lists it after a change of the secret's ProviderAddress.
+    """
+    mine = str(secret.ref).lower()
+    known = [listed async for listed in parts.leases.index() if listed.owner == mine]
+    theirs = (listed.pending for listed in known if listed.source != record.source)
+    until = max((pending.at for pending in theirs if pending), default=None)
+    if until is None:
         return unrecorded(secret)
-    return None
+    ends = f"{until:%Y-%m-%d %H:%M}Z"
+    is_inside = rotates and until > parts.clock.now()
+    return (
+        Wait(until, f"inside the overlap at its former source until {ends}") if is_inside else None
+    )
 
 
 def _unknown(secret: SecretVersion, record: Record) -> Park:
@@ -234,16 +258,6 @@ def _used(secret: SecretVersion) -> str:
 def _named(secret: SecretVersion) -> str:
     """Return the id of the credential that the tag RekeyRetire names."""
     return secret.tags[RETIRE].rpartition(" ")[2][:60]
-
-
-async def _known_elsewhere(parts: Parts, ref: SecretRef, record: Record) -> bool:
-    """Return whether a record of another source lists a retirement for this secret.
-
-    It does after a change of the secret's ProviderAddress.
-    """
-    mine = str(ref).lower()
-    known = [listed async for listed in parts.leases.index() if listed.owner == mine]
-    return any(listed.pending and listed.source != record.source for listed in known)
 
 
 async def owned(parts: Parts, ref: SecretRef) -> Owned:

@@ -17,7 +17,7 @@ from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.source_lease import FRESH_SECONDS, LOST, UNBOUND_FIX
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretVersion
-from engine.state.decision import Acting, Park, Restore, Retire, Rotate
+from engine.state.decision import Acting, Park, Restore, Retire, Rotate, Wait
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.record import parts_of
 from engine.state.request import Outcome, WorkItem
@@ -102,14 +102,18 @@ async def claim(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Tur
         if managed is None:
             return turn
     names = parts_of(managed.source) if managed else ()
-    obstacle = await other_owner(at.parts, at.lease, secret, names, leaked=is_leak)
+    obstacle: Park | Wait | None = await other_owner(
+        at.parts, at.lease, secret, names, leaked=is_leak
+    )
     if is_leak and obstacle:
         # No record can note the leak, so the item is tried again.
         raise NeedsHuman(obstacle.reason, where=str(secret.ref), fix=obstacle.fix)
     # Another deployment cannot know of the change that a recheck is about.
     is_ours = at.item.recheck and at.observed.may_have_replaced
     if obstacle is None and not is_ours:
-        obstacle = await other_writer(at.parts, at.record, at.observed.shown)
+        rotates = isinstance(turn.decision, Rotate) and not at.effective_item().compromised
+        shown = at.observed.shown
+        obstacle = await other_writer(at.parts, at.record, shown, rotates=rotates)
     return replace(turn, obstacle=obstacle, record=at.record)
 
 

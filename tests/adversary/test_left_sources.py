@@ -1,12 +1,18 @@
-"""What leaked at a source that its secret has left."""
+"""What is owed, or has leaked, at a source that its secret has left."""
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
+
 import pytest
 
+from simulator.reach.strikes import NOT_AUTHORIZED
 from simulator.storage.accounts import StorageAccount
+from simulator.wire import Request
 from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
+from tests.shared.rig import KEY_ACTIONS
 
 
 async def moved(stage: Stage, secret: Secret) -> StorageAccount:
@@ -124,3 +130,49 @@ async def test_an_incident_ends_at_the_source_that_its_secret_leaves_before_its_
     ]
     assert not stage.reason(secret)
     assert other.keys["key1"].value == secret.current.value
+
+
+async def test_a_source_that_cannot_be_paid_off_keeps_no_other_source_waiting(
+    stage: Stage,
+) -> None:
+    """Nobody may revoke there any more. That is told, and the secret is rotated where it is now."""
+    secret = await stage.rotated("storage")
+    await stage.run_for(days=1)
+    other = await moved(stage, secret)
+
+    def of_the_former(request: Request) -> bool:
+        return request.host == "management.azure.com" and "/appdata/" in f"{request.path}/".lower()
+
+    stage.outage(of_the_former, timedelta(days=900), NOT_AUTHORIZED)
+    mine = secret.current
+    await stage.run_for(days=60)
+    assert secret.current.version != mine.version
+    assert secret.current.value in {key.value for key in other.keys.values()}
+    reasons = {str(told["reason"]) for told in stage.of(secret, "parked")}
+    assert any("appdata" in reason for reason in reasons)
+
+
+async def test_an_overlap_goes_on_where_its_account_has_got_another_address(stage: Stage) -> None:
+    """A rotation under the new address waits: it would regenerate what is superseded."""
+    secret = await stage.rotated("storage")
+    superseded = secret.versions[0].value
+    await stage.run_for(days=1)
+    account = stage.world.accounts["appdata"]
+    stage.world.add_group(account.subscription, "moved")
+    account.group = "moved"
+    group = f"/subscriptions/{account.subscription}/resourceGroups/moved"
+    scopes = json.loads(stage.app.settings["REKEY_SCOPES"])
+    stage.app.settings["REKEY_SCOPES"] = json.dumps(
+        {vault: [*bound, group] for vault, bound in scopes.items()}
+    )
+    stage.world.grant(stage.app.identity, KEY_ACTIONS, group)
+    stage.app.host.restart()
+    stage.tag(secret, ProviderAddress=account.resource_id)
+    await stage.run_for(hours=3)
+    await stage.rotate(secret, force=True)
+    assert (secret.works, secret.accepts(superseded)) == (True, True)
+    assert "its former source" in str(stage.of(secret, "waiting")[-1]["reason"])
+    await stage.run_for(days=7)
+    await stage.rotate(secret, force=True)
+    await stage.run_for(days=2)
+    assert (secret.works, secret.accepts(superseded)) == (True, False)
