@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
 import pytest
 
+from engine.errors import PermanentError, RekeyError, TransientError
 from engine.kinds import Kinds
+from engine.parts import GRACE_SECONDS
 from engine.secret import SecretRef
 from engine.state.tags import BY, PROOF
 from rotators.storage_key import StorageKey
@@ -40,6 +46,54 @@ async def test_when_a_version_was_written_matters_only_if_somebody_else_wrote_it
     assert job.written == (None if is_ours else secret.created)
     assert job.options["Owner"] == "shop"
     assert [tag for tag in job.options if tag.startswith("Rekey")] == []
+
+
+@pytest.mark.parametrize(("marks", "is_ours"), [({}, True), ({BY: "east"}, False)])
+async def test_a_deployment_without_a_name_has_written_what_names_none(
+    marks: dict[str, str], *, is_ours: bool
+) -> None:
+    rig = scene(tags=marks)
+    named = await rig.service().ready()
+    engine = replace(named, policy=replace(named.policy, deployment=""))
+    secret = await engine.vaults.read(rig.item(NAME).ref)
+    decision = engine.decide(secret, rig.item(NAME))
+    assert isinstance(decision, Rotate)
+    job = engine.job(secret, decision.managed)
+    assert job.written == (None if is_ours else secret.created)
+
+
+@pytest.mark.parametrize("delay", [0.0, 600.0])
+async def test_the_timer_carries_out_what_was_asked_for_only_once_its_message_is_overdue(
+    rig: Rig, delay: float
+) -> None:
+    class Kept:
+        """A store of requests."""
+
+        async def keep(self, request: str, text: str, due: datetime) -> None:
+            assert (request, text) == (asked.request, asked.to_json())
+            kept.append((due - rig.clock.now()).total_seconds())
+
+    kept, asked = list[float](), rig.item(NAME, trigger="manual")
+    store: Any = Kept()
+    await replace(rig.service().engine, requests=store).accept(asked, delay)
+    assert kept == [delay + GRACE_SECONDS]
+
+
+@pytest.mark.parametrize("error", [TransientError, PermanentError])
+async def test_what_is_done_stays_done_although_its_request_cannot_be_closed(
+    rig: Rig, error: type[RekeyError]
+) -> None:
+    class Stuck:
+        """A store of requests that forgets none."""
+
+        async def close(self, request: str) -> None:
+            tried.append(request)
+            raise error("the store does not answer")
+
+    tried, done = list[str](), rig.item(NAME, trigger="manual")
+    store: Any = Stuck()
+    await replace(rig.service().engine, requests=store).close(done)
+    assert tried == [done.request] != [""]
 
 
 @pytest.mark.parametrize(("enabled", "kind"), [(True, "storage-key"), (False, "unknown")])

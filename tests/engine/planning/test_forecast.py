@@ -82,6 +82,12 @@ def test_rotations_retirements_and_expiries_are_foreseen(
     assert ahead(secret) == expected
 
 
+def test_an_expiry_inside_an_overlap_is_foreseen_only_as_far_as_is_asked() -> None:
+    secret = version(left=2 * DAY, changes=pending(3 * DAY))
+    assert ahead(secret, days=1.9) == []
+    assert ahead(secret, days=2) == [("expire", 2)]
+
+
 @pytest.mark.parametrize(
     ("overlap", "says"),
     [
@@ -185,6 +191,10 @@ def test_a_replica_expires_only_where_its_primary_is_not_rotated_in_time() -> No
             ("retire", "app-key"),
         ]
     assert ("expire", "copy") in foreseen(replica, version(left=45 * DAY))
+    # The first rotation is in time, and there are later ones.
+    rotated = foreseen(replica, version(left=25 * DAY, changes=SHORT))
+    assert rotated.count(("rotate", "app-key")) > 1
+    assert ("expire", "copy") not in rotated
 
 
 def test_what_names_a_primary_and_a_source_of_its_own_is_rotated_all_the_same() -> None:

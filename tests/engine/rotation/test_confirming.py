@@ -15,7 +15,7 @@ from engine.errors import AccessDenied, NeedsHuman, TransientError, Verification
 from engine.secret import SecretRef, Sensitive
 from engine.state.record_parts import Past
 from engine.state.request import operation_id
-from engine.state.tags import CREDENTIAL, OPERATION, PROOF, STATE, Pending
+from engine.state.tags import CREDENTIAL, MAX_TAGS, OPERATION, PROOF, RETIRE, STATE, Pending
 from tests.engine.rotation.held import held
 from tests.engine.rotation.plain_kind import (
     NEW,
@@ -30,6 +30,7 @@ from tests.engine.rotation.plain_kind import (
 )
 from tests.rotators.sas_scenes import SAS, managed
 from tests.shared.heard import LOST
+from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, to_vault
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
@@ -334,6 +335,27 @@ async def test_a_refused_version_that_rekey_wrote_is_replaced_in_place_and_disab
         assert (record.published.replaces, record.stale) == (before, ())
 
 
+async def test_of_several_repairs_the_latest_tells_whether_somebody_fights_over_it() -> None:
+    async with rotating(Plain(accepted=set()), action="audit") as work:
+        work.at.know(healed=work.at.now - 8 * DAY)
+        await work.confirm(work.secret, "audited")
+        assert work.at.record.verified.repaired_at == work.at.now
+
+
+@pytest.mark.parametrize(("left", "kept"), [(HOUR, DAY), (30 * DAY, 30 * DAY)])
+async def test_a_repair_inside_an_overlap_keeps_what_was_superseded_longer_and_never_less_long(
+    left: timedelta, kept: timedelta
+) -> None:
+    kind, now = Plain(accepted=set()), Rig().clock.now()
+    kind.issues = replace(kind.issues, supersedes=None)
+    pending = Pending(now + left, V1, "older")
+    async with rotating(kind, {RETIRE: str(pending)}, action="audit") as work:
+        assert work.at.now == now
+        work.at.know(pending=pending)
+        await work.confirm(work.secret, "audited")
+        assert work.at.record.retirement == replace(pending, at=now + kept)
+
+
 async def test_a_refused_password_is_not_asked_about_again_before_it_is_replaced() -> None:
     """It could not be set back: its source does not accept it."""
     kind = Able(accepted=set(), works=False)
@@ -356,6 +378,18 @@ async def test_nothing_is_made_for_a_version_that_has_no_room_and_what_is_lost_i
             await work.confirm(work.secret, "audited")
         assert (LOST in caught.value.what) is is_lost
         assert kind.calls == [PROVEN]
+
+
+async def test_a_repair_that_supersedes_nothing_needs_no_room_to_say_what_is_to_be_retired() -> (
+    None
+):
+    kind = Plain(accepted=set())
+    kind.issues = replace(kind.issues, supersedes=None)
+    owners: dict[str, str | None] = {f"Owner{number}": "x" for number in range(9)}
+    async with rotating(kind, owners, action="audit") as work:
+        assert len({*work.secret.tags, OPERATION}) == MAX_TAGS
+        await work.confirm(work.secret, "audited")
+        assert work.latest.value == NEW
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,19 @@ async def test_an_incident_whose_source_nobody_knows_says_that_the_leak_may_stil
     assert outcome.comes_back is comes_back
 
 
+@pytest.mark.parametrize(("enabled", "result"), [(False, "waiting"), (True, "parked")])
+async def test_of_an_incident_of_a_disabled_secret_people_hear_now_and_then(
+    result: str, *, enabled: bool
+) -> None:
+    """It can bear no mark. Of one that can and bears none yet, they hear again."""
+    rig = scene(tags=NO_TAGS, enabled=enabled)
+    told = rig.clock.now().isoformat()
+    rig.clock.advance(60)
+    outcome = await handle(rig, compromised=True, reported=told, told=told)
+    assert (outcome.result, outcome.comes_back) == (result, True)
+    assert STILL_ACCEPTED in outcome.reason
+
+
 async def test_what_is_no_incident_and_has_no_source_is_skipped() -> None:
     outcome = await handle(scene(tags=NO_TAGS))
     assert (outcome.result, STILL_ACCEPTED in outcome.reason) == ("skipped", False)

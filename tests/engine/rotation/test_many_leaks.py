@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import NotFound, RekeyError, TransientError
+from engine.errors import NotFound, RekeyError, Throttled, TransientError
 from tests.engine.rotation.plain_kind import Able, rotating
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene, source_of
@@ -55,3 +55,23 @@ async def test_a_leak_waits_for_nothing_that_a_rotation_has_left(error: type[Rek
         await work.run()
         assert len(tried) == 1
         assert work.at.record.compromised.versions == ()
+
+
+async def test_a_source_that_asks_to_wait_is_asked_nothing_about_a_leak_before_that_time() -> None:
+    """A call that comes sooner would lengthen the wait."""
+    rig, kind = Rig(), Able()
+    leaked = rig.vault.put(NAME, "leaked")
+    rig.clock.advance(60)
+
+    async def tidy(_: str, operation: str, keep: str | None) -> None:
+        kind.calls.clear()
+        raise Throttled(f"{operation} but {keep}", retry_after=9)
+
+    async with rotating(kind, rig=rig, version=leaked.version, compromised=True) as work:
+        work.at.know(kind="plain", touched="1" * 32, compromised=(leaked.version,))
+        kind.tidy = tidy  # type: ignore[method-assign, assignment]
+        with pytest.raises(Throttled) as caught:
+            await work.run()
+        assert caught.value.retry_after == 9
+        assert kind.calls == []
+        assert work.at.record.compromised.versions == (leaked.version,)

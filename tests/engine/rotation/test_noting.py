@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -60,6 +61,38 @@ async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_tak
     assert (record.pending_write, record.lost_writes) == (None, (lost,))
 
 
+async def test_a_version_that_was_announced_just_now_is_not_given_up_at_a_source_that_was_left(
+    at: Held,
+) -> None:
+    """The write may still arrive in the vault, and then its credential is in use."""
+    write = at.announced(LATE - SECOND)
+    at.know(ahead=write)
+    await at.lease.write(at.record)
+    assert not await at.observed().note_left()
+    assert (at.noted.pending_write, at.noted.lost_writes) == (write, ())
+
+
+async def test_a_report_by_a_clock_that_is_ahead_is_answered_by_the_proof_that_follows_it(
+    at: Held,
+) -> None:
+    reported = at.now + HOUR
+    observed = at.observed(compromised=True, version=V1, reported=reported.isoformat())
+    await observed.note_compromised(V1)
+    await observed.settle(V1, "tried")
+    assert at.noted.compromised.is_refused(V1, reported)
+    assert not at.noted.compromised.is_refused(V1, reported + SECOND)
+
+
+async def test_a_version_that_is_reported_after_its_proof_is_noted_again(at: Held) -> None:
+    """Somebody may have made the source accept it again."""
+    await at.observed().note_compromised(V1)
+    await at.observed().settle(V1, "tried")
+    for after, noted in ((0 * SECOND, ()), (HOUR, (V1,))):
+        reported = (at.now + after).isoformat()
+        await at.observed(compromised=True, reported=reported).note_compromised(V1)
+        assert at.noted.compromised.versions == noted
+
+
 @pytest.mark.parametrize(
     ("item", "audited", "settles_nothing", "until", "ends"),
     [
@@ -85,6 +118,19 @@ async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(
     at.know(begun=at.now - HOUR, open_until=at.now + until, look_at=at.now)
     await observed.note_reported()
     assert at.record.change.uncertain_until == (None if ends else at.now + until)
+
+
+@pytest.mark.parametrize(("text", "ends"), [("60", True), ("soon", False)])
+async def test_a_look_that_cannot_follow_the_tags_does_not_note_that_a_change_is_over(
+    at: Held, text: str, *, ends: bool
+) -> None:
+    """It has not tried what the change may have hit."""
+    until = at.now - SECOND
+    at.know(begun=at.now - HOUR, open_until=until, look_at=at.now)
+    observed = at.observed(action="audit", recheck=True)
+    observed.retagged(replace(at.secret, tags={**at.secret.tags, "ValidityPeriodDays": text}))
+    await observed.note_reported()
+    assert at.record.change.uncertain_until == (None if ends else until)
 
 
 @pytest.mark.parametrize(("audited", "overwritten"), [(False, False), (True, False), (True, True)])

@@ -198,20 +198,22 @@ async def test_a_look_tells_people_once_a_day_of_what_needs_them(
 
 
 @pytest.mark.parametrize(
-    ("age", "ago", "result"),
+    ("age", "leaked", "ago", "result"),
     [
-        (SECOND, OFTEN - SECOND, "waiting"),
-        (SECOND, OFTEN, "parked"),
-        (DAY, OFTEN, "waiting"),
-        (DAY, DAY, "parked"),
-        (None, OFTEN, "waiting"),
+        (SECOND, (V1,), OFTEN - SECOND, "waiting"),
+        (SECOND, (V1,), OFTEN, "parked"),
+        (SECOND, (), OFTEN, "waiting"),
+        (DAY, (V1,), OFTEN, "waiting"),
+        (DAY, (V1,), DAY, "parked"),
+        (None, (V1,), OFTEN, "waiting"),
     ],
 )
 async def test_of_a_new_incident_people_are_notified_every_two_hours(
-    at: Held, age: timedelta | None, ago: timedelta, result: Result
+    at: Held, age: timedelta | None, leaked: tuple[str, ...], ago: timedelta, result: Result
 ) -> None:
+    """Once what leaked is refused, it is a day again."""
     observed = at.observed(action="audit", recheck=True)
-    at.know(begun=at.now, compromised=(V1,), incident=age and at.now - age)
+    at.know(begun=at.now, compromised=leaked, incident=age and at.now - age)
     await observed.observe()
     parked = Outcome(observed.item, "parked", f"no; {UNMARKED}")
     observed.reported(parked)

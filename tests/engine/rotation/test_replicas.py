@@ -264,6 +264,19 @@ async def test_an_audit_takes_a_form_of_which_it_knows_only_the_credential_as_it
     assert len(versions(at)) == 2
 
 
+@pytest.mark.parametrize("missed", [False, True])
+async def test_a_form_of_which_a_part_is_known_holds_the_credential_only_if_all_of_that_fits(
+    at: Held, *, missed: bool
+) -> None:
+    assert at.secret.value
+    held = "older" if missed else at.secret.value.reveal()
+    tags = {**at.rig.tags(COPY), "ValueTemplate": "{account};{key};{suffix}"}
+    at.rig.vault.put(COPY, f"appdata;{held};core", tags=tags)
+    fields = {"key": at.secret.value, "account": Sensitive("appdata")}
+    with pytest.raises(NeedsHuman, match="needs suffix") if missed else nullcontext():
+        await at.replicas.catch_up(at.secret, fields)
+
+
 def superseded(at: Held, name: str = COPY) -> str:
     """Let a replica hold a new value, with the version before it to be disabled."""
     before = at.rig.latest(name).version

@@ -77,14 +77,17 @@ async def test_what_somebody_has_put_back_by_hand_is_not_restored_once_more() ->
         assert len(work.rig.vault.versions(NAME)) == 2
 
 
-async def test_what_has_leaked_and_would_be_restored_is_replaced() -> None:
+@pytest.mark.parametrize("is_settled", [False, True])
+async def test_what_has_leaked_and_would_be_restored_is_replaced(*, is_settled: bool) -> None:
     """The current version holds it already, and an incident ends with no restore of that."""
     kind = Plain(accepted={OLD, EARLIER})
     async with rotating(kind) as work:
         earlier = work.rig.vault.put(NAME, OLD, tags=work.rig.tags(NAME))
         work.rig.vault.secrets[NAME].reverse()
         pending = Pending(work.at.now + DAY, earlier.version, OLD_ID)
-        work.at.know(pending=pending, compromised=(str(work.secret.version),))
+        leaked = str(work.secret.version)
+        facts = {"gone": {leaked: ""}} if is_settled else {"compromised": (leaked,)}
+        work.at.know(pending=pending, **facts)
         await work.restore(work.secret, Restore(work.at.managed, pending))
         assert (work.latest.value, work.progress.result) == (NEW, "rotated")
 

@@ -18,11 +18,12 @@ from engine.secret import Sensitive
 from engine.service import Service
 from engine.state.record import RECHECK, Record
 from engine.state.request import Outcome
-from engine.state.tags import REPLICA_OF
+from engine.state.tags import REPLICA_OF, Pending, parked
 from simulator.faults import Fault
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
+from tests.engine.rotation.plain_kind import Plain, rotating
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import heard
@@ -379,6 +380,19 @@ async def test_what_its_kind_leaves_to_a_person_is_parked_where_it_is_not_in_use
     assert (await record(rig)).retirement
 
 
+async def test_what_rekey_published_is_not_taken_for_what_somebody_put_back() -> None:
+    """A source that accepts it says nothing of the credential to retire, which is still owed."""
+    kind = Plain()
+    kind.retire = _refuse  # type: ignore[method-assign]
+    async with rotating(kind, action="retire") as work:
+        due = Pending(work.at.now - timedelta(seconds=1), "1" * 32, "older")
+        work.at.know(pending=due, kind=kind.kind)
+        _, outcome = await work.run()
+        assert outcome.result == "parked"
+        assert "somebody else may use it" in outcome.reason
+        assert work.at.record.retirement == due
+
+
 async def test_a_key_that_somebody_writes_just_before_it_is_revoked_is_not_revoked() -> None:
     rig = await overlapping()
     first, _ = rig.vault.versions(NAME)
@@ -438,6 +452,24 @@ async def test_a_secret_left_to_a_person_keeps_the_last_key_that_works(
     if is_refused:
         rig.world.accounts["appdata"].regenerate("key2")
     outcome = await retire(rig, source=source_of(rig))
+    assert outcome.retired == (() if is_refused else ("key1",))
+    assert (keys_of(rig)["key1"] == first.value) is is_refused
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_a_secret_that_rests_keeps_the_last_key_that_works(
+    rig: Rig, *, is_refused: bool
+) -> None:
+    """It was parked while it drifted, and its overlap passes before it is tried again."""
+    first, _ = rig.vault.versions(NAME)
+    if is_refused:
+        rig.world.accounts["appdata"].regenerate("key2")
+    rig.clock.advance(8 * DAY)
+    secret = await rig.service().engine.vaults.read(rig.item(NAME).ref)
+    rig.tag(NAME, **parked(secret, "no role", rig.clock.now(), drifted=is_refused))
+    rig.clock.advance(60)
+    look = rig.item(NAME, action="retire", trigger="sweep", source=source_of(rig))
+    outcome = await rig.service().engine.handle(look)
     assert outcome.retired == (() if is_refused else ("key1",))
     assert (keys_of(rig)["key1"] == first.value) is is_refused
 

@@ -138,6 +138,20 @@ async def test_the_record_notes_what_is_about_to_be_changed_and_since_when(
     assert at.posted() == []
 
 
+async def test_before_a_first_change_the_record_notes_how_to_revoke_what_is_owed(at: Held) -> None:
+    """Somebody may take the tags away before a version is proven."""
+    await at.lease.begin(at.rig.item(NAME), at.secret)
+    assert at.noted.verified.tags["ProviderAddress"] == at.secret.tags["ProviderAddress"]
+
+
+async def test_a_password_is_looked_at_once_it_may_be_changed_again_whatever_was_noted_before(
+    at: Held,
+) -> None:
+    at.know(look_at=at.now + 10 * SECOND)
+    await at.lease.begin(at.rig.item(NAME), at.secret, is_single=True)
+    assert at.noted.next_check == at.now + SPACING
+
+
 @pytest.mark.parametrize(
     ("facts", "ago", "waits"),
     [

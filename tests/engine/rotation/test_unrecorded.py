@@ -49,17 +49,22 @@ async def test_what_an_earlier_try_added_is_removed_although_no_record_knows_of_
 
 
 @pytest.mark.parametrize(
-    "seconds",
+    ("seconds", "is_marked"),
     [
-        pytest.param((0, 1, 2), id="another version came between"),
-        pytest.param((1, 1, 2), id="two versions of one second"),
-        pytest.param((2, 1, 2), id="it is no younger than the one before"),
+        pytest.param((0, 1, 2), True, id="another version came between"),
+        pytest.param((1, 1, 2), True, id="two versions of one second"),
+        pytest.param((2, 1, 2), True, id="it is no younger than the one before"),
+        pytest.param((2, 1, 2), False, id="of one second, and no tag says which came first"),
     ],
 )
-async def test_nothing_is_removed_that_another_version_may_hold(seconds: tuple[int, ...]) -> None:
+async def test_nothing_is_removed_that_another_version_may_hold(
+    seconds: tuple[int, ...], *, is_marked: bool
+) -> None:
     """Somebody wrote a version on top: what was made for the first may be in its overlap."""
     rig = GraphRig()
     await forgotten(rig)
+    if not is_marked:
+        rig.tag(NAME, **{OPERATION: None})
     tags = {**rig.tags(NAME), "CredentialId": rig.first.key_id}
     rig.vault.put(NAME, rig.held, tags=tags, expires=rig.clock.now() + days(80))
     versions, since = rig.vault.secrets[NAME], rig.vault.seconds()

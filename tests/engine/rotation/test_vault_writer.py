@@ -73,6 +73,26 @@ async def test_a_new_version_has_room_for_all_its_tags_or_is_not_sent(*, room: b
     assert len(rig.vault.versions(NAME)) == 1 + room
 
 
+async def test_a_version_without_room_for_both_names_its_deployment_and_not_its_cause() -> None:
+    """By that name another deployment leaves it alone; the cause is history."""
+    rig = scene()
+    async with held(rig) as at:
+        composed = draft(at.secret)
+        composed = replace(composed, tags={**composed.tags, BY: "west", CAUSE: "a sweep"})
+        free = MAX_TAGS - len({*at.secret.tags, CREDENTIAL, OPERATION, BY})
+        rig.tag(NAME, **{f"other{number}": "x" for number in range(free)})
+        await at.vault_writer.publish(at.secret, composed)
+    assert rig.tags(NAME).keys() & {BY, CAUSE} == {BY}
+
+
+async def test_a_new_version_has_the_content_type_that_its_owner_has_given_meanwhile() -> None:
+    rig = scene()
+    async with held(rig) as at:
+        rig.vault.amend(rig.latest(NAME), content_type="application/json")
+        await at.vault_writer.publish(at.secret, draft(at.secret))
+    assert rig.latest(NAME).content_type == "application/json"
+
+
 @pytest.mark.parametrize("room", [True, False])
 async def test_a_mark_has_room_beside_its_owners_tags_or_is_not_sent(*, room: bool) -> None:
     rig = scene(tags={CAUSE: "a sweep"})
