@@ -226,6 +226,15 @@ async def test_an_operation_that_nothing_will_come_of_says_so(change: dict[str, 
     assert ended.body["reason"]
 
 
+async def test_an_operation_that_any_worker_will_park_has_failed_before_one_has_come() -> None:
+    """Nobody has marked the secret yet, and whoever waits is told why nothing will come of it."""
+    rig, api, accepted = await asked()
+    rig.tag(NAME, ValidityPeriodDays="soon")
+    ended = await follow(api, accepted)
+    assert (ended.status, ended.body["status"]) == (200, "failed")
+    assert "ValidityPeriodDays" in ended.body["reason"]
+
+
 async def test_a_rotation_that_found_only_a_retirement_says_that_no_more_is_due() -> None:
     rig, api, _ = await asked()
     await work_off(rig)

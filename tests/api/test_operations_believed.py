@@ -109,6 +109,22 @@ async def test_a_version_that_no_record_has_seen_yet_is_not_called_superseded() 
     assert (await followed(rig, accepted)).body["status"] == "succeeded"
 
 
+async def test_what_another_operation_is_about_to_publish_is_not_this_ones() -> None:
+    rig = scene()
+    accepted = await ask(rig.api())
+    rig.clock.advance(60)
+    rig.vault.put(NAME, rig.latest(NAME).value, tags=rig.tags(NAME))
+
+    def published(sent: Request) -> bool:
+        return sent.method == "PUT" and sent.path == f"/secrets/{NAME}"
+
+    refuse(rig, 503, "ServerBusy", published, times=999)
+    with contextlib.suppress(TransientError):
+        await rig.work(NAME, force=True)
+    assert (await rig.known(source_of(rig))).pending_write, "its worker has died"
+    assert (await followed(rig, accepted)).body["status"] == "superseded"
+
+
 async def test_without_the_records_the_tags_tell_how_an_operation_goes() -> None:
     """Whoever uses the command line may have no right to read them."""
     rig = scene()
@@ -154,6 +170,18 @@ async def test_a_retirement_is_judged_by_what_is_left_although_a_person_wrote_a_
     rig.vault.put(NAME, rig.latest(NAME).value, tags=rig.tags(NAME))
     status = "running" if owed else "succeeded"
     assert (await followed(rig, accepted)).body["status"] == status
+
+
+async def test_a_retirement_is_over_although_the_version_that_it_was_about_is_superseded() -> None:
+    """The next rotation begins an overlap of its own, which this retirement never meant to end."""
+    rig = scene()
+    await rig.work(NAME)
+    rig.clock.advance(8 * 86_400)
+    accepted = await ask(rig.api(), action="retire")
+    await rig.work(NAME, action="retire")
+    await rig.work(NAME, force=True)
+    assert len(rig.vault.versions(NAME)) == 3
+    assert (await followed(rig, accepted)).body["status"] == "succeeded"
 
 
 async def test_without_the_records_a_restore_is_told_by_its_tags() -> None:

@@ -175,6 +175,15 @@ async def test_the_time_that_azure_names_is_kept_whatever_its_form(
     assert translated.retry_after == seconds
 
 
+@pytest.mark.parametrize("status", [408, 409, 412, 429, 449, 500, 503])
+async def test_the_time_that_azure_names_is_kept_whatever_keeps_it_from_an_answer(
+    status: int,
+) -> None:
+    """Two changes of one resource at once are a conflict, which names a time as a throttle does."""
+    answer = await answered(status, error("Whatever"), {"Retry-After": "17"})
+    assert translate(answer, "changing", "there", "").retry_after == 17
+
+
 async def test_a_storage_code_comes_from_its_header() -> None:
     refused = await answered(403, "")
     refused.error_code = "AuthenticationFailed"  # type: ignore[attr-defined]

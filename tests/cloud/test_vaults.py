@@ -175,6 +175,29 @@ async def test_a_list_tells_all_that_a_decision_needs() -> None:
     assert listed == replace(read.bare, version=None, content_type=listed.content_type)
 
 
+@pytest.mark.parametrize(
+    "token",
+    [
+        "https://foreign.vault.azure.net/secrets?$skiptoken=x",
+        "http://prod.vault.azure.net/secrets?$skiptoken=x",
+        "https://prod.vault.azure.net:444/secrets?$skiptoken=x",
+        "https://prod.vault.azure.net:x/secrets?$skiptoken=x",
+        "https://prod.vault.azure.net@evil.example/secrets?$skiptoken=x",
+        "https://somebody@prod.vault.azure.net/secrets?$skiptoken=x",
+        "https://prod.vault.azure.net/deletedsecrets?$skiptoken=x",
+        f"https://prod.vault.azure.net/secrets/{NAME}/versions?$skiptoken=x",
+    ],
+)
+async def test_a_page_token_that_leads_anywhere_else_is_refused_before_any_request(
+    token: str,
+) -> None:
+    """It comes from a message, and the app's own token is sent to its address."""
+    rig = scene()
+    with pytest.raises(NeedsHuman, match="does not belong to this vault"):
+        await vaults(rig).page(rig.vault.url, token)
+    assert not rig.world.exchanges
+
+
 async def test_reading_is_repeated_while_azure_is_busy() -> None:
     rig = scene()
     refuse(rig, 503, "Busy", to_vault(), times=2)

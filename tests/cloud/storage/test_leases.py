@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import fields, replace
+from datetime import timedelta
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, TransientE
 from engine.ports import Leases
 from engine.state.index import Listed
 from engine.state.record import Record
-from engine.state.record_parts import Change, Compromised
+from engine.state.record_parts import Change, Compromised, History, Published, Verified
 from engine.state.tags import Pending
 from simulator.faults import Fault
 from simulator.reach.transport import Intercept
@@ -134,6 +136,20 @@ async def test_a_lease_is_renewed_only_when_it_would_not_last(rig: Rig) -> None:
         assert lease.remaining == SECONDS
 
 
+async def test_a_lease_that_is_renewed_lasts_from_before_that_was_asked_for(rig: Rig) -> None:
+
+    async def slow(request: Request, call: Any) -> Any:
+        response = await call()
+        if request.header("x-ms-lease-action") == "renew":
+            rig.clock.advance(7)
+        return response
+
+    async with leases(rig, slow).hold(SOURCE, FIRST) as lease:
+        rig.clock.advance(45)
+        await lease.ensure(20)
+        assert lease.remaining == SECONDS - 7, "its answer took as long"
+
+
 async def test_a_lease_that_lapsed_unnoticed_is_had_again_if_nobody_took_it(rig: Rig) -> None:
     async with leases(rig).hold(SOURCE, FIRST) as lease:
         rig.clock.advance(500)
@@ -228,6 +244,30 @@ async def test_the_index_tells_of_every_record_and_of_none_where_none_is(rig: Ri
     }
 
 
+async def test_the_index_tells_all_that_a_listing_shows_of_a_record(rig: Rig) -> None:
+    """A part that is stored nowhere is told as missing: an incident would go on without end."""
+    at = rig.clock.now().replace(microsecond=0)
+    moments = (at + timedelta(minutes=minutes) for minutes in count(1))
+    version, ahead = "a" * 32, at + timedelta(hours=1)
+    write = ("operation", "key1", "", "b" * 32, at, ahead)
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        record = replace(
+            lease.record,
+            published=Published(*write, version=version, created=next(moments)),
+            to_retire=(Pending(next(moments), "b" * 32, "key2"),),
+            change=Change(in_progress_since=next(moments), recheck_at=next(moments)),
+            verified=Verified(version, next(moments), next(moments)),
+            history=History(prints={version: "k1y2one.k1y2two", "b" * 32: "k1y2three"}),
+            unreported=True,
+        )
+        await lease.write(record)
+    (shown,) = [listed async for listed in leases(rig).index()]
+    assert shown == Listed.of(record)
+    empty = {part.name for part in fields(Listed) if not getattr(shown, part.name)}
+    assert not empty, "this test tells nothing of them"
+    assert shown.made_since(ahead), "made under an incident that is dated ahead of the clock"
+
+
 async def test_a_record_says_where_it_is() -> None:
     async with leases(Rig()).hold(SOURCE, FIRST) as lease:
         assert lease.where.startswith("rekey-leases/sources/")
@@ -302,3 +342,15 @@ async def test_a_record_is_read_without_its_lease_while_another_worker_holds_it(
         seen = await leases(rig).peek(SOURCE)
     assert seen
     assert (seen.owner, seen.compromised.versions) == (FIRST, ("v1",))
+
+
+async def test_the_record_of_another_source_is_told_whoever_reads_it(rig: Rig) -> None:
+    """Somebody has copied a blob over this one. Nothing in it says anything of this source."""
+    await touch(rig)
+    theirs = Record(SOURCE + "2", SECOND, compromised=Compromised(("v1",)))
+    await blob_of(rig).upload_blob(theirs.to_json().encode(), overwrite=True)
+    with pytest.raises(NeedsHuman, match=f"that of another source, {SOURCE}2"):
+        await leases(rig).peek(SOURCE)
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        with pytest.raises(NeedsHuman, match="that of another source"):
+            assert lease.record

@@ -83,6 +83,19 @@ async def test_an_app_that_no_longer_sweeps_is_not_well_until_it_does(rig: Rig) 
     assert await health(rig) == 200
 
 
+@pytest.mark.parametrize(("took", "due"), [(timedelta(minutes=20), HOUR), (2 * HOUR, 2 * HOUR)])
+async def test_the_next_sweep_is_due_by_the_schedule_however_long_one_takes(
+    rig: Rig, took: timedelta, due: timedelta
+) -> None:
+    """One that ends after that time makes no sweep overdue that comes at once."""
+    begun = rig.clock.now()
+    order = SweepOrder(rig.vault.url, begun - HOUR, begun, HOUR)
+    wait(rig, took)
+    await watch_of(rig).swept(order)
+    (last,) = await watch_of(rig).sweeps()
+    assert (last.ended, last.due, last.covered) == (begun + took, begun + due, begun)
+
+
 async def test_a_queue_that_is_gone_makes_the_app_unwell_and_is_named(rig: Rig) -> None:
     queues(rig, EVENTS)
     await sweep(rig)

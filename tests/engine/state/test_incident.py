@@ -310,6 +310,20 @@ def test_a_secret_is_stuck_if_it_was_parked_since_the_incident_began(
     assert [row["reason"] for row in progress.named] == ["no role"] * stuck
 
 
+@pytest.mark.parametrize(
+    ("seconds", "stuck"), [(-1, False), (0, True), (1, True)], ids=["before", "at", "after"]
+)
+def test_the_work_on_a_single_version_begins_at_its_report_and_so_do_its_marks(
+    seconds: int, *, stuck: bool
+) -> None:
+    """The lead is for what is told by its age. A mark of the first seconds is of this incident."""
+    incident = Incident(SINCE, vaults=(VAULT,), name="app-key", version=V1)
+    marked = parked(version(), "no role", incident.reported + timedelta(seconds=seconds))
+    progress = IncidentProgress()
+    progress.add(incident, shown(dict(marked)), is_open=True, by_hand=False)
+    assert (progress.needs_a_person, progress.waiting) == (int(stuck), int(not stuck))
+
+
 def test_a_secret_without_room_for_a_mark_is_stuck_all_the_same() -> None:
     full = {f"other{number}": "x" for number in range(12)}
     progress = counted(shown(full))

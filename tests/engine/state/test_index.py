@@ -11,7 +11,7 @@ import pytest
 
 from engine.planning.decision import Tagged
 from engine.secret import SecretRef
-from engine.state.index import Listed, StateIndex
+from engine.state.index import Listed, StateIndex, accepted_at
 from engine.state.request import Action, recheck_of
 from engine.state.sweep_order import SweepOrder, audit_is_due
 from engine.state.tags import RETIRE, Pending
@@ -163,3 +163,27 @@ def test_what_is_decided_from_holds_no_value() -> None:
         Tagged.believed(read, (Listed(ACCOUNT, str(REF)),), POLICY, KINDS),
     ):
         assert (tagged.held, tagged.applied) == (bare, POLICY.applied(bare))
+
+
+@pytest.mark.parametrize(
+    ("tagged", "expected"),
+    [
+        ("/server/a+b", "/server/a+b"),
+        ("/server/a", "/server/a"),
+        ("/server/a+c", "/server/a+b"),
+        ("/server/c", "/server/a+b"),
+        ("/elsewhere/a", "/server/a+b"),
+        (None, "/server/a+b"),
+    ],
+)
+def test_tags_may_name_fewer_logins_of_what_has_accepted_a_version_and_no_other(
+    tagged: str | None, expected: str
+) -> None:
+    """Whoever adds a login to the tags does not lead an incident past what has leaked."""
+    secret = version()
+    known = (
+        Listed("/server/a+b", OWNER, created=secret.created),
+        Listed("/server/c", OWNER, created=secret.created - SECOND),
+    )
+    assert accepted_at(secret, known, tagged) == expected
+    assert accepted_at(secret, (), tagged) == tagged

@@ -697,3 +697,41 @@ def test_a_record_is_that_of_fewer_logins_if_the_first_is_among_them(
     whole: str, source: str | None, *, is_covered: bool
 ) -> None:
     assert covers(whole, source) is is_covered
+
+
+@pytest.mark.parametrize(
+    ("late", "counted"),
+    [
+        (timedelta(0), timedelta(0)),
+        (SECOND, SECOND),
+        (LATE, LATE),
+        (LATE + HOUR, LATE),
+        (-HOUR, timedelta(0)),
+    ],
+)
+def test_an_overlap_begins_with_its_version_within_the_time_that_a_write_may_take(
+    late: timedelta, counted: timedelta
+) -> None:
+    """The vault's clock may be hours ahead: what was superseded lives on no longer for that."""
+    record = announced().landed(secret(NEW, created=NOW + late))
+    assert record.retirement
+    assert record.retirement.at == NOW + timedelta(days=7) + counted
+
+
+@pytest.mark.parametrize(
+    ("at", "replaces", "is_over"),
+    [
+        pytest.param(NOW - SECOND, OTHER, True, id="announced before the last one"),
+        pytest.param(NOW + HOUR, OLD, True, id="by a clock that is ahead"),
+        pytest.param(NOW + HOUR, OTHER, False, id="a later one"),
+    ],
+)
+def test_an_earlier_write_is_known_by_what_it_was_to_replace_whatever_clocks_say(
+    at: datetime, replaces: str, *, is_over: bool
+) -> None:
+    """What was published last is still to be retired, where another worker's write came over it."""
+    last = announced().landed(secret(NEW))
+    assert last.published
+    came = replace(last.published, version=OTHER, at=at, replaces=replaces)
+    overtaken = last.overtaken(replace(last, published=came))
+    assert overtaken == (last.published if is_over else None)

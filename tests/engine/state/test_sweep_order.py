@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from engine.errors import PermanentError
-from engine.state.incident import Incident
+from engine.state.incident import LIVES, Incident
+from engine.state.request import TRIED_ON
 from engine.state.sweep_order import SoFar, SweepOrder
 from tests.shared.builders import NOW, SECOND, VAULT
 
@@ -53,6 +54,22 @@ def test_a_sweep_covers_the_time_since_the_last_one_and_has_until_the_next(
 def test_an_order_survives_the_queue_unchanged(order: SweepOrder) -> None:
     assert SweepOrder.from_json(order.to_json(), NOW + DAY) == order
     assert SweepOrder.from_json(order.to_json().encode(), NOW + DAY) == order
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_incidents_order_is_over_once_nothing_that_it_posts_would_be_tried(
+    *, again: bool
+) -> None:
+    """Its messages may wait for days until it is their turn. Sent again, it posts them at once."""
+    incident = Incident(NOW)
+    order = replace(SweepOrder.for_incident(VAULT, incident), again=again)
+    last = incident.reported + TRIED_ON if again else NOW + LIVES
+    assert not order.is_over(last)
+    assert order.is_over(last + SECOND)
+
+
+def test_a_scheduled_sweep_is_carried_out_however_late() -> None:
+    assert not SweepOrder(VAULT, NOW - HOUR, NOW, HOUR).is_over(NOW + 365 * DAY)
 
 
 def test_an_order_of_an_incident_audits_nothing() -> None:
