@@ -32,7 +32,7 @@ from rotators.shared.application import (
     key_id_of,
 )
 from rotators.shared.application_errors import longest_lifetime, refused
-from rotators.shared.certificate import ASSERTION, Pair, form_of, parse
+from rotators.shared.certificate import ASSERTION, Pair, form_of, may_hold_one, parse
 from rotators.shared.certificate_list import CertificateList, Listed, entry_of, lagging
 
 SEGMENT = "/certificates"
@@ -108,7 +108,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
         doomed = next((entry for entry in listed if entry.key_id == doomed_id), None)
         if doomed is None:
             return
-        if pair is None or pair.der == doomed.der:
+        if pair.der == doomed.der if pair else may_hold_one(held):
             raise NeedsHuman(
                 f"the certificate {doomed_id} is to be removed, but the vault's current version "
                 "may hold it",
@@ -116,7 +116,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
                 fix="set the tag CredentialId to the id of the certificate that the value holds, "
                 "and remove the tag RekeyRetire",
             )
-        is_listed = pair.der in {entry.der for entry in listed}
+        is_listed = entry_of(pair, listed) is not None
         if not is_listed and await self._is_in_use(source, held):
             raise lagging(source)
         await self._list.remove(source, listed, {doomed_id})

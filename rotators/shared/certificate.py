@@ -24,6 +24,8 @@ BEGIN = "-----BEGIN "
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SHORTEST_KEY = 1024
 """Bits. A much shorter key is too short to sign an assertion at all."""
+SHORTEST_TEXT = 768
+"""Characters: the numbers of the shortest private key (576 bytes) alone take as many in base64."""
 LIFE = timedelta(minutes=5)
 """How long an assertion is valid: Microsoft advises five to ten minutes."""
 
@@ -77,6 +79,11 @@ def parse(value: Sensitive | None) -> Pair | None:
         return _pair(value.reveal()) if value else None
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return None
+
+
+def may_hold_one(value: Sensitive | None) -> bool:
+    """Return whether a value may hold a certificate with its key, in a form not known here."""
+    return value is None or len(value.reveal()) >= SHORTEST_TEXT
 
 
 def form_of(value: Sensitive | None) -> str:

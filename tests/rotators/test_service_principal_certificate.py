@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 
@@ -110,6 +111,21 @@ async def test_what_is_to_be_retired_goes_from_the_list_of_an_application_that_i
     rig.clock.advance(600)
     await rig.rotator().retire(rig.source, rig.first.key_id, theirs)
     assert rig.alive() == []
+
+
+@pytest.mark.parametrize(
+    ("held", "goes"),
+    [("a client secret", True), ("A" * 767, True), ("A" * 768, False), (None, False)],
+    ids=["a client secret", "too short", "long enough", "unread"],
+)
+async def test_what_is_to_be_retired_stays_where_the_vault_may_hold_it_in_an_unknown_form(
+    rig: CertificateRig, held: str | None, *, goes: bool
+) -> None:
+    """What is too short for an RSA key holds no certificate with one, in whatever form."""
+    value = Sensitive(held) if held else None
+    with nullcontext() if goes else pytest.raises(NeedsHuman, match="may hold it"):
+        await rig.rotator().retire(rig.source, rig.first.key_id, value)
+    assert rig.alive() == ([] if goes else [rig.first])
 
 
 async def test_a_certificate_that_was_removed_is_listed_no_more(rig: CertificateRig) -> None:

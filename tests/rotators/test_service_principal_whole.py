@@ -108,6 +108,28 @@ async def test_a_certificate_and_a_secret_of_one_application_do_not_exclude_each
     assert rig.holds(rig.latest(CERTIFICATE).value) == rig.alive()[-1].der != rig.first.der
 
 
+async def test_what_a_secret_held_before_it_became_a_client_secret_is_removed_after_its_overlap() -> (
+    None
+):
+    """Its owner has taken the tag Rotator away, and written a client secret."""
+    rig = CertificateRig()
+    superseded = rig.managed()
+    await sweep(rig)
+    password = rig.directory.add_password(rig.app, "by hand")
+    theirs = {tag: text for tag, text in rig.tags(CERTIFICATE).items() if "Rekey" not in tag}
+    tags = {**theirs, "CredentialId": password.key_id}
+    del tags["Rotator"]
+    soon = rig.clock.now() + days(38)
+    rig.vault.put(CERTIFICATE, password.secret, expires=soon, tags=tags)
+    for _ in range(9):
+        rig.clock.advance(86_400)
+        await sweep(rig)
+    assert not rig.accepts(superseded.value)
+    assert "RekeyState" not in rig.tags(CERTIFICATE)
+    assert rig.latest(CERTIFICATE).value not in (password.secret, "")
+    assert rig.latest(CERTIFICATE).value in [it.secret for it in rig.app.passwords(rig.clock.now())]
+
+
 # No secret leaves the rotator by any way but its return value.
 
 
