@@ -104,6 +104,9 @@ class Job:
     changed: datetime | None = None
     """When Rekey last began a change at this source, if it wrote the version itself: what the
     source made later, somebody else made. None if that does not matter, as in an incident."""
+    not_before: datetime | None = None
+    """Whoever knows what has leaked may know what an earlier try made before this, too, so that is
+    not carried on. None if it does not matter when it was made."""
 
     def may_have_made(self, moment: datetime) -> bool:
         """Return whether Rekey itself may have made what the source dates so."""

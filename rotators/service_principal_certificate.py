@@ -3,7 +3,8 @@
 A rotation has Key Vault make a key pair, lists its public part on the application under the
 operation's name, and proves it by signing in. What it supersedes is removed once the overlap has
 passed. The pair is a version of the certificate `rekey-<client id>` in the secret's own vault. An
-interrupted try finds it there and lists the same one again, so tries never differ.
+interrupted try finds it there and lists the same one again, unless that is older than an incident,
+or would not last.
 
 The list can only be replaced as a whole. So it is read just before, and nothing is written from a
 list that lacks what the vault holds.
@@ -170,10 +171,20 @@ class ServicePrincipalCertificate(ApplicationCredential):
         }
 
     def _order(self, job: Job) -> Order:
-        days = (job.expires - self._clock.now()).days + 1
-        months = -(-days // SHORTEST_MONTH)
-        name, subject = _name(job.source), f"{PREFIX}{job.operation}"
-        return Order(job.vault, name, subject, months, form_of(job.held))
+        now, subject = self._clock.now(), f"{PREFIX}{job.operation}"
+        life = job.expires - now
+        months = -(-(life.days + 1) // SHORTEST_MONTH)
+        # A version with what lasts less would be due soon, or dead.
+        least = now + life / 2
+        return Order(
+            job.vault,
+            _name(job.source),
+            subject,
+            not_before=job.not_before,
+            least=least,
+            months=months,
+            content_type=form_of(job.held),
+        )
 
     async def _add(self, job: Job, held: Pair | None, pair: Pair) -> datetime:
         """List a certificate; where a policy says how long it may be listed, list it so long."""

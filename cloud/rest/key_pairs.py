@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ PAUSES = (0.5, 1.0, 2.0, 3.0, 4.0)
 """Seconds between looks at a creation: less in all than a change may take under the lease."""
 RETURN_SECONDS = 15.0
 """After how many seconds a creation that still goes on is looked at by the next try."""
+READ = "reading a key pair"
 LAST_PERCENT = 99
 """When Key Vault mails the vault's contacts. Without any action it might renew the certificate."""
 
@@ -45,6 +47,10 @@ class Order:
     """The certificate's name; each pair is a version of it."""
     subject: str
     """The common name. A creation with this one is carried on in place of a new one."""
+    not_before: datetime | None
+    """A pair that was made before this is not carried on."""
+    least: datetime
+    """Nor is one that ends before this."""
     months: int
     content_type: str
     """application/x-pkcs12 or application/x-pem-file."""
@@ -72,7 +78,7 @@ class KeyPairs:
         Raises TransientError while Key Vault still makes it: the same order continues it.
         """
         operation = await self._pending(order.vault, order.name)
-        if operation is None or not _is_of(operation, order):
+        if operation is None or not await self._goes_on(order, operation):
             operation = await self._create(order)
         for pause in PAUSES:
             if operation.get("status") != "inProgress":
@@ -94,23 +100,37 @@ class KeyPairs:
         except NotFound:
             return None
 
-    async def _value(self, order: Order, operation: Json) -> Sensitive:
-        """Return what the certificate's own secret holds.
+    async def _goes_on(self, order: Order, operation: Json) -> bool:
+        """Return whether a creation is an earlier try's of this order, and its pair still serves."""
+        if not _is_of(operation, order):
+            return False
+        if operation.get("status") == "inProgress":
+            return True
+        attributes = (await self._made(order, operation)).get("attributes") or {}
+        made, ends = (_moment(attributes.get(name)) for name in ("created", "exp"))
+        return ends >= order.least and (order.not_before is None or made >= order.not_before)
+
+    async def _made(self, order: Order, operation: Json) -> Json:
+        """Return the public part of what a creation has made.
 
         The version is the latest. It is the right one only if it has the key that was asked for:
         somebody may have made another one meanwhile, or a replica may lag behind.
         """
-        what = "reading a key pair"
         path = f"/certificates/{order.name}/"
-        bundle = await self._ask("GET", order.vault, path, what)
-        version = str(bundle.get("id", "")).rpartition("/")[2]
+        bundle = await self._ask("GET", order.vault, path, READ)
         if not _is_same_key(operation, bundle):
             raise TransientError(
                 f"the latest version of the certificate {order.name} is not the one just made",
                 where=order.where,
                 code="KeyPairNotSeen",
             )
-        secret = await self._ask("GET", order.vault, f"/secrets/{order.name}/{version}", what)
+        return bundle
+
+    async def _value(self, order: Order, operation: Json) -> Sensitive:
+        """Return what the certificate's own secret holds."""
+        bundle = await self._made(order, operation)
+        version = str(bundle.get("id", "")).rpartition("/")[2]
+        secret = await self._ask("GET", order.vault, f"/secrets/{order.name}/{version}", READ)
         return Sensitive(str(secret.get("value", "")))
 
     async def _ask(
@@ -179,6 +199,11 @@ def _is_of(operation: Json, order: Order) -> bool:
     if request is None or operation.get("status") not in ("inProgress", "completed"):
         return False
     return request.subject.rfc4514_string() == f"CN={order.subject}"
+
+
+def _moment(seconds: object) -> datetime:
+    """Return a time as Key Vault writes it; long ago if there is none."""
+    return datetime.fromtimestamp(seconds if isinstance(seconds, int) else 0, UTC)
 
 
 def _request(operation: Json) -> x509.CertificateSigningRequest | None:

@@ -120,6 +120,15 @@ class Rotation:
         return self.progress.item.began or (known.incident if known.versions else None)
 
     @property
+    def leaked_before(self) -> datetime | None:
+        """Until when what was made may have leaked, too; None if nothing has."""
+        item = self.progress.item
+        if not (item.compromised or self.record.compromised.versions):
+            return None
+        # A recheck does not say when a version was reported.
+        return item.began or item.reported_at or self.incident or self.now
+
+    @property
     def is_bound(self) -> bool:
         """Whether the secret's vault is bound to the source by the scopes as they are now."""
         return self.lease.is_bound(self.item.ref)
@@ -243,12 +252,13 @@ class Rotation:
         proven = record.wrote(secret)
         job = self.parts.job(secret, self.managed, proven=proven, in_place=in_place)
         # An incident skips the cool-down for external changes. So does a person who unparks.
-        leaked = self.progress.item.compromised or record.compromised.versions
+        leaked = self.leaked_before
         job = replace(
             job,
             changed=change.started_at if proven and not (leaked or self.is_unparked) else None,
             # A credential that was restored since is in use again.
             revoked=record.revoked_ids - {job.held_id or ""},
+            not_before=leaked,
         )
         if change.version != secret.version:
             return job

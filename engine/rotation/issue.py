@@ -360,7 +360,10 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
             raise TransientError(what, where=str(secret.ref), fix="type it again in a minute")
         if theirs := await other_owner(parts, lease, secret):
             raise NeedsHuman(theirs.reason, where=str(secret.ref), fix=theirs.fix)
-        job = parts.job(secret, managed, proven=True, in_place=True)
+        job, change = parts.job(secret, managed, proven=True, in_place=True), lease.record.change
+        # Every first version is made by the same operation: only this very one is carried on.
+        begun = change.requested_at if change.version == secret.version else None
+        job = replace(job, not_before=begun or now)
         # If this fails, the audit of the version that follows removes the credential.
         await lease.begin(WorkItem(secret.ref), secret, kind=rotator.kind)
         async with lease.changing("issue"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -89,6 +90,38 @@ def test_an_application_gets_a_certificate_of_its_own() -> None:
     ran = create(desk, application.app_id, "--rotator", "service-principal-certificate")
     assert ran.code == 0, ran.err
     assert desk.run("status", "--json").json["counts"]["ok"] >= 1
+
+
+def test_a_secret_that_is_created_again_holds_another_certificate_than_the_one_that_was_removed() -> (
+    None
+):
+    """Every first version is made by the same operation, and Key Vault keeps what that has made."""
+    desk, application = an_application()
+    desk.world.grant(desk.ada, ("*",), desk.vault.resource_id)
+    words = ("--rotator", "service-principal-certificate")
+    assert create(desk, application.app_id, *words).code == 0
+    first = desk.latest("new").value
+    for key in application.keys(desk.clock.now()):
+        desk.world.directory.remove_certificate(application, key)
+    desk.vault.delete("new")
+    desk.vault.deleted.clear()
+    desk.clock.advance(600)
+    ran = create(desk, application.app_id, *words)
+    assert ran.code == 0, ran.err
+    assert desk.latest("new").value != first
+    assert len(application.keys(desk.clock.now())) == 1
+
+
+def test_a_certificate_that_takes_long_is_made_once_for_a_secret_that_is_created() -> None:
+    desk, application = an_application()
+    desk.world.grant(desk.ada, ("*",), desk.vault.resource_id)
+    desk.vault.creation_delay = timedelta(seconds=60)
+    words = ("--rotator", "service-principal-certificate")
+    assert create(desk, application.app_id, *words).code != 0
+    desk.clock.advance(60)
+    ran = create(desk, application.app_id, *words)
+    assert ran.code == 0, ran.err
+    assert [len(made) for made in desk.vault.certificates.values()] == [1]
 
 
 @pytest.mark.parametrize("mode", ["die before", "die after", "lose the answer"])

@@ -6,7 +6,7 @@ import base64
 import json
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -230,6 +230,37 @@ async def test_a_try_that_died_after_the_key_pair_was_made_lists_that_very_pair(
     again = await rig.rotator().issue(rig.job())
     assert (again.credential_id, again.expires) == (issued.credential_id, rig.alive()[-1].end)
     assert len(rig.alive()) == 2
+
+
+@pytest.mark.parametrize(("late", "made"), [(seconds(0), 1), (seconds(1), 2)])
+async def test_a_key_pair_from_before_an_incident_is_not_listed_under_it(
+    rig: CertificateRig, late: timedelta, made: int
+) -> None:
+    """Whoever knows what leaked may have read the pair in the vault, too."""
+    await rig.rotator().issue(rig.job())
+    ((pair,),) = rig.vault.certificates.values()
+    rig.clock.advance(600)
+    began = datetime.fromtimestamp(pair.created, UTC) + late
+    again = await rig.rotator().issue(rig.job(not_before=began))
+    assert versions(rig) == made
+    assert again.credential_id == rig.alive()[-1].key_id
+    await rig.rotator().issue(rig.job(not_before=began))
+    assert versions(rig) == made
+
+
+@pytest.mark.parametrize(("late", "made"), [(seconds(0), 1), (seconds(1), 2)])
+async def test_a_key_pair_that_lasts_less_than_half_as_long_as_asked_is_made_anew(
+    rig: CertificateRig, late: timedelta, made: int
+) -> None:
+    """The try that made it may be long ago: a version with it would be due at once, or dead."""
+    issued = await rig.rotator().issue(rig.job())
+    pair = parse(issued.fields["certificate"])
+    assert pair
+    left = pair.certificate.not_valid_after_utc - days(45) - rig.clock.now()
+    rig.clock.advance((left + late).total_seconds())
+    again = await rig.rotator().issue(rig.job())
+    assert versions(rig) == made
+    await rig.rotator().verify(rig.source, again.credential_id, again.fields["certificate"])
 
 
 async def test_a_key_pair_that_takes_long_is_waited_for_by_the_next_try(

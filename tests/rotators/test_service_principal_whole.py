@@ -19,9 +19,11 @@ from rotators.service_principal_certificate import ServicePrincipalCertificate
 from rotators.service_principal_secret import ServicePrincipalSecret
 from simulator.azure import build_world
 from simulator.clock import VirtualClock
+from simulator.faults import Fault
 from simulator.reach.names import resolve_localhost
 from simulator.reach.server import serve
 from simulator.reach.transport import SimulatedCredential
+from simulator.wire import Request, json_response
 from simulator.world import Domains
 from tests.shared.application_rig import OWNED_BY
 from tests.shared.certificate_rig import CERTIFICATE_ACTIONS, CertificateRig
@@ -128,6 +130,35 @@ async def test_what_a_secret_held_before_it_became_a_client_secret_is_removed_af
     assert "RekeyState" not in rig.tags(CERTIFICATE)
     assert rig.latest(CERTIFICATE).value not in (password.secret, "")
     assert rig.latest(CERTIFICATE).value in [it.secret for it in rig.app.passwords(rig.clock.now())]
+
+
+@pytest.mark.parametrize("since", [False, True], ids=["one version", "all that is older"])
+async def test_what_replaces_a_leaked_certificate_was_not_in_the_vault_before(
+    *, since: bool
+) -> None:
+    """Key Vault has made a pair for a rotation that could not publish it."""
+    rig = CertificateRig()
+    leaked = rig.managed()
+    refused = json_response(403, {"error": {"code": "Forbidden", "message": "no"}})
+    rig.world.faults.append(Fault(_writes_the_secret, refused, times=100))
+    await sweep(rig)
+    rig.world.faults.clear()
+    before = rig.made()
+    assert len(before) == 2
+    rig.clock.advance(3600)
+    now = rig.clock.now().isoformat()
+    leak = {"compromised": True, "force": True, "reported": now, "since": now if since else ""}
+    item = rig.item(CERTIFICATE, trigger="manual", version=leaked.version, **leak)
+    await rig.service().rotate(item.to_json(), 1)
+    await Delivery(rig, rig.service).run()
+    assert not rig.accepts(leaked.value)
+    (replacement,) = rig.vault.versions(CERTIFICATE)[1:]
+    assert replacement.value not in before
+    assert rig.accepts(replacement.value)
+
+
+def _writes_the_secret(request: Request) -> bool:
+    return request.method == "PUT" and f"/secrets/{CERTIFICATE}" in request.path
 
 
 # No secret leaves the rotator by any way but its return value.
