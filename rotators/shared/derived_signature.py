@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -25,6 +26,8 @@ from rotators.shared.key_facts import PROPAGATION
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 LEAST_LIFE = timedelta(minutes=10)
 """A signature that would end sooner is not made."""
+SPREAD = 600
+"""Among so many last seconds those end that are made for incidents."""
 ENDS_WITH_KEY = "a shared access signature ends when it expires or with its key, never by itself"
 ENDS_FIX = "report the secret that holds its key as compromised: this one follows it"
 
@@ -99,13 +102,17 @@ class DerivedSignature(ABC):
         if parent is None:
             raise NeedsHuman("no key to sign with", where=job.source, fix="set DerivedFrom")
         self._refuse_more_than_a_signature(job)
-        ends = job.expires.replace(microsecond=0)
-        if ends < self._clock.now() + LEAST_LIFE:
+        ends, soonest = job.expires.replace(microsecond=0), self._clock.now() + LEAST_LIFE
+        if ends < soonest:
             raise NeedsHuman(
                 f"its key expires at {ends:%Y-%m-%d %H:%M}Z, and so would the signature",
                 where=job.source,
                 fix="rotate the secret with the key: this one follows it",
             )
+        if job.not_before:
+            # What ends with its key would be the text again that leaked before the one held.
+            earlier = timedelta(seconds=zlib.crc32(job.operation.encode()) % SPREAD)
+            ends = max(ends - earlier, soonest.replace(microsecond=0))
         sas = await self.sign(job.source, parent, ends)
         if sas == job.held:
             # The same text again would replace nothing.

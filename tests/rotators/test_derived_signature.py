@@ -86,6 +86,29 @@ async def test_the_same_signature_again_ends_a_second_earlier_instead(scene: Sce
     assert second.credential_id.endswith(f"{job.expires - SECOND:%Y-%m-%dT%H:%M:%SZ}")
 
 
+async def test_each_signature_under_an_incident_ends_at_another_second(scene: Scene) -> None:
+    """What ends with its key has one end only, and one of the texts with that has leaked."""
+    job = replace(scene.job(), not_before=scene.rig.clock.now())
+    issued = [
+        await scene.rotator().issue(replace(job, operation=operation))
+        for operation in ("first", "second", "third")
+    ]
+    ends = {made.expires for made in issued}
+    assert len(ends) == len(issued)
+    for end in ends:
+        assert end
+        assert timedelta() <= job.expires - end < timedelta(minutes=10)
+    again = await scene.rotator().issue(replace(job, operation="first"))
+    assert again == issued[0]
+
+
+async def test_a_signature_under_an_incident_lives_for_ten_minutes_at_least(scene: Scene) -> None:
+    ends = scene.rig.clock.now() + timedelta(minutes=10)
+    for operation in ("first", "second"):
+        job = replace(scene.job(), operation=operation, expires=ends, not_before=ends)
+        assert (await scene.rotator().issue(job)).expires == ends
+
+
 async def test_a_preflight_finds_what_a_rotation_would_raise(scene: Scene) -> None:
     rotator = scene.rotator()
     assert isinstance(rotator, Preflight)

@@ -205,6 +205,24 @@ async def test_an_incident_of_a_signature_ends_only_with_its_key() -> None:
     assert scene.works(scene.rig.latest(SAS))
 
 
+async def test_a_signature_that_leaked_does_not_come_back_when_the_next_one_leaks() -> None:
+    """Both end with their key, and nothing else distinguishes what one key signs."""
+    scene = managed(days_left=44, key_days_left=45)
+    await deliver(scene, SAS, trigger="manual", version=scene.rig.latest(SAS).version, force=True)
+    leaked = []
+    for _ in range(2):
+        scene.rig.clock.advance(7200)
+        leaked.append(scene.rig.latest(SAS))
+        version = leaked[-1].version
+        await deliver(scene, SAS, trigger="manual", version=version, compromised=True, force=True)
+    known = len(scene.rig.vault.versions(SAS))
+    for _ in range(2):
+        await sweep(scene)
+        assert scene.rig.latest(SAS).value not in {version.value for version in leaked}
+        await deliver(scene, SAS, trigger="manual", force=True)
+    assert len(scene.rig.vault.versions(SAS)) == known
+
+
 @pytest.mark.parametrize("again", [False, True])
 async def test_nobody_keeps_a_key_alive_by_leaving_a_signature_behind(again: bool) -> None:
     """However soon, or late, somebody writes the current key once more."""
