@@ -29,6 +29,8 @@ OLDEST = "2020-12-06"
 SNAPSHOTS = "2018-11-09"
 """The first version that signs the kind of resource, and the time of a snapshot."""
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
+END = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}(:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,7})?)?)?Z)?")
+"""https://learn.microsoft.com/rest/api/storageservices/formatting-datetime-values."""
 RESOURCE_OF: Mapping[str, str] = {"container": "c", "blob": "b", "share": "s", "file": "f"}
 OF_BLOBS: Mapping[str, str] = {"bs": "blob", "bv": "blob", "d": "blob"}
 """A snapshot, a version, and a directory: not made here, and recognised where one has leaked."""
@@ -147,9 +149,10 @@ def extent_of(text: str, account_id: str) -> Extent | None:
 
 
 def ends_of(fields: Mapping[str, str]) -> datetime | None:
-    """Return when a token ends; None if it does not say so as this module reads it."""
+    """Return when a token ends; None if it does not say so in a form that Azure takes."""
+    text = fields.get("se", "")
     try:
-        return datetime.strptime(fields.get("se", ""), STAMP).replace(tzinfo=UTC)
+        return datetime.fromisoformat(text).replace(tzinfo=UTC) if END.fullmatch(text) else None
     except ValueError:
         return None
 

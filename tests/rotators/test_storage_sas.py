@@ -141,6 +141,41 @@ def test_a_signature_of_microsofts_package_is_recognised_by_its_key(text: str) -
 
 
 @pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("2027-02-03T04:05Z", ENDS.replace(second=0)),
+        ("2027-02-03T04Z", ENDS.replace(minute=0, second=0)),
+        ("2027-02-03", ENDS.replace(hour=0, minute=0, second=0)),
+        ("2027-02-03T04:05:06.5Z", ENDS.replace(microsecond=500_000)),
+        ("2027-02-03T04:05:06.0000000Z", ENDS),
+    ],
+)
+def test_a_signature_whose_end_is_written_in_another_way_that_azure_takes_is_recognised(
+    text: str, ends: datetime
+) -> None:
+    whole, token = extent("sas/container/uploads/racwdl"), Sensitive(container(expiry=text))
+    assert sas_signing.is_made_from(whole, token, KEY)
+    assert sas_signing.ends_of(sas_signing.read(whole, token) or {}) == ends
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2027-02-30",
+        "2027-02-03T04:05:06",
+        "2027-02-03T04:05:06+00:00",
+        "2027-02-03 04:05:06Z",
+        "2027-02-03T04:05:06.12345678Z",
+        "20270203T040506Z",
+        "٢027-02-03",
+    ],
+)
+def test_an_end_that_azure_does_not_take_is_none(text: str) -> None:
+    assert sas_signing.ends_of({"se": text}) is None
+
+
+@pytest.mark.parametrize(
     ("url", "key", "is_signed"),
     [
         (f"https://acc1.blob.core.windows.net/uploads?{container()}", KEY, True),

@@ -71,6 +71,20 @@ async def test_a_signature_is_made_anew_after_its_key_and_lasts_no_longer() -> N
     assert not scene.works(scene.rig.latest(SAS)), "the signature outlasts its version"
 
 
+@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%MZ", "%Y-%m-%d"])
+async def test_a_signature_made_by_hand_that_ends_with_a_minute_or_a_day_is_not_replaced(
+    form: str,
+) -> None:
+    scene = managed(days_left=50, key_days_left=80)
+    ends = scene.rig.clock.now() + timedelta(days=50)
+    by_hand = scene.signed("key1", ends.strftime(form))
+    scene.rig.vault.put(SAS, by_hand, expires=ends, tags=scene.rig.tags(SAS))
+    await deliver(scene, KEY, action="audit")
+    await deliver(scene, SAS, action="audit")
+    await sweep(scene)
+    assert scene.rig.latest(SAS).value == by_hand
+
+
 async def test_an_event_that_never_came_is_made_up_for_by_the_daily_audit() -> None:
     scene = managed(days_left=50, key_days_left=10)
     rig = scene.rig
