@@ -75,9 +75,9 @@ class StorageSas(DerivedSignature):
 
     @classmethod
     def signer(cls, text: str) -> str | None:
-        """Return the account in a URL with a signature; empty for a bare one."""
+        """Return the account in a URL with a signature; empty where the text names none."""
         host, _, fields = sas_signing.signed_text(text)
-        return host.partition(".")[0] if fields else None
+        return sas_signing.account_in(host) if fields else None
 
     @classmethod
     def is_signed_by(cls, text: str, source: str, key: Sensitive) -> bool:

@@ -36,6 +36,8 @@ OF_BLOBS: Mapping[str, str] = {"bs": "blob", "bv": "blob", "d": "blob"}
 """A snapshot, a version, and a directory: not made here, and recognised where one has leaked."""
 TIMES: Mapping[str, str] = {"bs": "snapshot", "bv": "versionid"}
 """What a URL calls the time that such a signature is for."""
+SERVICES = frozenset({"blob", "dfs", "file", "queue", "table", "web"})
+"""What the host of an endpoint says after the account."""
 DEPTH = re.compile(r"[0-9]{1,3}")
 COMMON = ("st", "se", "sip", "spr", "sv", "sp", "sig")
 OVERRIDES = ("rscc", "rscd", "rsce", "rscl", "rsct")
@@ -131,7 +133,7 @@ def signed_text(text: str) -> tuple[str, str, dict[str, str]]:
 def extent_of(text: str, account_id: str) -> Extent | None:
     """Return what a signature in a text permits; None if the text does not say what it is for."""
     host, path, fields = signed_text(text)
-    service, names = host.partition(".")[2].partition(".")[0], tuple(path.split("/"))
+    service, names = _service_of(host), tuple(path.split("/"))
     letters = fields.get("sp", "")
     if "ss" in fields:
         return Extent(account_id, "account", (fields["ss"], fields.get("srt", "")), letters)
@@ -146,6 +148,19 @@ def extent_of(text: str, account_id: str) -> Extent | None:
         depth = DEPTH.fullmatch(fields.get("sdd", ""))
         names = names[: 1 + int(depth[0])] if depth else ()
     return Extent(account_id, what, names if what in PATHS else names[:1], letters)
+
+
+def account_in(host: str) -> str:
+    """Return the account in the host of a URL; empty for a domain of its owner's, and for none."""
+    return host.partition(".")[0].removesuffix("-secondary") if _service_of(host) else ""
+
+
+def _service_of(host: str) -> str:
+    """Return the service in the host of a URL; empty if it names none.
+
+    An account in a DNS zone has that before it: `acc1.z01.queue.storage.azure.net`.
+    """
+    return next((label for label in host.split(".")[1:] if label in SERVICES), "")
 
 
 def ends_of(fields: Mapping[str, str]) -> datetime | None:

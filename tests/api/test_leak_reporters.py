@@ -119,6 +119,17 @@ async def test_of_several_lines_it_is_said_that_one_credential_is_found() -> Non
     assert [reason.endswith(MORE) for reason in reasons] == [False, True]
 
 
+@pytest.mark.parametrize("host", ["appdata-secondary.blob.core.windows.net", "files.contoso.com"])
+async def test_a_signature_leads_to_its_key_whatever_its_account_is_called_in_the_url(
+    host: str,
+) -> None:
+    """It is read from a replica in another region, or under a domain of its owner's."""
+    rig, scene = await signing(KEYED)
+    token = scene.signed("key1", rig.clock.now() + timedelta(days=1), "rdl")
+    answer = await leak(rig.api(), f"https://{host}/uploads/a?{token}")
+    assert (answer.body["status"], answer.body["secret"]) == ("alive", "app-key")
+
+
 async def test_a_signature_that_names_its_account_has_no_other_accounts_keys_read() -> None:
     rig, scene = await signing(KEYED)
     rig.secret("other", rig.account("otherdata"), days_left=80)

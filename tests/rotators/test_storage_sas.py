@@ -141,6 +141,28 @@ def test_a_signature_of_microsofts_package_is_recognised_by_its_key(text: str) -
 
 
 @pytest.mark.parametrize(
+    ("host", "named"),
+    [
+        ("acc1.queue.core.windows.net", "acc1"),
+        ("ACC1.queue.core.windows.net:443", "acc1"),
+        ("acc1-secondary.queue.core.windows.net", "acc1"),
+        ("acc1.z01.queue.storage.azure.net", "acc1"),
+        ("acc1.dfs.core.windows.net", "acc1"),
+        ("acc1.z6.web.core.windows.net", "acc1"),
+        ("files.contoso.com", ""),
+        ("queue.contoso.com", ""),
+    ],
+)
+def test_the_account_in_a_url_is_named_unless_the_domain_is_somebodys_own(
+    host: str, named: str
+) -> None:
+    url = f"https://{host}/jobs?{queue()}"
+    assert StorageSas.signer(url) == named
+    is_queue = ".queue." in host
+    assert StorageSas.is_signed_by(url, ACCOUNT, KEY) is is_queue
+
+
+@pytest.mark.parametrize(
     ("text", "ends"),
     [
         ("2027-02-03T04:05Z", ENDS.replace(second=0)),
