@@ -16,7 +16,7 @@ from itertools import chain
 
 from engine.engine import Engine
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
-from engine.follow_up import notices, refresh
+from engine.follow_up import notices, refresh, tasks
 from engine.follow_up.notices import Digests
 from engine.parts import Parts
 from engine.planning.decision import Case, Tagged
@@ -119,7 +119,7 @@ class Sweeper:
         with suppress(RekeyError):
             if await self.engine.primary(copy) is None:
                 outcome = Outcome(sweep_of(copy.ref), "parked", UNWRITTEN, TO_AGREE)
-                await self.engine.reporter.concluded(outcome)
+                await tasks.conclude(self.engine, outcome)
 
     async def _report_overdue(self, tagged: Tagged, known: Sequence[Listed]) -> None:
         """Report, once a day, a credential that lives on at a source that its secret has left.
@@ -140,7 +140,7 @@ class Sweeper:
     async def _report(self, ref: SecretRef, listed: Listed, what: str, fix: str) -> None:
         """Report what is left at a source."""
         item = WorkItem(ref, "retire", cause=Cause("sweep"), source=listed.source)
-        await self.engine.reporter.concluded(Outcome(item, "parked", what, fix))
+        await tasks.conclude(self.engine, Outcome(item, "parked", what, fix))
 
     async def _report_left(self, seen: set[SecretRef]) -> None:
         """Report, once a day, each secret out of reach that has left a credential at its source.

@@ -91,6 +91,29 @@ async def test_a_parked_secret_is_told_with_the_reason_and_the_fix() -> None:
     assert "Fix: grant it the role" in json.dumps(rig.world.webhooks.received)
 
 
+@pytest.mark.parametrize("what", ["a replica that nothing writes", "a source that was left"])
+async def test_what_a_sweep_parks_is_told(what: str) -> None:
+    rig = told_about(days_left=10, owner="shop")
+    if what == "a replica that nothing writes":
+        nobody = f"{rig.vault.url}/secrets/never"
+        rig.vault.put("copy", "x", tags={"ReplicaOf": nobody, "Owner": "shop"})
+    else:
+        await rig.rotate()
+        rig.world.webhooks.received.clear()
+        rig.tag(NAME, ProviderAddress=rig.account("elsewhere").resource_id)
+        rig.clock.advance(15 * 86_400)
+        rig.queue("rotations").clear()
+    now = rig.clock.now()
+    order = SweepOrder(rig.vault.url, now - timedelta(days=1), now, timedelta(hours=1))
+    await rig.service().sweep_vault(order.to_json())
+    (news,) = [it for it in rig.messages("rotations") if it.get("news") == "parked"]
+    rig.queue("rotations").clear()
+    await rig.service().rotate(json.dumps(news), 1)
+    await rig.deliver()
+    title = f"{news['secret']} cannot be rotated: a person is needed"
+    assert received(rig) == [f"slack: {title}", f"teams: {title}"]
+
+
 async def test_apps_that_were_not_refreshed_are_told() -> None:
     consumers = f"consumers:\n  - match: {{secret: {NAME}}}\n    resources: ['{SHOP}']\n"
     rig = Consuming(further=consumers + HOOKS)
