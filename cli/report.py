@@ -65,8 +65,8 @@ def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
         "not_parked": entry.state not in ("parked", "drifted"),
     }
     is_own = policy.is_own(secret.ref) or secret.ref.holds_key_pairs
-    if entry.state == "disabled" or (is_own and managed is None):
-        verdicts = dict.fromkeys(verdicts, True)
+    if not secret.enabled or (is_own and managed is None):
+        verdicts = {**dict.fromkeys(verdicts, True), "not_parked": verdicts["not_parked"]}
     return {
         "vault": secret.ref.vault_name,
         "secret": secret.ref.name,

@@ -14,10 +14,10 @@ from engine.planning.decision import Case, Tagged, decided, mended
 from engine.secret import SecretRef, Version
 from engine.state.decision import Decision, Park, Retire, Rotate, Skip, Wait
 from engine.state.due import BY_HAND_FIX, due_at, due_by_hand, is_manual, why_due
-from engine.state.entry import Entry, Scheduled, State
+from engine.state.entry import NEEDS_A_PERSON, Entry, Scheduled, State
 from engine.state.index import Listed
 from engine.state.policy import Policy
-from engine.state.record import covers
+from engine.state.record import RECHECKED_FOR, covers
 from engine.state.request import Cause, WorkItem
 from engine.state.tags import (
     OPERATION,
@@ -32,7 +32,10 @@ from engine.state.tags import (
     unretired,
 )
 
+OR_BY_HAND = "or revoke that at its source and move its record aside: see the runbook"
+"""What else to do about a secret out of reach that had something to retire."""
 OVERDUE_FIX = "see that sweeps run, then rotate it by hand: the answer says what holds it up"
+DISABLED = "the current version is disabled"
 GRACE = timedelta(days=1)
 """How long a secret may be due, although nothing holds it up, before it counts as overdue."""
 
@@ -58,6 +61,8 @@ def sweep_of(ref: SecretRef) -> WorkItem:
 def standing(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry:
     """Return the state of a secret of which it has been decided what a sweep does."""
     stands = _judged(case, decision, records)
+    for _, reason, fix in left_behind(case.tagged, records, case.now):
+        stands = _needing(stands, "parked", reason, fix)
     source = stands.managed.source if stands.managed else ""
     since = next((listed.waiting for listed in records if covers(listed.source, source)), None)
     if since is None:
@@ -67,12 +72,34 @@ def standing(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry
     return replace(stands, reason=reason, under_way_since=since)
 
 
+def left_behind(
+    tagged: Tagged, records: Sequence[Listed], now: datetime
+) -> Iterator[tuple[str, str, str]]:
+    """Yield each source at which nothing revokes what was superseded, with why and the way out.
+
+    That is so where a secret has left its source and a week of rechecks was in vain, and where a
+    secret is disabled.
+    """
+    since, enabled = now - RECHECKED_FOR, tagged.held.enabled
+    why = "the secret has left its source" if enabled else DISABLED
+    way = "see in the log why it is not revoked there" if enabled else "enable the current version"
+    for listed in records:
+        is_due = listed.pending and listed.pending.at <= since
+        if is_due and not (enabled and covers(listed.source, tagged.source)):
+            yield listed.source, f"{why}, and {listed.left(since)}", f"{way}, {OR_BY_HAND}"
+
+
+def _needing(stands: Entry, state: State, reason: str, fix: str) -> Entry:
+    """Return an entry that needs a person for one more reason."""
+    if stands.state in NEEDS_A_PERSON:
+        return replace(stands, reason=f"{stands.reason}; {reason}")
+    return replace(stands, state=state, reason=reason, fix=fix)
+
+
 def _judged(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry:
     tagged, secret, policy, now = case.tagged, case.secret, case.policy, case.now
     if not secret.enabled:
-        return Entry(
-            secret, "disabled", "the current version is disabled", "enable it, or delete the secret"
-        )
+        return Entry(secret, "disabled", DISABLED, "enable it, or delete the secret")
     if policy.is_own(secret.ref):
         return Entry(secret, "unmanaged", "it holds the policy document")
     if is_manual(secret.tags):

@@ -274,7 +274,7 @@ class IncidentProgress:
             # First, because a proof in the records stays true whatever becomes of the secret.
             self.rotated += 1
             self.each.append(replace(stands, standing="refused"))
-        elif entry.state == "disabled":
+        elif not entry.secret.enabled:
             self._name(stands, f"{entry.reason}: {STILL_ACCEPTED}", ENABLE)
         elif entry.managed is None and primary is None:
             self._name(stands, *_unrotated(entry, known))

@@ -60,6 +60,16 @@ class Listed:
         pending = self.pending
         return bool(self.is_open or self.waiting or (pending and pending.at <= now))
 
+    def left(self, now: datetime) -> str:
+        """Say what is left at its source where nothing works on it; empty if nothing is."""
+        pending = self.pending
+        if pending and pending.at <= now:
+            return f"{pending.credential_id} of {self.source} lives"
+        if self.is_open:
+            what = f"what was begun at {self.source} is not finished"
+            return f"{what}: a credential may still be accepted there"
+        return ""
+
     def made_since(self, incident: datetime) -> bool:
         """Return whether its credential was made since an incident began, or under that one."""
         return bool(self.made and self.made >= incident) or self.under == incident

@@ -20,7 +20,7 @@ from engine.follow_up import notices, refresh, tasks
 from engine.follow_up.notices import Digests
 from engine.parts import Parts
 from engine.planning.decision import Case, Tagged
-from engine.planning.inventory import standing, sweep_of
+from engine.planning.inventory import OR_BY_HAND, left_behind, standing, sweep_of
 from engine.secret import SecretRef, Version
 from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.state.entry import STATES, SweepSummary
@@ -35,9 +35,6 @@ from engine.sweep.pace import Pace, post
 
 log = logging.getLogger("rekey.sweep")
 
-OR_BY_HAND = "or revoke that at its source and move its record aside: see the runbook"
-"""What else to do about a secret out of reach that had something to retire."""
-BY_NOW = "see in the log why it is not revoked there"
 TO_AGREE = "make the two tags agree, or remove its own where it is no replica any more"
 
 
@@ -122,24 +119,21 @@ class Sweeper:
                 await tasks.conclude(self.engine, outcome)
 
     async def _report_overdue(self, tagged: Tagged, known: Sequence[Listed]) -> None:
-        """Report, once a day, a credential that lives on at a source that its secret has left.
+        """Report, once a day, a credential that lives on at a source where nothing revokes it.
 
         Rechecks go on there. An error that may pass marks nothing, so nobody hears of it otherwise.
         """
-        secret, since = tagged.held, self.order.until - refresh.LONGEST_TIMEOUT
-        owing = (it for it in known if it.pending and it.pending.at <= since)
-        left = [it for it in owing if not covers(it.source, tagged.source)]
-        # A secret that is marked, or is to be, is told of by itself.
-        is_told = STATE in secret.tags or isinstance(tagged.asks, Malformed) or not secret.enabled
-        if not left or is_told or not audit_is_due(secret.ref, self.order, None):
+        secret = tagged.held
+        # A secret that is marked, or is to be, is told of by itself, unless it is disabled.
+        is_told = secret.enabled and (STATE in secret.tags or isinstance(tagged.asks, Malformed))
+        if is_told or not audit_is_due(secret.ref, self.order, None):
             return
-        for listed in left:
-            what = f"the secret has left its source, and {_left_behind(listed, since)}"
-            await self._report(secret.ref, listed, what, f"{BY_NOW}, {OR_BY_HAND}")
+        for source, what, fix in left_behind(tagged, known, self.engine.clock.now()):
+            await self._report(secret.ref, source, what, fix)
 
-    async def _report(self, ref: SecretRef, listed: Listed, what: str, fix: str) -> None:
+    async def _report(self, ref: SecretRef, source: str, what: str, fix: str) -> None:
         """Report what is left at a source."""
-        item = WorkItem(ref, "retire", cause=Cause("sweep"), source=listed.source)
+        item = WorkItem(ref, "retire", cause=Cause("sweep"), source=source)
         await tasks.conclude(self.engine, Outcome(item, "parked", what, fix))
 
     async def _report_left(self, seen: set[SecretRef]) -> None:
@@ -163,10 +157,10 @@ class Sweeper:
                 else (UNSERVED, "list its vault in REKEY_VAULTS again")
             )
             for listed in self.index.of(ref):
-                left = _left_behind(listed, self.order.until)
+                left = listed.left(self.order.until)
                 if left and (why == UNSERVED or await is_deleted(self.engine.vaults, ref)):
                     what = f"{why}, and {left}"
-                    await self._report(ref, listed, what, f"{way}, {OR_BY_HAND}")
+                    await self._report(ref, listed.source, what, f"{way}, {OR_BY_HAND}")
 
     async def _continue(self, token: str) -> None:
         summary, begun = self.summary, self.so_far.begun
@@ -273,17 +267,6 @@ class Sweeper:
             return False
         await post(self.engine, item, delay)
         return True
-
-
-def _left_behind(listed: Listed, now: datetime) -> str:
-    """Say what is left at the source of a secret out of reach; empty if nothing is."""
-    pending = listed.pending
-    if pending and pending.at <= now:
-        return f"{pending.credential_id} of {listed.source} lives"
-    if listed.is_open:
-        what = f"what was begun at {listed.source} is not finished"
-        return f"{what}: a credential may still be accepted there"
-    return ""
 
 
 APART_SECONDS = 10.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import re
@@ -12,9 +13,10 @@ import pytest
 from cli.report import as_csv
 from cli.report_page import POINTS, as_html
 from tests.api.page import read
-from tests.cli.desk import Desk
+from tests.cli.desk import Desk, managing
 from tests.shared.builders import NOW
 from tests.shared.policies import EMPTY, OWN
+from tests.shared.scene import NAME
 
 EVIL = "<script>alert(1)</script>\"'&"
 
@@ -66,6 +68,26 @@ def test_a_replica_and_a_secret_that_a_person_rotates_comply_until_they_expire()
     desk.clock.advance(40 * 86_400)
     verdicts = {name: row["compliant"] for name, row in judged(desk).items()}
     assert verdicts == {"copy": "no", "hand": "no"}
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_secret_does_not_comply_whose_superseded_credential_nothing_revokes(
+    *, enabled: bool
+) -> None:
+    desk = managing(days_left=10)
+    asyncio.run(desk.work(NAME))
+    if enabled:
+        other = desk.account("elsewhere")
+        desk.write(NAME, other.keys["key1"].value, 80, ProviderAddress=other.resource_id)
+    else:
+        desk.vault.amend(desk.latest(NAME), enabled=False)
+    desk.clock.advance(13 * 86_400)
+    assert judged(desk)[NAME]["compliant"] == "yes"
+    desk.clock.advance(2 * 86_400)
+    row = judged(desk)[NAME]
+    verdicts = {point: row[point] for point in ("managed", "not overdue", "not parked")}
+    assert verdicts == {"managed": "yes", "not overdue": "yes", "not parked": "no"}
+    assert (row["compliant"], row["state"]) == ("no", "parked")
 
 
 def test_the_policy_document_is_no_credential() -> None:

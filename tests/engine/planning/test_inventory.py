@@ -9,8 +9,8 @@ import pytest
 
 from engine.secret import SecretRef
 from engine.state.index import Listed
-from engine.state.tags import REPLICA_OF, parked
-from tests.shared.builders import ACCOUNT, NOW, POLICY, REF, SECOND, pending, stands, version
+from engine.state.tags import REPLICA_OF, Pending, parked
+from tests.shared.builders import ACCOUNT, NOW, POLICY, REF, SECOND, V1, pending, stands, version
 from tests.shared.policies import document
 
 DAY = timedelta(days=1)
@@ -58,6 +58,35 @@ def test_what_is_not_due_yet_is_under_way_where_somebody_has_asked_for_it() -> N
     shown = stands(version(left=80 * DAY), records)
     assert (shown.state, shown.under_way_since) == ("ok", NOW - DAY)
     assert shown.reason == f"under way since {NOW - DAY:%Y-%m-%d %H:%M}Z"
+
+
+@pytest.mark.parametrize(
+    ("source", "enabled", "over", "state"),
+    [
+        pytest.param(f"{ACCOUNT}2", True, 7 * DAY, "parked", id="left"),
+        pytest.param(f"{ACCOUNT}2", True, 7 * DAY - SECOND, "ok", id="may wait for an app"),
+        pytest.param(ACCOUNT, True, 7 * DAY, "overdue", id="retired by the sweep"),
+        pytest.param(ACCOUNT, False, 7 * DAY, "parked", id="disabled"),
+        pytest.param(ACCOUNT, False, 7 * DAY - SECOND, "disabled", id="disabled just now"),
+    ],
+)
+def test_a_secret_is_parked_whose_superseded_credential_nothing_revokes(
+    source: str, over: timedelta, state: str, *, enabled: bool
+) -> None:
+    records = [Listed(source, str(REF), Pending(NOW - over, V1, "key1"))]
+    shown = stands(replace(version(left=80 * DAY), enabled=enabled), records)
+    assert shown.state == state
+    assert (f"key1 of {source} lives" in shown.reason) is (state == "parked")
+    assert ("revoke that at its source" in shown.fix) is (state == "parked")
+
+
+def test_a_marked_secret_says_too_what_lives_on_at_a_source_that_it_has_left() -> None:
+    marked = version(left=80 * DAY)
+    marked = replace(marked, tags=parked(marked, "its own reason", NOW))
+    records = [Listed(f"{ACCOUNT}2", str(REF), Pending(NOW - 7 * DAY, V1, "key1"))]
+    shown = stands(marked, records)
+    why = f"the secret has left its source, and key1 of {ACCOUNT}2 lives"
+    assert (shown.state, shown.reason) == ("parked", f"its own reason; {why}")
 
 
 def test_an_entry_shows_people_and_programs_what_its_tags_and_dates_say() -> None:

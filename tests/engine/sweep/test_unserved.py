@@ -87,6 +87,34 @@ async def test_a_superseded_credential_of_a_source_that_its_secret_has_left_is_r
     assert await reported(rig.clock.now()) == []
 
 
+@pytest.mark.parametrize("mark", ["", "parked"])
+@pytest.mark.parametrize("moves", [False, True])
+async def test_a_superseded_credential_of_a_disabled_secret_is_reported_once_a_day(
+    caplog: Log, mark: str, *, moves: bool
+) -> None:
+    """Nothing is revoked while a secret is disabled, and no other report is about it."""
+    caplog.set_level(logging.INFO, "rekey.audit")
+    rig = scene()
+    await rig.work(NAME)
+    if moves:
+        rig.tag(NAME, ProviderAddress=rig.account("elsewhere").resource_id)
+    if mark:
+        rig.tag(NAME, RekeyState=mark)
+    rig.vault.amend(rig.latest(NAME), enabled=False)
+    rig.clock.advance(15 * DAY.total_seconds())
+
+    async def reported(since: datetime) -> list[str]:
+        caplog.clear()
+        order = SweepOrder(rig.vault.url, since, rig.clock.now(), timedelta(hours=1))
+        await rig.service().sweep_vault(order.to_json())
+        return [f"{entry['reason']}. Fix: {entry['fix']}" for entry in results(caplog.records)]
+
+    (text,) = await reported(rig.clock.now() - DAY)
+    assert text.startswith("the current version is disabled, and key1 of ")
+    assert "Fix: enable the current version, or revoke that at its source" in text
+    assert await reported(rig.clock.now()) == []
+
+
 @pytest.mark.parametrize("managed", [False, True], ids=["never managed", "managed before"])
 @pytest.mark.parametrize(("named", "texts"), [(True, 0), (False, 1)])
 async def test_a_replica_that_its_primary_names_no_more_is_reported_once_a_day(
