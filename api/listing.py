@@ -9,8 +9,9 @@ import base64
 import binascii
 import json
 import logging
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, get_args
@@ -21,13 +22,15 @@ from api.models import Secret, Secrets, SecretWithHistory, view
 from api.requests import Request
 from api.similar_names import no_such
 from engine.engine import Engine
-from engine.errors import NotFound, RekeyError
+from engine.errors import NotFound, RekeyError, TransientError
 from engine.secret import SecretRef, Version
 from engine.state.entry import NEEDS_A_PERSON, Entry, State
 from engine.state.history import events, newest_first
+from engine.state.incident import TO_AGREE, UNWRITTEN, is_replica
 from engine.state.index import StateIndex
 from engine.state.phase import PHASES, phase_rule
 from engine.state.record import Record
+from engine.state.tags import REPLICA_OF, named, names_replica
 
 log = logging.getLogger("rekey.api")
 
@@ -208,6 +211,39 @@ async def index_of(engine: Engine) -> StateIndex:
         return StateIndex({})
 
 
+async def seen(engine: Engine, secret: Version, index: StateIndex) -> Entry:
+    """Say how one secret stands, and see whether the primary of a replica names it."""
+    entry = judge(engine, secret, index)
+    if not (secret.enabled and is_replica(entry)):
+        return entry
+    with suppress(TransientError):
+        return parked(entry, await engine.unwritten(secret))
+    return entry
+
+
+def compared(entries: Sequence[Entry], vaults: Collection[str]) -> list[Entry]:
+    """Park each replica that its primary does not name: both are seen where all is listed.
+
+    `vaults`: those of which all secrets are here.
+    """
+    primaries = {str(entry.secret.ref).lower(): entry.secret for entry in entries}
+
+    def is_unwritten(entry: Entry) -> bool:
+        ref = named(entry.secret.tags.get(REPLICA_OF, ""))
+        if not (ref and ref.vault in vaults and entry.secret.enabled and is_replica(entry)):
+            return False
+        primary = primaries.get(str(ref).lower())
+        return primary is None or not names_replica(primary, entry.secret.ref)
+
+    why = UNWRITTEN, TO_AGREE
+    return [parked(entry, why if is_unwritten(entry) else None) for entry in entries]
+
+
+def parked(replica: Entry, why: tuple[str, str] | None) -> Entry:
+    """Return a replica that nothing writes as the sweep reports it; the entry if there is no why."""
+    return replace(replica, state="parked", reason=why[0], fix=why[1]) if why else replica
+
+
 def _first_of_next(vaults: list[str], vault: str) -> Cursor | None:
     later = vaults[vaults.index(vault) + 1 :]
     return Cursor(later[0]) if later else None
@@ -254,7 +290,7 @@ async def show(engine: Engine, ref: SecretRef) -> Answer:
     if not versions:
         raise await no_such(engine, ref)
     index = await index_of(engine)
-    entry, records = judge(engine, versions[0], index), await _records(engine, index, ref)
+    entry, records = await seen(engine, versions[0], index), await _records(engine, index, ref)
     history = _events(engine, versions, records)
     data = {**shown(entry), "version": versions[0].version, **_stage(records), "history": history}
     return Answer.of(200, view(SecretWithHistory, data))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api.answers import PROMETHEUS, Answer
-from api.listing import every
+from api.listing import compared, every
 from api.requests import Request
 from api.route import Desk
 from engine import VERSION
@@ -43,7 +43,7 @@ async def metrics(at: Desk, request: Request) -> Answer:
     """Answer with every metric of all vaults, or of one."""
     policy, named = at.engine.policy, request.query.get("vault", "")
     vaults = [request.vault(policy, named)] if named else list(policy.scopes)
-    entries = [entry async for entry in every(at.engine, vaults)]
+    entries = compared([entry async for entry in every(at.engine, vaults)], vaults)
     sweeps = [last for last in await at.watch.sweeps() if last.vault in vaults]
     text = "".join(family.text() for family in families(vaults, entries, sweeps))
     return Answer(200, text, PROMETHEUS)

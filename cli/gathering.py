@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from api.listing import every
+from api.listing import compared, every
 from cli.codes import exit_of
 from cli.naming import short_name
 from cli.plain import plain
@@ -123,6 +123,6 @@ async def inventory(
     chosen = list(vaults)
     gathered = await gather(session, chosen, lambda vault: every(engine, [vault]), tell=tell)
     remember(session, chosen, gathered)
-    return Gathered(
-        sorted(gathered.found, key=lambda entry: str(entry.secret.ref)), gathered.unread
-    )
+    unread = {missing.vault for missing in gathered.unread}
+    entries = compared(gathered.found, {*chosen} - unread)
+    return Gathered(sorted(entries, key=lambda entry: str(entry.secret.ref)), gathered.unread)

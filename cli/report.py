@@ -54,7 +54,7 @@ def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
     secret, managed = entry.secret, entry.managed
     expired = secret.expires is not None and secret.expires <= now
     # A replica follows its primary, and a manual one its owner.
-    followed = managed is None and (REPLICA_OF in secret.tags or is_manual(secret.tags))
+    followed = managed is None and bool(secret.tags.get(REPLICA_OF) or is_manual(secret.tags))
     verdicts = {
         "managed": managed is not None or followed,
         "expiry_set": secret.expires is not None,

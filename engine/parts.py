@@ -29,6 +29,7 @@ from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state import tags, template
 from engine.state.decision import Acting, Decision
 from engine.state.history import newest_first
+from engine.state.incident import TO_AGREE, UNWRITTEN
 from engine.state.index import Listed, StateIndex
 from engine.state.policy import Policy
 from engine.state.record_parts import Prints
@@ -179,6 +180,13 @@ class Parts:
         current = newest_first([version async for version in self.vaults.versions(ref)])[:1]
         is_named = any(tags.names_replica(self.policy.applied(it), copy.ref) for it in current)
         return ref if is_named else None
+
+    async def unwritten(self, copy: Version) -> tuple[str, str] | None:
+        """Return why nothing writes a replica, and the way out; None if its primary names it."""
+        try:
+            return None if await self.primary(copy) else (UNWRITTEN, TO_AGREE)
+        except PermanentError as error:
+            return f"its primary cannot be read: {error.what}", error.fix
 
     def rotator(self, managed: Managed) -> Rotator:
         """Return the rotator of a secret's kind."""

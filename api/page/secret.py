@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from api import readers
 from api.access import Caller
 from api.answers import Answer
-from api.listing import index_of, judge, told
+from api.listing import index_of, seen, told
 from api.models import Readers
 from api.page import actions, incidents, links, look, rows, schedule
 from api.page.actions import PageAction
@@ -60,7 +60,7 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
     ref = request.secret(engine.policy)
     versions = await _versions(engine, ref)
     index = await index_of(engine)
-    entry = judge(engine, versions[0], index)
+    entry = await seen(engine, versions[0], index)
     code = {"code": request.query["code"]} if request.query.get("code") else {}
     return look.drawn(
         "secret.html",

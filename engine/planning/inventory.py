@@ -15,6 +15,7 @@ from engine.secret import SecretRef, Version
 from engine.state.decision import Decision, Park, Retire, Rotate, Skip, Wait
 from engine.state.due import BY_HAND_FIX, due_at, due_by_hand, is_manual, why_due
 from engine.state.entry import NEEDS_A_PERSON, Entry, Scheduled, State
+from engine.state.incident import TO_AGREE, UNWRITTEN
 from engine.state.index import Listed
 from engine.state.policy import Policy
 from engine.state.record import RECHECKED_FOR, covers
@@ -29,6 +30,7 @@ from engine.state.tags import (
     Managed,
     Pending,
     marked_since,
+    named,
     unretired,
 )
 
@@ -105,7 +107,7 @@ def _judged(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry:
     if is_manual(secret.tags):
         return _by_hand(secret, due_by_hand(tagged.held, policy), now)
     if tagged.asks is None:
-        return _without_source(secret, now, records)
+        return _without_source(case, records)
     known = tagged.managed
     due = due_at(secret, known) if known else None
     if since := marked_since(secret, now):
@@ -171,9 +173,13 @@ def _by_hand(secret: Version, due: datetime | None, now: datetime) -> Entry:
     return Entry(secret, "overdue", reason, BY_HAND_FIX, due=due)
 
 
-def _without_source(secret: Version, now: datetime, known: Sequence[Listed]) -> Entry:
+def _without_source(case: Case, known: Sequence[Listed]) -> Entry:
+    secret = case.secret
     if primary := secret.tags.get(REPLICA_OF):
-        late = _has_expired(secret, now)
+        ref = named(primary)
+        if ref is None or not case.policy.manages(ref.vault):
+            return Entry(secret, "parked", UNWRITTEN, TO_AGREE)
+        late = _has_expired(secret, case.now)
         reason = f"a replica, written when {primary} is rotated"
         return Entry(
             secret, "overdue" if late else "ok", reason, "rotate the primary" if late else ""

@@ -24,18 +24,16 @@ from engine.planning.inventory import OR_BY_HAND, left_behind, standing, sweep_o
 from engine.secret import SecretRef, Version
 from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.state.entry import STATES, SweepSummary
-from engine.state.incident import UNSERVED, UNWRITTEN, is_replica
+from engine.state.incident import UNSERVED
 from engine.state.index import Listed, StateIndex, recheck_due
 from engine.state.record import MOST_REQUESTS, RECHECK_EVERY, RECHECKED_FOR, covers
 from engine.state.request import Cause, FollowUp, Outcome, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
-from engine.state.tags import REPLICA_OF, STATE, Malformed, Managed, named
+from engine.state.tags import REPLICA_OF, STATE, Malformed, Managed
 from engine.sweep.incidents import IncidentSweep, deleted_secrets, is_deleted
 from engine.sweep.pace import Pace, post
 
 log = logging.getLogger("rekey.sweep")
-
-TO_AGREE = "make the two tags agree, or remove its own where it is no replica any more"
 
 
 async def sweep(engine: Engine, order: SweepOrder, seconds: float) -> bool:
@@ -100,7 +98,8 @@ class Sweeper:
                 await post(engine, FollowUp(tagged.held.ref, "remind").because(text))
             self.summary.posted += await self._consider(tagged, item, decision)
             await self._report_overdue(tagged, known)
-            if is_replica(stands) and audit_is_due(secret.ref, self.order, None):
+            is_copy = tagged.asks is None and tagged.applied.tags.get(REPLICA_OF)
+            if is_copy and secret.enabled and audit_is_due(secret.ref, self.order, None):
                 await self._report_unwritten(secret)
         except TransientError:
             raise
@@ -109,14 +108,13 @@ class Sweeper:
             log.error("secret %s cannot be judged: %s", secret.ref, error)
 
     async def _report_unwritten(self, copy: Version) -> None:
-        """Report a replica that nothing writes any more. Its credential will be cut off."""
-        primary = named(copy.tags[REPLICA_OF])
-        if not (primary and self.engine.policy.manages(primary.vault) and copy.enabled):
-            return
-        with suppress(RekeyError):
-            if await self.engine.primary(copy) is None:
-                outcome = Outcome(sweep_of(copy.ref), "parked", UNWRITTEN, TO_AGREE)
-                await tasks.conclude(self.engine, outcome)
+        """Report a replica of which nobody can see that anything writes it any more.
+
+        Its credential will be cut off.
+        """
+        with suppress(TransientError):
+            if why := await self.engine.unwritten(copy):
+                await tasks.conclude(self.engine, Outcome(sweep_of(copy.ref), "parked", *why))
 
     async def _report_overdue(self, tagged: Tagged, known: Sequence[Listed]) -> None:
         """Report, once a day, a credential that lives on at a source where nothing revokes it.

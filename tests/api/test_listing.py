@@ -9,7 +9,7 @@ import pytest
 
 from api.listing import PAGES_AT_ONCE, Cursor
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, scene, send
+from tests.shared.scene import NAME, refuse, scene, send
 
 
 def many(count: int, **options: Any) -> Rig:
@@ -190,3 +190,30 @@ async def test_a_secret_is_shown_with_the_step_that_its_source_is_at(
     assert body["phase"] == phase
     assert bool(body["then"]) == bool(phase)
     assert bool(body["next_check"]) == ("look_at" in begun)
+
+
+@pytest.mark.parametrize(
+    ("status", "names", "state", "reason"),
+    [
+        (None, True, "ok", "a replica, written when "),
+        (None, False, "parked", "its tag ReplicaOf names no secret that names it"),
+        (403, False, "parked", "its primary cannot be read: listing was answered 403"),
+        (503, False, "ok", "a replica, written when "),
+    ],
+)
+async def test_a_replica_is_shown_and_measured_as_the_sweep_reports_it(
+    status: int | None, state: str, reason: str, *, names: bool
+) -> None:
+    rig = scene(days_left=80)
+    urls = [f"{rig.vault.url}/secrets/{name}" for name in (NAME, "copy")]
+    if names:
+        rig.tag(NAME, Replicas=urls[1])
+    rig.vault.put("copy", "x", tags={"ReplicaOf": urls[0]})
+    api = rig.api()
+    scrape = (await send(api, "http_metrics")).text()
+    needs = 'rekey_secret_needs_person{vault="prod",secret="copy"}'
+    assert f"{needs} {0 if names else 1}\n" in scrape
+    if status:
+        refuse(rig, status, "No", lambda sent: sent.path.endswith(f"{NAME}/versions"), times=9)
+    body = json.loads((await send(api, "http_show", {"vault": "prod", "name": "copy"})).text())
+    assert (body["state"], body["reason"].startswith(reason)) == (state, True)

@@ -143,6 +143,8 @@ def test_one_vault_alone_can_be_looked_at() -> None:
 def test_what_the_app_does_not_rotate_is_not_said_to_be_rotatable() -> None:
     desk = Desk()
     soon = desk.clock.now() + timedelta(days=5)
+    replicas = {"Replicas": f"{desk.vault.url}/secrets/copy"}
+    desk.secret("well", desk.account("welldata"), days_left=80, tags=replicas)
     desk.vault.put("copy", "x", expires=soon, tags={"ReplicaOf": f"{desk.vault.url}/secrets/well"})
     desk.vault.put("hand", "x", expires=soon, tags={"Manual": "true", "ValidityPeriodDays": "90"})
     desk.vault.put("plain", "x")

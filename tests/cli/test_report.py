@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.api.page import read
 from tests.cli.desk import Desk, managing
 from tests.shared.builders import NOW
 from tests.shared.policies import EMPTY, OWN
+from tests.shared.rig import VAULT_ACTIONS
 from tests.shared.scene import NAME
 
 EVIL = "<script>alert(1)</script>\"'&"
@@ -62,12 +64,52 @@ def test_every_secret_is_judged_point_by_point(name: str, broken: list[str]) -> 
 def test_a_replica_and_a_secret_that_a_person_rotates_comply_until_they_expire() -> None:
     desk = Desk()
     soon = desk.clock.now().replace(month=12)
+    names = {"Replicas": f"{desk.vault.url}/secrets/copy"}
+    desk.secret("well", desk.account("welldata"), days_left=80, tags=names)
     desk.vault.put("copy", "x", expires=soon, tags={"ReplicaOf": f"{desk.vault.url}/secrets/well"})
     desk.vault.put("hand", "x", expires=soon, tags={"Manual": "true"})
     assert desk.run("report").code == 0
     desk.clock.advance(40 * 86_400)
     verdicts = {name: row["compliant"] for name, row in judged(desk).items()}
-    assert verdicts == {"copy": "no", "hand": "no"}
+    assert verdicts == {"well": "yes", "copy": "no", "hand": "no"}
+
+
+@pytest.mark.parametrize(
+    "primary",
+    ["{}/secrets/well", "{}/secrets/none", "https://no.vault.azure.net/secrets/well", "Bob"],
+)
+def test_a_replica_that_nothing_writes_does_not_comply(primary: str) -> None:
+    """Its own tag alone excuses no secret from the policy."""
+    desk = Desk()
+    desk.secret("well", desk.account("welldata"), days_left=80)
+    far = desk.clock.now() + timedelta(days=700)
+    desk.vault.put("copy", "x", expires=far, tags={"ReplicaOf": primary.format(desk.vault.url)})
+    row = judged(desk)["copy"]
+    assert (row["compliant"], row["not parked"], row["state"]) == ("no", "no", "parked")
+
+
+def test_an_empty_tag_makes_no_replica() -> None:
+    desk = Desk()
+    far = desk.clock.now() + timedelta(days=700)
+    desk.vault.put("plain", "x", expires=far, tags={"ReplicaOf": ""})
+    assert judged(desk)["plain"]["managed"] == "no"
+
+
+def test_a_replica_of_another_vault_is_taken_at_its_word_where_only_its_own_is_listed() -> None:
+    """Nothing of another vault was read. The report of all vaults compares the two tags."""
+    desk = Desk()
+    other = desk.world.add_vault("other")
+    desk.world.grant(desk.ada, VAULT_ACTIONS, other.resource_id)
+    desk.vault.put("copy", "x", tags={"ReplicaOf": f"{other.url}/secrets/none"})
+    env = desk.beside(other)
+    states = {
+        words: [
+            row["state"]
+            for row in desk.run("report", "-o", "json", *words, env=env).json["secrets"]
+        ]
+        for words in ((), ("--vault", "prod"))
+    }
+    assert states == {(): ["parked"], ("--vault", "prod"): ["ok"]}
 
 
 @pytest.mark.parametrize("enabled", [True, False])

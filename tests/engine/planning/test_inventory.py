@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from engine.secret import SecretRef
+from engine.state.incident import UNWRITTEN
 from engine.state.index import Listed
 from engine.state.tags import REPLICA_OF, Pending, parked
 from tests.shared.builders import ACCOUNT, NOW, POLICY, REF, SECOND, V1, pending, stands, version
@@ -30,6 +31,13 @@ def test_a_replica_is_overdue_once_it_has_expired(
 ) -> None:
     shown = stands(version(left=left, changes=COPY))
     assert (shown.state, shown.fix) == (state, fix)
+
+
+@pytest.mark.parametrize("primary", ["https://other.vault.azure.net/secrets/app", "ask Bob"])
+def test_a_replica_of_no_secret_that_is_served_is_parked(primary: str) -> None:
+    shown = stands(version(left=80 * DAY, changes={**COPY, REPLICA_OF: primary}))
+    assert (shown.state, shown.reason) == ("parked", UNWRITTEN)
+    assert shown.fix.startswith("make the two tags agree")
 
 
 def test_what_only_a_person_rotates_and_never_expires_says_since_when_it_is_due() -> None:

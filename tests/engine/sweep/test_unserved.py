@@ -12,7 +12,7 @@ from engine.state.sweep_order import SweepOrder
 from tests.shared.consuming import results
 from tests.shared.heard import Log
 from tests.shared.rig import VAULT_ACTIONS, Rig
-from tests.shared.scene import NAME, scene
+from tests.shared.scene import NAME, refuse, scene
 
 DAY = timedelta(days=1)
 
@@ -143,13 +143,40 @@ async def test_a_replica_that_its_primary_names_no_more_is_reported_once_a_day(
 
 
 @pytest.mark.parametrize("primary", ["https://elsewhere.vault.azure.net/secrets/app", "nonsense"])
-async def test_a_replica_of_what_is_not_served_is_left_to_whoever_serves_that(
+async def test_a_replica_of_what_is_not_served_is_reported_once_a_day(
     caplog: Log, primary: str
 ) -> None:
-    caplog.set_level(logging.INFO, "rekey.audit")
+    """Nobody can tell here that anything writes it, so its tag vouches for nothing."""
     rig = scene(days_left=80)
     rig.vault.put("copy", rig.latest(NAME).value, tags={"ReplicaOf": primary})
-    order = SweepOrder(rig.vault.url, rig.clock.now() - DAY, rig.clock.now(), timedelta(hours=1))
+    text = "copy: its tag ReplicaOf names no secret that names it in its tag Replicas"
+    assert await reported(rig, caplog, rig.clock.now() - DAY) == [text]
+    assert await reported(rig, caplog, rig.clock.now()) == []
+
+
+async def test_a_replica_whose_primary_may_not_be_read_is_reported_once_a_day(caplog: Log) -> None:
+    rig = scene(days_left=80)
+    primary = f"{rig.vault.url}/secrets/{NAME}"
+    rig.vault.put("copy", rig.latest(NAME).value, tags={"ReplicaOf": primary})
+    refuse(rig, 403, "Forbidden", lambda sent: sent.path.endswith(f"{NAME}/versions"), times=9)
+    (text,) = await reported(rig, caplog, rig.clock.now() - DAY)
+    assert text.startswith("copy: its primary cannot be read: listing was answered 403")
+    assert await reported(rig, caplog, rig.clock.now()) == []
+
+
+async def test_a_replica_is_not_reported_while_its_vault_does_not_answer(caplog: Log) -> None:
+    rig = scene(days_left=80)
+    primary = f"{rig.vault.url}/secrets/{NAME}"
+    rig.vault.put("copy", rig.latest(NAME).value, tags={"ReplicaOf": primary})
+    refuse(rig, 503, "Busy", lambda sent: sent.path.endswith(f"{NAME}/versions"), times=9)
+    assert await reported(rig, caplog, rig.clock.now() - DAY) == []
+
+
+async def reported(rig: Rig, caplog: Log, since: datetime) -> list[str]:
+    """Return what a sweep of a day reports."""
+    caplog.set_level(logging.INFO, "rekey.audit")
+    caplog.clear()
+    order = SweepOrder(rig.vault.url, since, rig.clock.now(), timedelta(hours=1))
     await rig.service().sweep_vault(order.to_json())
-    assert results(caplog.records) == []
     assert "cannot be judged" not in caplog.text
+    return [f"{entry['secret']}: {entry['reason']}" for entry in results(caplog.records)]
