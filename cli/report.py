@@ -49,7 +49,7 @@ def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
     """Judge one secret.
 
     It complies if it expires, is managed, and is neither overdue nor parked nor drifted. What only
-    a person rotates has until it expires.
+    a person rotates has until it expires. What has leaked is overdue until its source refuses it.
     """
     secret, managed = entry.secret, entry.managed
     expired = secret.expires is not None and secret.expires <= now
@@ -61,12 +61,13 @@ def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
         "rotated_within_policy": secret.created + managed.validity > now
         if managed
         else followed and not expired,
-        "not_overdue": not expired and (followed or entry.state != "overdue"),
+        "not_overdue": not (expired or entry.is_leaked) and (followed or entry.state != "overdue"),
         "not_parked": entry.state not in ("parked", "drifted"),
     }
     is_own = policy.is_own(secret.ref) or secret.ref.holds_key_pairs
     if not secret.enabled or (is_own and managed is None):
-        verdicts = {**dict.fromkeys(verdicts, True), "not_parked": verdicts["not_parked"]}
+        kept = {"not_overdue": not entry.is_leaked, "not_parked": verdicts["not_parked"]}
+        verdicts = {**dict.fromkeys(verdicts, True), **kept}
     return {
         "vault": secret.ref.vault_name,
         "secret": secret.ref.name,

@@ -15,7 +15,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 def is_incident(entry: Entry) -> bool:
     """Return whether a leaked credential is not yet proven to be refused."""
-    return entry.state in NEEDS_A_PERSON and unfinished_incident(entry.secret)
+    return entry.is_leaked or (entry.state in NEEDS_A_PERSON and unfinished_incident(entry.secret))
 
 
 def has_expired(entry: Entry, now: datetime) -> bool:

@@ -15,7 +15,7 @@ from engine.secret import SecretRef, Version
 from engine.state.decision import Decision, Park, Retire, Rotate, Skip, Wait
 from engine.state.due import BY_HAND_FIX, due_at, due_by_hand, is_manual, why_due
 from engine.state.entry import NEEDS_A_PERSON, Entry, Scheduled, State
-from engine.state.incident import TO_AGREE, UNWRITTEN
+from engine.state.incident import ENABLE, STILL_ACCEPTED, TO_AGREE, UNWRITTEN
 from engine.state.index import Listed
 from engine.state.policy import Policy
 from engine.state.record import RECHECKED_FOR, covers
@@ -36,8 +36,9 @@ from engine.state.tags import (
 
 OR_BY_HAND = "or revoke that at its source and move its record aside: see the runbook"
 """What else to do about a secret out of reach that had something to retire."""
+HAS_LEFT = "the secret has left its source", "see in the log why it is not revoked there"
 OVERDUE_FIX = "see that sweeps run, then rotate it by hand: the answer says what holds it up"
-DISABLED = "the current version is disabled"
+IS_DISABLED = "the current version is disabled"
 GRACE = timedelta(days=1)
 """How long a secret may be due, although nothing holds it up, before it counts as overdue."""
 
@@ -62,9 +63,7 @@ def sweep_of(ref: SecretRef) -> WorkItem:
 
 def standing(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry:
     """Return the state of a secret of which it has been decided what a sweep does."""
-    stands = _judged(case, decision, records)
-    for _, reason, fix in left_behind(case.tagged, records, case.now):
-        stands = _needing(stands, "parked", reason, fix)
+    stands = _owing(case, _judged(case, decision, records), records)
     source = stands.managed.source if stands.managed else ""
     since = next((listed.waiting for listed in records if covers(listed.source, source)), None)
     if since is None:
@@ -72,6 +71,16 @@ def standing(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry
     under_way = f"under way since {since:%Y-%m-%d %H:%M}Z"
     reason = "; ".join(filter(None, (stands.reason, under_way)))
     return replace(stands, reason=reason, under_way_since=since)
+
+
+def _owing(case: Case, stands: Entry, records: Sequence[Listed]) -> Entry:
+    """Return the entry of a secret with what its records say that nobody should miss."""
+    for _, reason, fix in left_behind(case.tagged, records, case.now):
+        stands = _needing(stands, "parked", reason, fix)
+    if any(listed.is_leaked for listed in records):
+        fix = OVERDUE_FIX if case.secret.enabled else ENABLE
+        stands = replace(_needing(stands, "overdue", STILL_ACCEPTED, fix), is_leaked=True)
+    return stands
 
 
 def left_behind(
@@ -83,8 +92,7 @@ def left_behind(
     secret is disabled.
     """
     since, enabled = now - RECHECKED_FOR, tagged.held.enabled
-    why = "the secret has left its source" if enabled else DISABLED
-    way = "see in the log why it is not revoked there" if enabled else "enable the current version"
+    why, way = HAS_LEFT if enabled else (IS_DISABLED, "enable the current version")
     for listed in records:
         is_due = listed.pending and listed.pending.at <= since
         if is_due and not (enabled and covers(listed.source, tagged.source)):
@@ -101,7 +109,7 @@ def _needing(stands: Entry, state: State, reason: str, fix: str) -> Entry:
 def _judged(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry:
     tagged, secret, policy, now = case.tagged, case.secret, case.policy, case.now
     if not secret.enabled:
-        return Entry(secret, "disabled", DISABLED, "enable it, or delete the secret")
+        return Entry(secret, "disabled", IS_DISABLED, "enable it, or delete the secret")
     if policy.is_own(secret.ref):
         return Entry(secret, "unmanaged", "it holds the policy document")
     if is_manual(secret.tags):

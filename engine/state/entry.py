@@ -27,6 +27,8 @@ class Entry:
     """What its tags ask for; None if it is unmanaged or its tags are malformed."""
     due: datetime | None = None
     parked_since: datetime | None = None
+    is_leaked: bool = False
+    """What has leaked of it is not proven to be refused yet."""
     under_way_since: datetime | None = None
     """Since when its source has been at a change that it accepted and goes on with."""
 

@@ -26,6 +26,8 @@ class Listed:
     pending: Pending | None = None
     """The superseded credential that must be retired once its overlap has passed."""
     is_open: bool = False
+    is_leaked: bool = False
+    """What has leaked is not proven to be refused yet."""
     audited: datetime | None = None
     created: datetime | None = None
     """When the version that was seen last was created."""
@@ -84,6 +86,7 @@ class Listed:
             owner=record.owner,
             pending=record.retirement,
             is_open=record.is_open,
+            is_leaked=bool(record.compromised.versions),
             audited=record.verified.at,
             created=record.verified.created,
             published=last.created if last else None,

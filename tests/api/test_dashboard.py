@@ -354,6 +354,16 @@ async def test_a_leaked_credential_that_may_still_be_accepted_stands_before_all(
     assert first.one("strong").text == "incident"
 
 
+async def test_an_owner_who_edits_its_tags_hides_no_leak() -> None:
+    rig = varied()
+    rig.add("zz-leaked")
+    source = rig.tags("zz-leaked")["ProviderAddress"].lower()
+    await rig.note(source, "zz-leaked", compromised=("1" * 32,))
+    first = next(iter(rows(await shown(rig), "first").values()))
+    assert first.one("th").one("a").text == "zz-leaked"
+    assert first.one("strong").text == "incident"
+
+
 @pytest.mark.parametrize(
     ("by", "titles"),
     [

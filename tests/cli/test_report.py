@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import re
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,12 +14,14 @@ import pytest
 
 from cli.report import as_csv
 from cli.report_page import POINTS, as_html
+from engine.errors import TransientError
+from simulator.wire import Request
 from tests.api.page import read
 from tests.cli.desk import Desk, managing
 from tests.shared.builders import NOW
 from tests.shared.policies import EMPTY, OWN
 from tests.shared.rig import VAULT_ACTIONS
-from tests.shared.scene import NAME
+from tests.shared.scene import NAME, refuse
 
 EVIL = "<script>alert(1)</script>\"'&"
 
@@ -72,6 +75,27 @@ def test_a_replica_and_a_secret_that_a_person_rotates_comply_until_they_expire()
     desk.clock.advance(40 * 86_400)
     verdicts = {name: row["compliant"] for name, row in judged(desk).items()}
     assert verdicts == {"well": "yes", "copy": "no", "hand": "no"}
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_secret_does_not_comply_while_its_source_accepts_what_leaked(*, edited: bool) -> None:
+    """Whatever its owner makes of its tags meanwhile."""
+    desk = managing(days_left=60)
+    leaked, sent = desk.latest(NAME), list[str]()
+
+    def cuts_off(request: Request) -> bool:
+        sent.extend([request.path] if request.path.endswith("/regenerateKey") else [])
+        return request.path.endswith("/regenerateKey") and len(sent) > 1
+
+    refuse(desk, 503, "ServerBusy", cuts_off, times=99)
+    with suppress(TransientError):
+        asyncio.run(desk.work(NAME, compromised=True, version=leaked.version))
+    if edited:
+        desk.tag(NAME, RekeyState=None, RekeyRetire=None, Team="new")
+    assert leaked.value in {key.value for key in desk.world.accounts["appdata"].keys.values()}
+    row = judged(desk)[NAME]
+    assert (row["compliant"], row["not overdue"], row["state"]) == ("no", "no", "overdue")
+    assert row["reason"] == "what leaked may still be accepted"
 
 
 @pytest.mark.parametrize(

@@ -237,10 +237,14 @@ async def test_the_index_tells_of_every_record_and_of_none_where_none_is(rig: Ri
         await lease.write(
             replace(lease.record, to_retire=(pending,), change=Change(open_since=pending.at))
         )
+    leaked = SOURCE + "2"
+    async with leases(rig).hold(leaked, FIRST) as lease:
+        await lease.write(replace(lease.record, compromised=Compromised(("v1",))))
     index = {listed.source: listed async for listed in leases(rig).index()}
     assert index == {
         SOURCE: Listed(SOURCE, FIRST),
         other: Listed(other, SECOND, pending, is_open=True),
+        leaked: Listed(leaked, FIRST, is_open=True, is_leaked=True),
     }
 
 

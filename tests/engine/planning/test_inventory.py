@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 
 from engine.secret import SecretRef
-from engine.state.incident import UNWRITTEN
+from engine.state.incident import STILL_ACCEPTED, UNWRITTEN
 from engine.state.index import Listed
+from engine.state.record import Record
+from engine.state.record_parts import Compromised
 from engine.state.tags import REPLICA_OF, Pending, parked
 from tests.shared.builders import ACCOUNT, NOW, POLICY, REF, SECOND, V1, pending, stands, version
 from tests.shared.policies import document
@@ -86,6 +88,19 @@ def test_a_secret_is_parked_whose_superseded_credential_nothing_revokes(
     assert shown.state == state
     assert (f"key1 of {source} lives" in shown.reason) is (state == "parked")
     assert ("revoke that at its source" in shown.fix) is (state == "parked")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize(("leaked", "state"), [(V1, "overdue"), (None, "")])
+def test_a_secret_is_overdue_until_what_leaked_is_refused(
+    leaked: str | None, state: str, *, enabled: bool
+) -> None:
+    versions = (leaked,) if leaked else ()
+    record = Record(source=ACCOUNT, owner=str(REF), compromised=Compromised(versions))
+    shown = stands(replace(version(left=80 * DAY), enabled=enabled), [Listed.of(record)])
+    assert shown.state == (state or ("ok" if enabled else "disabled"))
+    assert (shown.is_leaked, shown.reason == STILL_ACCEPTED) == (bool(leaked), bool(leaked))
+    assert bool(leaked and not enabled) is shown.fix.startswith("enable it: the incident")
 
 
 def test_a_marked_secret_says_too_what_lives_on_at_a_source_that_it_has_left() -> None:
