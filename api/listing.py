@@ -42,6 +42,7 @@ PAGE_PARAMETERS = frozenset({"api-version", "$skiptoken", "maxresults"})
 EXPIRES_WITHIN = "expires_within"
 MOST_DAYS = 3650
 FILTERS = ("vault", "state", "rotator", "owner", "name", EXPIRES_WITHIN)
+UNREAD = "the records of the sources cannot be read, and tags do not tell all: see the app's log"
 ATTENTION = "attention"
 """The filter's word for every state that needs a person."""
 
@@ -166,6 +167,8 @@ class Page:
 
     entries: list[Entry]
     rest: Cursor | None
+    obstacle: str | None = None
+    """What keeps the page from telling all that is known; None if nothing does."""
 
 
 async def page(
@@ -181,6 +184,7 @@ async def page(
         raise _bad_cursor()
     entries: list[Entry] = []
     index = await index_of(engine)
+    obstacle = UNREAD if index.unread else None
     for _ in range(PAGES_AT_ONCE):
         secrets, token = await engine.vaults.page(place.vault, place.token)
         for skip, secret in enumerate(secrets[place.skip :], place.skip):
@@ -188,13 +192,13 @@ async def page(
             if not chosen.lets_pass(entry):
                 continue
             if len(entries) == limit:
-                return Page(entries, Cursor(place.vault, place.token, skip))
+                return Page(entries, Cursor(place.vault, place.token, skip), obstacle)
             entries.append(entry)
         following = Cursor(place.vault, token) if token else _first_of_next(vaults, place.vault)
         if following is None:
-            return Page(entries, None)
+            return Page(entries, None, obstacle)
         place = following
-    return Page(entries, place)
+    return Page(entries, place, obstacle)
 
 
 def judge(engine: Engine, secret: Version, index: StateIndex) -> Entry:
@@ -207,8 +211,8 @@ async def index_of(engine: Engine) -> StateIndex:
     try:
         return await engine.index()
     except RekeyError as error:
-        log.warning("the records of the sources cannot be read: %s", error)
-        return StateIndex({})
+        log.warning("%s: %s", UNREAD, error)
+        return StateIndex({}, unread=True)
 
 
 async def seen(engine: Engine, secret: Version, index: StateIndex) -> Entry:
@@ -249,9 +253,11 @@ def _first_of_next(vaults: list[str], vault: str) -> Cursor | None:
     return Cursor(later[0]) if later else None
 
 
-async def every(engine: Engine, vaults: list[str]) -> AsyncIterator[Entry]:
-    """Stream every secret of these vaults."""
-    index = await index_of(engine)
+async def every(
+    engine: Engine, vaults: list[str], known: StateIndex | None = None
+) -> AsyncIterator[Entry]:
+    """Stream every secret of these vaults; `known` is the index, if that was read already."""
+    index = known or await index_of(engine)
     for vault in vaults:
         async for secret in engine.vaults.list(vault):
             yield judge(engine, secret, index)
@@ -268,7 +274,8 @@ async def list_secrets(engine: Engine, request: Request) -> Answer:
         engine, Cursor.read(cursor) if cursor else None, chosen(engine, request), limit, only
     )
     secrets = [view(Secret, shown(entry)) for entry in listed.entries]
-    return Answer.of(200, Secrets(secrets=secrets, next=_next(request, listed.rest, limit)))
+    following = _next(request, listed.rest, limit)
+    return Answer.of(200, Secrets(secrets=secrets, next=following, obstacle=listed.obstacle))
 
 
 def shown(entry: Entry) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from api.listing import compared, every
 from api.requests import Request
 from api.route import Desk
 from engine import VERSION
+from engine.errors import TransientError
 from engine.secret import SecretRef
 from engine.state.due import is_manual
 from engine.state.entry import NEEDS_A_PERSON, STATES, UNKNOWN_KIND, Entry, LastSweep
@@ -40,11 +41,17 @@ class Family:
 
 
 async def metrics(at: Desk, request: Request) -> Answer:
-    """Answer with every metric of all vaults, or of one."""
+    """Answer with every metric of all vaults, or of one; raises where some cannot be known."""
     policy, named = at.engine.policy, request.query.get("vault", "")
     vaults = [request.vault(policy, named)] if named else list(policy.scopes)
-    entries = compared([entry async for entry in every(at.engine, vaults)], vaults)
+    index = await at.engine.index()
     sweeps = [last for last in await at.watch.sweeps() if last.vault in vaults]
+    if index.unread or len(sweeps) < len(vaults):
+        # Without them, what was dropped or is late would not be seen, and its alert would end.
+        raise TransientError(
+            "the app's own storage cannot be read", fix="see its log under rekey and rekey.watch"
+        )
+    entries = compared([entry async for entry in every(at.engine, vaults, index)], vaults)
     text = "".join(family.text() for family in families(vaults, entries, sweeps))
     return Answer(200, text, PROMETHEUS)
 

@@ -75,10 +75,14 @@ class Event(View, frozen=True, kw_only=True):
 
 
 class Secrets(View, frozen=True, kw_only=True):
-    """Some secrets, and where the next ones are."""
+    """Some secrets, and where the next ones are.
+
+    `obstacle` is what keeps the list from telling all that is known; null where nothing does.
+    """
 
     secrets: list[Secret]
     next: str | None
+    obstacle: str | None
 
 
 class SecretWithHistory(Secret, frozen=True, kw_only=True):

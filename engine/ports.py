@@ -197,7 +197,7 @@ class Watch(Protocol):
         ...
 
     async def sweeps(self) -> Sequence[LastSweep]:
-        """Return when each vault was last swept, as far as known; empty if that cannot be read."""
+        """Return when each vault was last swept and is swept next; empty if that cannot be read."""
         ...
 
     async def obstacle(self) -> str:

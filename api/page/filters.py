@@ -52,6 +52,7 @@ class Shown:
     counted: list[Entry]
     rest: Cursor | None
     owners: list[str]
+    obstacle: str | None
 
     @property
     def counts(self) -> Counter[str]:
@@ -105,7 +106,7 @@ def _shown(sieve: Sieve, part: Page) -> Shown:
     overlooked = len(sieve.passed) > len(part.entries)
     counted = sieve.counted[:-1] if overlooked else sieve.counted
     owners = sorted(filter(None, {*sieve.owners, sieve.owner}), key=str.lower)
-    return Shown(part.entries, counted, part.rest, owners)
+    return Shown(part.entries, counted, part.rest, owners, part.obstacle)
 
 
 def _mentions(entry: Entry, words: str) -> bool:

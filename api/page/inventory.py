@@ -53,6 +53,7 @@ async def inventory(at: Desk, request: Request, caller: Caller) -> Answer:
         total=len(shown.counted),
         links={state: _address({**query, "state": state}) for state in ("", ATTENTION, *STATES)},
         summary=_summary(shown),
+        obstacle=shown.obstacle,
         ticks=ticks(),
         groups=groups(shown.entries, now, query, group, sort),
         heads=heads({name: query[name] for name in KEPT if query.get(name)}, sort),

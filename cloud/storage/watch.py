@@ -156,13 +156,12 @@ class AppWatch:
     async def _sweeps(self) -> list[LastSweep]:
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                records = await asyncio.gather(*(self.known(vault) for vault in self._vaults))
+                records = await asyncio.gather(*(self.record(vault) for vault in self._vaults))
         except (RekeyError, TimeoutError) as error:
             log.warning("the times of the last sweeps cannot be read: %s", _reason(error))
             return []
-        known = (record for record in records if record)
         return [
-            LastSweep(record.vault, record.ended, record.due, record.covered) for record in known
+            LastSweep(record.vault, record.ended, record.due, record.covered) for record in records
         ]
 
     async def record(self, vault: str) -> SweepRecord:

@@ -81,6 +81,9 @@ class Sweeper:
                 await self._continue(token)
                 break
         await self._digest()
+        if self.index.unread:
+            # Tags alone do not tell what was dropped: no count is better than a wrong one.
+            self.summary.states.clear()
         await self.engine.reporter.swept(self.summary)
         return not self.summary.goes_on
 

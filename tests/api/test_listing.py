@@ -217,3 +217,16 @@ async def test_a_replica_is_shown_and_measured_as_the_sweep_reports_it(
         refuse(rig, status, "No", lambda sent: sent.path.endswith(f"{NAME}/versions"), times=9)
     body = json.loads((await send(api, "http_show", {"vault": "prod", "name": "copy"})).text())
     assert (body["state"], body["reason"].startswith(reason)) == (state, True)
+
+
+@pytest.mark.parametrize("status", [None, 403, 503])
+async def test_a_list_and_its_page_say_that_the_records_cannot_be_read(status: int | None) -> None:
+    """Only tags are known then, and what they do not tell is not shown."""
+    rig = scene(days_left=80)
+    if status:
+        refuse(rig, status, "No", lambda sent: sent.query.get("comp") == "list", times=99)
+    body = json.loads((await send(rig.api(), "http_list")).text())
+    page = (await send(rig.api(), "http_dashboard")).text()
+    text = "the records of the sources cannot be read"
+    assert ((body["obstacle"] or "").startswith(text), text in page) == (bool(status), bool(status))
+    assert [row["secret"] for row in body["secrets"]] == [NAME]

@@ -121,7 +121,7 @@ async def test_the_last_and_the_next_sweep_of_a_vault_are_told() -> None:
     await rig.service().watch.swept(order)
     scrape = await scraped(rig)
     (last,) = scrape["rekey_vault_last_sweep_timestamp_seconds"].samples
-    (following,) = scrape["rekey_vault_next_sweep_timestamp_seconds"].samples
+    following, _of_the_other = scrape["rekey_vault_next_sweep_timestamp_seconds"].samples
     assert (last.labels, last.value) == ({"vault": "prod"}, now.timestamp())
     assert following.value == (now + timedelta(hours=1)).timestamp()
 
@@ -145,3 +145,27 @@ async def test_a_vault_that_cannot_be_listed_fails_the_scrape_and_is_not_left_ou
 def test_an_owner_may_be_any_text(text: str) -> None:
     (family,) = parsed(Family("rekey_x", "Help.", [({"owner": text}, 1)]).text()).values()
     assert family.samples[0].labels == {"owner": text}
+
+
+@pytest.mark.parametrize("status", [403, 503])
+@pytest.mark.parametrize("path", ["comp=list", "/sweeps/"], ids=["the records", "the sweeps"])
+async def test_a_scrape_fails_as_a_whole_where_the_apps_own_storage_refuses(
+    status: int, path: str
+) -> None:
+    """What was dropped would turn unmanaged, and a late sweep would vanish: alerts would end."""
+    rig = scene(days_left=80)
+    await scraped(rig)
+    refuse(
+        rig, status, "Refused", lambda sent: ".blob." in sent.host and path in sent.url, times=99
+    )
+    assert (await send(rig.api(), "http_metrics")).status == 503
+
+
+async def test_a_vault_that_was_never_swept_says_since_when_its_sweep_is_due() -> None:
+    rig = scene(days_left=80)
+    due = (await scraped(rig))["rekey_vault_next_sweep_timestamp_seconds"].samples[0].value
+    assert 0 < due - rig.clock.now().timestamp() <= 3600
+    rig.clock.advance(5 * 86_400)
+    late = await scraped(rig)
+    assert late["rekey_vault_next_sweep_timestamp_seconds"].samples[0].value == due
+    assert late["rekey_vault_last_sweep_timestamp_seconds"].samples == []

@@ -174,6 +174,16 @@ async def test_a_sweep_that_cannot_list_the_records_does_not_count_as_complete(c
     assert "the records of the sources cannot be listed" in caplog.text
 
 
+async def test_a_sweep_that_cannot_list_the_records_counts_no_states(sent: Collected) -> None:
+    """Tags alone do not tell what was dropped. A count of 0 would end its alert."""
+    rig = populated(1, 1)
+    refuse(rig, 403, "AuthorizationFailure", lambda request: request.query.get("comp") == "list")
+    await sweep(rig)
+    assert sent.metric("rekey.secrets") == {}
+    await sweep(rig)
+    assert sum(sent.metric("rekey.secrets").values()) == 2
+
+
 @pytest.mark.parametrize("vault", ["https://foreign.vault.azure.net", "foreign", None, 7])
 async def test_a_vault_that_is_not_listed_is_not_swept(vault: object, caplog: Log) -> None:
     rig = scene()
