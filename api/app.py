@@ -94,6 +94,9 @@ class Api:
                 ),
                 request.url,
             )
+            if route.method != "GET":
+                why = f"Rekey failed: {type(error).__name__}"
+                self._record("declined", route, request, caller, why, answer.status)
             return presented(route, request, answer)
 
     def _limit(self, route: Route, request: Request, wait: int) -> ConcurrencyLimit:
@@ -111,15 +114,20 @@ class Api:
     async def _carry_out(self, route: Route, request: Request, caller: Caller) -> Answer:
         engine = await self._ready(route) if route.follows_policy else self.service.engine
         service, runbook = self.service, self.env.get("REKEY_RUNBOOK", "")
-        at = Desk(engine, service.policies, service.watch, self.reports, runbook)
+        noted: list[int] = []
+
+        def note(status: int) -> None:
+            if not noted:
+                self._record("asked", route, request, caller, _reason(route, request), status)
+            noted.append(status)
+
+        at = Desk(engine, service.policies, service.watch, self.reports, note, runbook)
 
         async def handle() -> Answer | Queued:
             answer = await route.handler(at, request, caller)
             if route.method != "GET" and not request.flag("dry_run"):
-                # Before anything is sent: an act without its record would be worse than a record
-                # without its act.
-                status = _done(answer).status
-                self._record("asked", route, request, caller, _reason(route, request), status)
+                # Before anything is sent that is left to be sent.
+                note(_done(answer).status)
             return answer
 
         if route.method == "GET" or route.confidential:

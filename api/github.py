@@ -6,10 +6,10 @@ The answer tells nothing of the value, and GitHub shows it to whoever may see th
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
-from api import models
 from api.answers import Answer, TooMany, Unauthorized
-from api.leaks import DOUBTED_SECONDS, Finding, Reports, others, taken, unjudged
+from api.leaks import DOUBTED_SECONDS, RECEIVED, Finding, Reports, others, taken, unjudged
 from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import RekeyError
@@ -25,10 +25,11 @@ Each takes three calls, of which GitHub answers 900 a minute
 (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api), and two changes of
 its source, of which Resource Manager takes 600.
 """
-RECEIVED = Answer.of(202, models.Leak(status="received"))
 
 
-async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:
+async def deliver(
+    engine: Engine, reports: Reports, request: Request, note: Callable[[int], None]
+) -> Answer:
     """Take one delivery. One that comes twice, or is replayed, is taken once."""
     leaks = engine.policy.document.leaks
     if not leaks.webhook or engine.alerts is None or engine.policy.own is None:
@@ -50,6 +51,7 @@ async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:
         value = await engine.alerts.value(alert.repository, alert.number, key, leaks.app)
         finding = Finding(value.reveal(), "github", alert.page, "GitHub")
         queued = await taken(engine, reports, finding)
+        note(RECEIVED.status)
         await queued.post(engine)
         async for other in others(engine, reports, finding, queued):
             await other.post(engine)

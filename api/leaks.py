@@ -11,7 +11,7 @@ import hashlib
 import logging
 import re
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import quote, unquote
@@ -55,6 +55,7 @@ CUT = "the text is too long to be looked up as a whole: report its parts by them
 MORE = "; of several lines or keys one credential is found: report each by itself"
 ELSEWHERE = f"; whether another secret holds it cannot be seen now: {AGAIN}"
 QUOTED = re.compile("%[0-9A-Fa-f]{2}")
+RECEIVED = Answer.of(202, models.Leak(status="received"))
 SHAPE = '{"value": text, "location": text, "act": bool}'
 
 
@@ -111,7 +112,13 @@ class Finding:
         return f"Finding({self.feed}, {self.location!r})"
 
 
-async def report(engine: Engine, reports: Reports, request: Request, caller: Caller) -> Answer:
+async def report(
+    engine: Engine,
+    reports: Reports,
+    request: Request,
+    caller: Caller,
+    note: Callable[[int], None],
+) -> Answer:
     """POST /api/leaks: judge a value, and start an incident where the policy or an admin says so."""
     sent = _read(request)
     if sent.act:
@@ -120,19 +127,12 @@ async def report(engine: Engine, reports: Reports, request: Request, caller: Cal
     reports.let_in(begun, caller.id)
     finding = Finding(sent.value, "api", sent.location, str(caller), act=sent.act)
     if caller.may(Role.ADMIN):
-        queued = await taken(engine, reports, finding)
-        answer = await queued.post(engine)
-        try:
-            async for other in others(engine, reports, finding, queued):
-                answer = _with(answer, await other.post(engine))
-        except RekeyError as error:
-            log.warning("who else holds what was reported is not known: %s", error)
-            answer = _with_reason(answer, ELSEWHERE)
-        return answer
+        return await _come_to_all(engine, reports, finding, note)
     problem = None
     try:
         # Posted before the wait: only a hit has something to post, which takes its time.
         queued = await taken(engine, reports, finding)
+        note(RECEIVED.status)
         await queued.post(engine)
         # A hit is found in memory. It takes as long as a miss, and fails with it.
         async for other in others(engine, reports, finding, queued):
@@ -144,7 +144,23 @@ async def report(engine: Engine, reports: Reports, request: Request, caller: Cal
     await engine.clock.sleep(STEP_SECONDS - passed % STEP_SECONDS)
     if problem:
         raise problem
-    return Answer.of(202, models.Leak(status="received"))
+    return RECEIVED
+
+
+async def _come_to_all(
+    engine: Engine, reports: Reports, finding: Finding, note: Callable[[int], None]
+) -> Answer:
+    """Post what a report comes to, and answer with who else holds the value."""
+    queued = await taken(engine, reports, finding)
+    note(queued.answer.status)
+    answer = await queued.post(engine)
+    try:
+        async for other in others(engine, reports, finding, queued):
+            answer = _with(answer, await other.post(engine))
+    except RekeyError as error:
+        log.warning("who else holds what was reported is not known: %s", error)
+        answer = _with_reason(answer, ELSEWHERE)
+    return answer
 
 
 async def _reach(engine: Engine) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Protocol, runtime_checkable
@@ -55,7 +55,9 @@ async def show(policies: Policies) -> Answer:
     return _answer(versions[0].version, text, versions)
 
 
-async def push(policies: Policies, request: Request, caller: Caller) -> Answer:
+async def push(
+    policies: Policies, request: Request, caller: Caller, note: Callable[[int], None]
+) -> Answer:
     """PUT /api/policy: a new version in place of the one named; a dry run tells its effect."""
     sent = request.read(PolicyBody, MOST_BYTES)
     documents = _documents(policies)
@@ -67,6 +69,7 @@ async def push(policies: Policies, request: Request, caller: Caller) -> Answer:
     with _refusals(replacing):
         if request.flag("dry_run"):
             return _answer(replacing, text, [], await documents.consider(text, replacing))
+        note(200)
         written = await documents.push(text, by=str(caller), why=reason, replacing=replacing)
     return _answer(written.version, text, [written])
 

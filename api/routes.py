@@ -90,11 +90,11 @@ async def _report(at: Desk, request: Request, _: Caller) -> Answer:
 
 
 async def _leak(at: Desk, request: Request, caller: Caller) -> Answer:
-    return await leaks.report(at.engine, at.reports, request, caller)
+    return await leaks.report(at.engine, at.reports, request, caller, at.note)
 
 
 async def _github(at: Desk, request: Request, _: Caller) -> Answer:
-    return await github.deliver(at.engine, at.reports, request)
+    return await github.deliver(at.engine, at.reports, request, at.note)
 
 
 async def _policy(at: Desk, _: Request, __: Caller) -> Answer:
@@ -102,7 +102,7 @@ async def _policy(at: Desk, _: Request, __: Caller) -> Answer:
 
 
 async def _push(at: Desk, request: Request, caller: Caller) -> Answer:
-    return await policies.push(at.policies, request, caller)
+    return await policies.push(at.policies, request, caller, at.note)
 
 
 async def _openapi(_: Desk, __: Request, ___: Caller) -> Answer:

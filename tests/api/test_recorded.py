@@ -1,0 +1,93 @@
+"""Every act by hand stands in the audit log before anything of it is sent, once."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import pytest
+
+from api.requests import Request as ApiRequest
+from api.routes import route
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
+from tests.api.test_github import deliver, hooked
+from tests.api.test_leaks import KEYED, leak, leaky
+from tests.api.test_policies import FIRST, SECOND, put
+from tests.shared.heard import Log
+from tests.shared.policies import PolicyRig
+from tests.shared.scene import NAME, scene, send
+
+
+@pytest.fixture(autouse=True)
+def heard(caplog: Log) -> None:
+    caplog.set_level(logging.INFO, "rekey.audit")
+
+
+def recorded(caplog: Log) -> list[tuple[str, str, int]]:
+    """Return the result, the action and the status of each record of a call by hand."""
+    texts = [log.message for log in caplog.records if log.name == "rekey.audit"]
+    entries: list[dict[str, Any]] = [json.loads(text) for text in texts]
+    return [
+        (entry["result"], entry["action"], entry["status"])
+        for entry in entries
+        if "status" in entry
+    ]
+
+
+async def first_sent(caplog: Log, act: str) -> list[tuple[str, str, int]]:
+    """Carry an act out, and return what stood in the audit log when something was first sent."""
+    seen = list[list[tuple[str, str, int]]]()
+
+    async def watch(request: Request, call: Call) -> Response:
+        is_message = ".queue." in request.host and request.path.endswith("rotations/messages")
+        is_written = request.method == "PUT" and request.path.startswith("/secrets/")
+        if is_message or is_written or (request.method == "PUT" and "/incidents/" in request.path):
+            seen.append(recorded(caplog))
+        return await call()
+
+    if act == "leak_github":
+        await deliver(hooked()[0].api(watch))
+    elif act == "leak":
+        rig = leaky(KEYED)
+        await leak(rig.api(watch), rig.latest("app-key").value, act=True)
+    else:
+        body = json.dumps({"document": FIRST, "reason": "change 17"}).encode()
+        await send(PolicyRig().api(watch), "http_push_policy", body=body)
+    return seen[0]
+
+
+@pytest.mark.parametrize(
+    ("act", "status"), [("leak", 202), ("leak_github", 202), ("push_policy", 200)]
+)
+async def test_what_a_call_does_by_itself_is_recorded_before_and_once(
+    act: str, status: int, caplog: Log
+) -> None:
+    assert await first_sent(caplog, act) == [("asked", act, status)]
+    assert recorded(caplog) == [("asked", act, status)]
+
+
+async def test_a_push_that_is_outdated_is_recorded_as_declined(caplog: Log) -> None:
+    rig = PolicyRig()
+    await put(rig, FIRST)
+    caplog.clear()
+    assert (await put(rig, SECOND, "1" * 32)).status == 412
+    assert recorded(caplog)[-1] == ("declined", "push_policy", 412)
+
+
+@pytest.mark.parametrize(("name", "records"), [("http_rotate", 1), ("http_list", 0)])
+async def test_an_act_that_fails_as_nobody_foresaw_is_recorded(
+    name: str, records: int, caplog: Log
+) -> None:
+    async def broken(*_: object) -> NoReturn:
+        raise ZeroDivisionError("a value may be in here")
+
+    called = route(name)
+    place = {"vault": "prod", "name": NAME}
+    request = ApiRequest.arrived(called.method, called.path, place, {}, {}, b"")
+    answer = await scene().api().answer(replace(called, handler=broken), request)
+    assert answer.status == 500
+    assert recorded(caplog) == [("declined", "rotate", 500)] * records
+    assert "a value" not in caplog.text
