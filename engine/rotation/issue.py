@@ -74,7 +74,7 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
     await at.vault_writer.unchanged(secret)
     is_single = at.managed.is_single
     await at.lease.begin(at.progress.item, secret, kind=rotator.kind, is_single=is_single)
-    issued = await _made(at, job)
+    issued = await _made(at, job, restorable=restorable)
     if issued.doubt:
         return await _undoubted(at, issued, issued.doubt)
     issued = replace(issued, restorable=issued.restorable and restorable)
@@ -82,10 +82,10 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
         return await at.proof.issued(managed, issued)
 
 
-async def _made(at: Rotation, job: Job) -> Issued:
+async def _made(at: Rotation, job: Job, *, restorable: bool) -> Issued:
     """Have a credential made; for a single slot, warn that nobody may know the new password.
 
-    There is no rollback, because the change could still take effect after it.
+    There is no rollback while the change could still take effect after it.
     """
     try:
         async with at.lease.sending("issue"):
@@ -97,6 +97,22 @@ async def _made(at: Rotation, job: Job) -> Issued:
         if at.managed.is_single and not error.unsent:
             error.add(LOST)
         raise
+    except PermanentError as error:
+        if not restorable or error.unsent or isinstance(error, NeedsHuman):
+            raise
+        problem = await _answered_amiss(at, job, error)
+    raise problem
+
+
+async def _answered_amiss(at: Rotation, job: Job, problem: PermanentError) -> RekeyError:
+    """Set a single slot back if it refuses since then what it accepted before.
+
+    The change took effect although its answer tells of none, so nobody knows the password.
+    """
+    with suppress(RekeyError):
+        if await _restorable(at, job):
+            return problem
+    return await Rollback(at, job, Issued("", {}, None)).back(problem)
 
 
 async def _undoubted(at: Rotation, issued: Issued, doubt: TransientError) -> Issued:
@@ -185,7 +201,7 @@ def _to_carry_on(at: Rotation, secret: SecretVersion) -> Announced | None:
 
 async def _restorable(at: Rotation, job: Job) -> bool:
     """Return whether the source accepts what the vault holds, so that a rollback is allowed."""
-    if not (at.managed.is_single and isinstance(at.rotator, Undo) and job.held):
+    if not (at.managed.is_single and job.held):
         return False
     return await at.rotator.accepts(job.source, job.held_id or "", job.held)
 
@@ -197,6 +213,7 @@ class Rollback:
     at: Rotation
     job: Job
     issued: Issued
+    """What was made; without fields if nobody has seen it."""
     proven: bool = False
     """The source has accepted the new credential. If it refuses that later, a person changed it."""
 
@@ -221,9 +238,9 @@ class Rollback:
                 error.add(LOST)
             if may_arrive or not self.at.managed.is_single:
                 raise
-            raise await self._back(error) from None
+            raise await self.back(error) from None
 
-    async def _back(self, problem: RekeyError) -> RekeyError:
+    async def back(self, problem: RekeyError) -> RekeyError:
         """Set the source back to what the vault holds; return the error with what came of it."""
         at = self.at
         at.lease.is_lost = True
@@ -276,8 +293,8 @@ class Rollback:
         if password == self._new:
             self.at.lease.is_lost = False
             return "the vault holds the new password"
-        new_id = self.issued.credential_id
-        if self.proven and not await rotator.accepts(self.job.source, new_id, self._new):
+        new, new_id = self._new, self.issued.credential_id
+        if self.proven and new and not await rotator.accepts(self.job.source, new_id, new):
             self.at.lease.is_lost = False
             return "somebody has changed the password at its source since; it was left alone"
         async with self.at.lease.changing("undo"):
@@ -290,8 +307,8 @@ class Rollback:
         return "what the vault holds was set back"
 
     @property
-    def _new(self) -> Sensitive:
-        return self.issued.fields[self.at.managed.rotator.value_field]
+    def _new(self) -> Sensitive | None:
+        return self.issued.fields.get(self.at.managed.rotator.value_field)
 
     @property
     def _is_unwanted(self) -> bool:

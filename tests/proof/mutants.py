@@ -145,7 +145,7 @@ async def _rechecks_without_end(confirm: Any, at: Rotation, secret: Any, reason:
     return await confirm(at, secret, reason)
 
 
-@in_place_of(Rollback, "_back")
+@in_place_of(Rollback, "back")
 async def _nothing_undone(*arguments: Any, **_: Any) -> Any:
     _back, _self, problem = arguments
     return problem

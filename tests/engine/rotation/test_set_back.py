@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.contract import Issued
+from engine.contract import Issued, Job
 from engine.errors import (
     AccessDenied,
     LeaseUnavailable,
@@ -29,6 +29,7 @@ from tests.engine.rotation.plain_kind import (
     NEW,
     NEW_ID,
     OLD,
+    OLD_ID,
     Able,
     Plain,
     replicas,
@@ -201,15 +202,87 @@ async def test_only_a_password_that_its_source_accepted_until_now_is_set_back(
         assert (SET_BACK in error.what) is is_undone
 
 
-@pytest.mark.parametrize(("cls", "tags"), [(Plain, {}), (Able, {"ValueTemplate": "Key={key}"})])
-async def test_of_a_kind_that_cannot_set_back_or_a_value_in_no_form_nothing_is_asked(
-    cls: type[Plain], tags: dict[str, str]
+class Amiss(Plain):
+    """One whose source sets a password, and answers amiss."""
+
+    async def issue(self, job: Job) -> Issued:
+        self.accepted = {"nobody-knows-it"}
+        await super().issue(job)
+        raise PermanentError("it was answered 201")
+
+
+class AbleAmiss(Amiss, Able):
+    """The same, where what the vault holds can be set back."""
+
+
+@pytest.mark.parametrize(
+    ("cls", "accepted", "leaked", "then"),
+    [
+        (AbleAmiss, {OLD}, False, f"; {SET_BACK}"),
+        (AbleAmiss, {OLD}, True, f"; {LOST}"),
+        (Amiss, {OLD}, False, f"; {LOST}"),
+        (AbleAmiss, {"by-hand"}, False, ""),
+    ],
+)
+async def test_what_the_vault_holds_is_set_back_where_a_change_is_answered_amiss(
+    cls: type[Amiss], accepted: set[str], then: str, *, leaked: bool
+) -> None:
+    """Its source refuses since then what it accepted before, so such an answer proves nothing."""
+    kind = cls(works=False, accepted=accepted)
+    async with rotating(kind, SINGLE, compromised=leaked) as work:
+        error = await work.fails(PermanentError)
+        assert error.what == f"it was answered 201{then}"
+        assert (kind.accepted == {OLD}) is (SET_BACK in then)
+        assert work.at.lease.is_lost is (LOST in then)
+
+
+async def test_what_its_source_still_accepts_is_not_set_back() -> None:
+    kind = Able(problem=PermanentError("the server has a lock"))
+    async with rotating(kind, SINGLE) as work:
+        error = await work.fails(PermanentError)
+        assert error.what == "the server has a lock"
+        assert f"undo {OLD}" not in kind.calls
+
+
+async def test_what_nobody_can_try_after_an_answer_amiss_is_set_back() -> None:
+    class Hidden(AbleAmiss):
+        async def accepts(self, *tried: Any) -> bool:
+            if OLD not in self.accepted:
+                raise TransientError("no answer")
+            return await super().accepts(*tried)
+
+    kind = Hidden()
+    async with rotating(kind, SINGLE) as work:
+        assert SET_BACK in (await work.fails(PermanentError)).what
+        assert kind.accepted == {OLD}
+
+
+@pytest.mark.parametrize("unsent", [True, False])
+async def test_nothing_is_set_back_where_nothing_was_changed(*, unsent: bool) -> None:
+    problem = PermanentError("refused") if unsent else NeedsHuman("refused")
+    problem.unsent = unsent
+    kind = Able(problem=problem)
+    async with rotating(kind, SINGLE) as work:
+        error = await work.fails(PermanentError)
+        assert error.what == "refused"
+        assert f"undo {OLD}" not in kind.calls
+
+
+@pytest.mark.parametrize(
+    ("cls", "tags", "tried"),
+    [
+        (Plain, {}, [f"accepts {OLD_ID} {OLD}"]),
+        (Able, {"ValueTemplate": "Key={key}"}, []),
+    ],
+)
+async def test_of_a_kind_that_cannot_set_back_or_a_value_in_no_form_nothing_is_set_back(
+    cls: type[Plain], tags: dict[str, str], tried: list[str]
 ) -> None:
     """Nor is it said that somebody has written it meanwhile."""
     kind = cls(works=False)
     async with rotating(kind, {**SINGLE, **tags}) as work:
         error = await work.fails(VerificationFailed)
-        assert kind.calls == ["issue", f"verify {NEW_ID} {NEW}"]
+        assert kind.calls == [*tried, "issue", f"verify {NEW_ID} {NEW}"]
         assert error.what == f"the source refuses it; {LOST}"
 
 
