@@ -29,18 +29,27 @@ MOST_MARK = 500
 def clean(error: RekeyError, source: str, values: list[str]) -> RekeyError:
     """Return an error of the same class that holds neither a cause nor a value."""
     what, where, fix = (
-        hidden(str(text), source, values) for text in (error.what, error.where, error.fix)
+        hidden(_text(error, name), source, values) for name in ("what", "where", "fix")
     )
     kinds = (UnderWay, TransientError, *PERMANENT)
     known = next((kind for kind in kinds if isinstance(error, kind)), PermanentError)
-    problem = known(what, where=where or source, fix=fix)
+    problem = known(what or type(error).__name__, where=where or source, fix=fix)
     problem.unsent = error.unsent is True
-    if isinstance(problem, TransientError) and isinstance(error.retry_after, int | float):
+    wait = getattr(error, "retry_after", None)
+    if isinstance(problem, TransientError) and isinstance(wait, int | float):
         # In this order what is no number (NaN) becomes 0.
-        problem.retry_after = min(max(0.0, error.retry_after), MOST_PAUSE)
+        problem.retry_after = min(max(0.0, wait), MOST_PAUSE)
     if isinstance(error, UnderWay) and isinstance(problem, UnderWay):
-        problem.mark = without(str(error.mark), values)[:MOST_MARK]
+        problem.mark = without(_text(error, "mark"), values)[:MOST_MARK]
     return problem
+
+
+def _text(error: RekeyError, name: str) -> str:
+    """Return one text of an error; empty where a class of the plug-in's own has none."""
+    try:
+        return str(getattr(error, name, ""))
+    except Exception:  # noqa: BLE001 - a plug-in may raise anything
+        return ""
 
 
 def hidden(text: str, source: str, values: Iterable[str]) -> str:

@@ -25,7 +25,7 @@ from engine.errors import NeedsHuman, NotFound, PermanentError, VerificationFail
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.own.answers import CORRECT, Done, Made, Revoked, Tried, decoded, refusal
-from rotators.own.sandbox import MOST_VALUE
+from rotators.own.sandbox import is_value
 
 type KeyOf = Callable[[], Awaitable[SigningKey]]
 
@@ -187,7 +187,7 @@ class OwnEndpoint:
     def _wrong_value(self, fields: Mapping[str, Sensitive], job: Job) -> str:
         if set(fields) != self.template_fields:
             return f"fields other than {', '.join(sorted(self.template_fields))}"
-        if not all(0 < len(value.reveal()) <= MOST_VALUE for value in fields.values()):
+        if not all(map(is_value, fields.values())):
             return "an empty value, or one that is too long"
         if fields[self.value_field] == job.held and not job.in_place:
             return "the very credential that the vault holds"

@@ -41,7 +41,7 @@ MOST_ID = 150
 ID = re.compile(r"[!-~]([ -~]*[!-~])?")
 """The characters of a credential's id: printable ASCII, without a blank at either end."""
 MOST_VALUE = 25_000
-"""Characters of a value; Key Vault takes 25 KB:
+"""Bytes of a value; Key Vault takes 25 KB:
 https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
 PLACEHOLDER = re.compile(r"[a-z][a-z0-9_]*")
 REQUIRED = ("issue", "verify", "accepts", "retire")
@@ -86,6 +86,8 @@ class Sandboxed:
     async def issue(self, job: Job) -> Issued:
         """Have a credential made; raises PermanentError for an answer that is none."""
         issued = await self._run("issue", job.source, (job.held,), job)
+        if isinstance(issued, Issued):
+            issued = replace(issued, fields=_copied(issued.fields))
         if problem := self._wrong(issued, job):
             raise PermanentError(
                 f"{self.kind} issued {problem}",
@@ -165,8 +167,9 @@ class Sandboxed:
             return "something other than an Issued"
         if not (is_id(issued.credential_id) and is_id(issued.supersedes or "-")):
             return "a credential without a usable id"
-        if not (isinstance(issued.fields, Mapping) and self._are_values(issued.fields)):
-            return f"fields other than {', '.join(sorted(self.template_fields))}, or empty ones"
+        if not self._are_values(issued.fields):
+            names = ", ".join(sorted(self.template_fields))
+            return f"fields other than {names}, or values that no vault can hold"
         if issued.expires and not (isinstance(issued.expires, datetime) and issued.expires.tzinfo):
             return "an expiry without a time zone"
         if issued.doubt is not None and not isinstance(issued.doubt, TransientError):
@@ -176,7 +179,7 @@ class Sandboxed:
         return ""
 
     def _are_values(self, fields: Mapping[str, Sensitive]) -> bool:
-        return set(fields) == self.template_fields and all(map(_is_value, fields.values()))
+        return set(fields) == self.template_fields and all(map(is_value, fields.values()))
 
 
 class _Tidy(Sandboxed):
@@ -199,8 +202,9 @@ class _Forewarn(Sandboxed):
 
 class _Readable(Sandboxed):
     async def read(self, job: Job, credential_id: str) -> Mapping[str, Sensitive] | None:
-        fields = await self._run("read", job.source, (job.held,), job, credential_id)
-        if fields is None or (isinstance(fields, Mapping) and self._are_values(fields)):
+        shown = await self._run("read", job.source, (job.held,), job, credential_id)
+        fields = None if shown is None else _copied(shown)
+        if fields is None or self._are_values(fields):
             return fields
         raise self._nonsense("read", job.source, "the fields of a credential")
 
@@ -279,5 +283,19 @@ def is_id(text: object) -> bool:
     return isinstance(text, str) and len(text) <= MOST_ID and bool(ID.fullmatch(text))
 
 
-def _is_value(value: object) -> bool:
-    return isinstance(value, Sensitive) and 0 < len(value.reveal()) <= MOST_VALUE
+def is_value(value: object) -> bool:
+    """Return whether a vault can hold it: a text that is neither empty nor too long."""
+    text = value.reveal() if isinstance(value, Sensitive) else None
+    try:
+        return isinstance(text, str) and 0 < len(text.encode()) <= MOST_VALUE
+    except UnicodeEncodeError:
+        # It holds half a character, and the error the whole value.
+        return False
+
+
+def _copied(fields: object) -> Mapping[str, Sensitive]:
+    """Return fields that the plug-in cannot change any more; none for what is no mapping."""
+    try:
+        return dict(fields) if isinstance(fields, Mapping) else {}
+    except Exception:  # noqa: BLE001 - a plug-in may raise anything
+        return {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+from collections import UserDict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -155,6 +156,33 @@ async def test_the_class_of_an_error_is_one_of_the_contract(
     assert caught.value.where in (SOURCE, "application settings")
 
 
+class Bare(TransientError):
+    """An error of a plug-in's own that lacks what others have."""
+
+    def __init__(self) -> None:
+        pass
+
+
+class Untold:
+    """What cannot be written as a text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError(HELD)
+
+
+@pytest.mark.parametrize(
+    ("raised", "what"),
+    [(Bare(), "Bare"), (TransientError(Untold()), "TransientError")],  # type: ignore[arg-type]
+)
+async def test_an_error_that_lacks_its_texts_is_known_by_its_class(
+    raised: RekeyError, what: str
+) -> None:
+    with pytest.raises(TransientError) as caught:
+        await CALLS["verify"](raising(raised))
+    assert (type(caught.value), caught.value.what) == (TransientError, what)
+    assert HELD not in everything(caught.value)
+
+
 @pytest.mark.parametrize(
     ("wait", "seen"), [(7, 7), (-1, 0), (1e9, 3600), (math.nan, 0), ("soon", None)]
 )
@@ -194,6 +222,13 @@ async def test_a_value_in_the_doubt_about_what_was_made_is_hidden_too() -> None:
     assert FRESH not in everything(issued.doubt)
 
 
+class Torn(UserDict[str, Any]):
+    """Fields that cannot be read."""
+
+    def __iter__(self) -> Any:
+        raise RuntimeError(HELD)
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [
@@ -207,7 +242,13 @@ async def test_a_value_in_the_doubt_about_what_was_made_is_hidden_too() -> None:
         made("green", fields(token="t", more="t")),
         made("green", fields(token="")),
         made("green", fields(token="x" * 25_001)),
+        made("green", fields(token="ü" * 12_501)),
+        made("green", fields(token=HELD + "\udcff")),
+        made("green", fields(token=HELD.encode())),
+        made("green", fields(token=None)),
+        made("green", fields(token=12345)),
         made("green", {"token": "plain text"}),
+        made("green", Torn()),
         made("green", fields(token="t"), supersedes="a\nb"),
         made("green", fields(token="t"), expires=datetime(2027, 1, 1)),  # noqa: DTZ001
         made("green", fields(token=HELD)),
@@ -224,11 +265,21 @@ async def test_nonsense_is_never_issued(nonsense: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("slot", "value"), [("green", "x"), ("green", "x" * 25_000), ("x" * 150, FRESH)]
+    ("slot", "value"),
+    [("green", "x"), ("green", "x" * 25_000), ("green", "ü" * 12_500), ("x" * 150, FRESH)],
 )
 async def test_what_is_just_inside_its_bounds_is_issued(slot: str, value: str) -> None:
     issued = Issued(slot, fields(token=value), "blue")
-    assert await answering(issued).issue(JOB) is issued
+    assert await answering(issued).issue(JOB) == issued
+
+
+async def test_what_was_issued_or_read_is_what_the_plug_in_cannot_change_any_more() -> None:
+    """One instance serves many secrets at a time, and may fill one dict for all of them."""
+    shared = fields(token=FRESH)
+    issued = await answering(made("green", shared)).issue(JOB)
+    shown = await answering(shared).read(JOB, "blue")
+    shared["token"] = Sensitive("of another secret")
+    assert issued.fields == shown == fields(token=FRESH)
 
 
 async def test_what_is_sound_passes_as_it_is() -> None:
@@ -258,6 +309,7 @@ async def test_an_endless_text_of_a_plug_in_is_cut() -> None:
         ("accepts", "yes"),
         ("recognise", "blue"),
         ("read", {"token": "t"}),
+        ("read", fields(token=HELD + "\udcff")),
         ("lists", "no"),
         ("forewarn", None),
     ],
