@@ -10,6 +10,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 
+from conformance.faults import Broken, Died
 from engine.contract import Issued
 from engine.secret import Sensitive
 from rotators.own.sandbox import Sandboxed
@@ -84,10 +85,23 @@ class Spying(Sandboxed):
     """The sandbox of the product, with an ear at the plug-in's own side of it."""
 
     heard: Heard
+    ended: BaseException | None = None
+    """What ends the whole play, so that no guard may take it for the plug-in's own."""
+
+    async def _run(self, *call: Any) -> Any:
+        try:
+            return await super()._run(*call)
+        finally:
+            ended, self.ended = self.ended, None
+            if ended:
+                raise ended
 
     async def _call(self, what: str, *arguments: object) -> Any:
         try:
             result = await super()._call(what, *arguments)
+        except (Broken, Died) as ended:
+            self.ended = ended
+            raise
         except Exception as error:
             self.heard.say(f"an error of {what}", everything(error))
             raise

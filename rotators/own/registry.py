@@ -107,7 +107,7 @@ class Registry(Mapping[str, Rotator]):
     def _load(self, spec: PluginSpec) -> None:
         try:
             self._made[spec.kind] = spec.make(self.azure, self.clock)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything
+        except BaseException as error:  # noqa: BLE001 - a plug-in may raise anything
             # A text of Python's own; another error's text may hold anything.
             known = isinstance(error, ImportError | SyntaxError | AttributeError | TypeError)
             why = f"{type(error).__name__}: {error}"[:300] if known else type(error).__name__

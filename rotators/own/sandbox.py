@@ -48,9 +48,6 @@ REQUIRED = ("issue", "verify", "accepts", "retire")
 SECONDS, PROOF_SECONDS = 30.0, 240.0
 """The longest that a call may take, and that a proof may, which waits until all is known
 everywhere. The engine itself ends a changing call earlier, at 20 s."""
-STRAY = (Exception, SystemExit, asyncio.CancelledError)
-"""What a plug-in may raise that the contract does not know. Some of it would end the process, or
-pass for the end of the engine's own call."""
 
 
 class Sandboxed:
@@ -70,7 +67,7 @@ class Sandboxed:
         try:
             source = cls.plugin.canonical(address, dict(tags))
             cls.plugin.single_slot(dict(tags))
-        except (Exception, SystemExit):  # noqa: BLE001 - a plug-in may raise anything
+        except BaseException:  # noqa: BLE001 - a plug-in may raise anything
             return None
         fits = isinstance(source, str) and source == source.lower() and SCOPE.fullmatch(source)
         return source if fits else None
@@ -80,7 +77,7 @@ class Sandboxed:
         """Return what the plug-in says; it said something for these tags when it named a source."""
         try:
             return bool(cls.plugin.single_slot(dict(tags)))
-        except (Exception, SystemExit):  # noqa: BLE001 - a plug-in may raise anything
+        except BaseException:  # noqa: BLE001 - a plug-in may raise anything
             return False
 
     async def issue(self, job: Job) -> Issued:
@@ -129,7 +126,8 @@ class Sandboxed:
                 return await self._call(what, *arguments)
         except RekeyError as error:
             problem = clean(error, source, [value.reveal() for value in values if value])
-        except STRAY as error:
+        except BaseException as error:
+            # Some would end the process, or pass for the end of the engine's own call.
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
                 # The engine ends the call, not the plug-in.

@@ -93,6 +93,7 @@ async def test_a_secret_of_a_plug_in_is_rotated_like_any_other(install: Install)
         ("raise RuntimeError('wrong at s3cret-value')", "RuntimeError"),
         ("import nothing_of_that_name", "No module named 'nothing_of_that_name'"),
         ("import sys\nsys.exit(3)", "SystemExit"),
+        ("raise type('Panic', (BaseException,), {})('s3cret')", "Panic"),
         ("Other = 1", "has no attribute 'Token'"),
         (HONEST.replace('kind = "acme-token"', 'kind = "other"'), "its kind is 'other'"),
         (HONEST.replace('kind = "acme-token"', ""), "its kind is 'None'"),

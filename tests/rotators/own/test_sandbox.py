@@ -56,6 +56,8 @@ class Plugin:
             raise RuntimeError(HELD)
         if address == "exit":
             sys.exit(HELD)
+        if address == "panic":
+            raise Panic(HELD)
         return {"number": 7, "upper": "/kinds/ACME/x", "outside": "/x", "good": SOURCE}.get(address)
 
     @staticmethod
@@ -69,6 +71,10 @@ class Plugin:
 
     issue = verify = accepts = retire = recognise = read = _do
     lists = forewarn = undo = preflight = tidy = _do
+
+
+class Panic(BaseException):
+    """What a library in another language ends in, as pyo3's PanicException."""
 
 
 def answering(answer: Any) -> Any:
@@ -114,7 +120,8 @@ async def test_what_is_no_rekey_error_may_pass_by_itself_and_shows_nothing_but_i
     call: str,
 ) -> None:
     errors = (RuntimeError(HELD), ConnectionError(HELD), KeyError(HELD), TimeoutError())
-    for error in (*errors, SystemExit(HELD), asyncio.CancelledError(HELD)):
+    ends = (SystemExit(HELD), KeyboardInterrupt(HELD), GeneratorExit(HELD), Panic(HELD))
+    for error in (*errors, *ends, asyncio.CancelledError(HELD)):
         with pytest.raises(TransientError, match=type(error).__name__) as caught:
             await CALLS[call](raising(error))
         assert HELD not in everything(caught.value)
@@ -331,6 +338,7 @@ async def test_the_credential_that_is_known_to_be_held_never_gets_as_far_as_the_
         ("good", {"broken": "1"}, None),
         ("raise", {}, None),
         ("exit", {}, None),
+        ("panic", {}, None),
         ("number", {}, None),
         ("upper", {}, None),
         ("outside", {}, None),
