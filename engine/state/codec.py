@@ -49,6 +49,8 @@ def read[T](shape: type[T], text: str | bytes, where: str) -> T:
     """
     try:
         data = json.loads(text)
+        if isinstance(data["format"], bool):
+            raise TypeError  # noqa: TRY301 - it is damaged like the others
         if data["format"] <= FORMAT:
             return _whole(shape, _nested(_as_now(data)))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
@@ -102,7 +104,10 @@ def _a[T](shape: type[T], value: object) -> T:
     return value
 
 
-_text = partial(_a, str)
+def _text(value: object) -> str:
+    text = _a(str, value)
+    text.encode()  # else nothing can be looked up, or digested, by it
+    return text
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -110,7 +115,7 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _words(value: Mapping[str, object]) -> dict[str, str]:
-    return {name: _text(text) for name, text in value.items()}
+    return {_text(name): _text(text) for name, text in value.items()}
 
 
 def _moment(text: object) -> datetime:

@@ -316,8 +316,9 @@ class Record:
 
     def fits(self, write: Write, value: Sensitive | None) -> bool:
         """Return whether a value is that of a write."""
+        # As bytes: texts are compared only where both are ASCII, and a damaged one may not be.
         return value is not None and hmac.compare_digest(
-            write.digest, self.digest(write.credential_id, value)
+            write.digest.encode(), self.digest(write.credential_id, value).encode()
         )
 
     @property

@@ -118,7 +118,17 @@ def test_a_record_with_a_part_cut_off_is_damaged(record: Record) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", "7", "[" * 100_000, '{"format": "1"}', '{"format": 1, "gone": 3}']
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "7",
+        "[" * 100_000,
+        '{"format": "1"}',
+        '{"format": true}',
+        '{"format": 1, "gone": 3}',
+    ],
 )
 def test_what_is_no_record_is_damaged_and_says_where_it_is(text: str) -> None:
     with pytest.raises(NeedsHuman, match="damaged") as caught:
@@ -138,6 +148,8 @@ def test_what_is_no_record_is_damaged_and_says_where_it_is(text: str) -> None:
         ("tags", {"Owner": 7}),
         ("begun", "2026-11-02T09:00:00"),
         ("begun", 7),
+        ("touched", "\ud800"),
+        ("tags", {"\ud800": "x"}),
         ("begun", "9999-12-31T23:59:59Z"),
         ("pending", {"at": "2026-11-02T09:00:00", "version": OLD, "credential_id": "key1"}),
         ("pending", {"at": "2026-11-02T09:00:00Z", "version": None, "credential_id": "key1"}),
@@ -735,3 +747,10 @@ def test_an_earlier_write_is_known_by_what_it_was_to_replace_whatever_clocks_say
     came = replace(last.published, version=OTHER, at=at, replaces=replaces)
     overtaken = last.overtaken(replace(last, published=came))
     assert overtaken == (last.published if is_over else None)
+
+
+def test_a_digest_that_is_none_fits_no_value() -> None:
+    """Whoever compares it goes on, as with any other that does not fit."""
+    write = announced().pending_write
+    assert write
+    assert not announced().fits(replace(write, digest="é"), VALUE)
