@@ -14,10 +14,14 @@ from engine.secret import SecretRef
 type Strategy = Literal["two-slots", "single-slot", "many"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy.__value__)
 SETTING = "REKEY_ENDPOINTS"
+LABEL = "[0-9a-z]([0-9a-z-]{0,61}[0-9a-z])?"
 ADDRESS = re.compile(
-    r"https://[0-9a-z-]+(\.[0-9a-z-]+)*(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
+    rf"https://(?P<host>{LABEL}(\.{LABEL})*)(:(?P<port>[0-9]{{1,5}}))?(/[A-Za-z0-9._~-]+)*/?",
+    re.ASCII,
 )
 """The address of an endpoint: https alone, no user, no query."""
+MOST_HOST, PORTS = 253, range(1, 65_536)
+"""Characters of a host, and its ports. Whatever connects to others fails with an odd error."""
 PLACEHOLDER = re.compile(r"[a-z][a-z0-9_]{0,39}")
 SLOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MEMBERS = frozenset({"url", "key", "strategy", "slots", "fields"})
@@ -82,7 +86,7 @@ def flaws(entry: object, vaults: Collection[str]) -> Iterator[str]:
         return
     for name in sorted(set(entry) - MEMBERS):
         yield f"has no use for {name[:60]!r}: write {', '.join(sorted(MEMBERS))}"
-    if not _is(ADDRESS, entry.get("url")):
+    if not _is_address(entry.get("url")):
         yield "url must be https://<host>/<path>, without a user and a query"
     if entry.get("strategy") not in STRATEGIES:
         yield f"strategy must be one of {', '.join(STRATEGIES)}"
@@ -108,6 +112,13 @@ def _wrong_key(key: object, vaults: Collection[str]) -> Iterator[str]:
         yield "key must be a secret's id without a version: https://<vault>/secrets/<name>"
     elif SecretRef.parse(match[0]).vault not in vaults:
         yield f"key is in {SecretRef.parse(match[0]).vault}: add that vault to REKEY_VAULTS"
+
+
+def _is_address(url: object) -> bool:
+    match = ADDRESS.fullmatch(url) if isinstance(url, str) else None
+    if match is None:
+        return False
+    return len(match["host"]) <= MOST_HOST and int(match["port"] or 443) in PORTS
 
 
 def _is(pattern: re.Pattern[str], text: object) -> bool:

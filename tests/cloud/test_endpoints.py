@@ -53,6 +53,11 @@ def test_what_is_left_out_has_a_default(strategy: str, slots: tuple[str, ...]) -
         ({"url": f"https://{'user:pw'}@rotate.acme.example"}, "url must be https"),
         ({"url": "https://rotate.acme.example/x?y=1"}, "url must be https"),
         ({"url": "https://rotate.acme.example/../x y"}, "url must be https"),
+        ({"url": "https://rotate.acme.example:65536/x"}, "url must be https"),
+        ({"url": "https://rotate.acme.example:0/x"}, "url must be https"),
+        ({"url": f"https://{'a' * 64}.example/x"}, "url must be https"),
+        ({"url": "https://-a.example/x"}, "url must be https"),
+        ({"url": f"https://{'a.' * 124}example/x"}, "url must be https"),
         ({"url": 7}, "url must be https"),
         ({"url": None}, "url must be https"),
         ({"key": "a key"}, "key must be a secret's id"),
@@ -75,6 +80,14 @@ def test_a_problem_says_what_to_write(change: dict[str, Any], reason: str) -> No
     assert read(json.dumps({"acme-token": {**ENTRY, **change}}), [VAULT], problems) == ()
     assert reason in problems[0]
     assert problems[0].startswith("REKEY_ENDPOINTS, 'acme-token': ")
+
+
+@pytest.mark.parametrize("host", ["localhost", "a.example:1", "a.example:65535", "a" * 63])
+def test_a_host_and_its_port_may_be_any_that_there_can_be(host: str) -> None:
+    problems: list[str] = []
+    entry = {**ENTRY, "url": f"https://{host}/rekey"}
+    assert read(json.dumps({"acme-token": entry}), [VAULT], problems)
+    assert not problems
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"', "7", "[" * 100_000])
