@@ -31,8 +31,9 @@ type KeyOf = Callable[[], Awaitable[SigningKey]]
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between the tries of a proof: a minute in all."""
-NAME = re.compile(r"[!-~]{1,200}")
-"""What follows the kind in an address."""
+NAME = re.compile(r"(?=.{1,200}\Z)[a-z0-9][a-z0-9._~-]*(/[a-z0-9][a-z0-9._~-]*)*")
+"""What follows the kind in an address. An endpoint may read `..` as the segment above it, and so
+leave the scope that its source seems to be in."""
 VERSION = 1
 """The version of the requests and answers."""
 SAME = uuid.UUID("0f3b8f0e-6f0f-4f0d-9b52-5f2f2f6d7a11")

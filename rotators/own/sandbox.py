@@ -69,8 +69,10 @@ class Sandboxed:
             cls.plugin.single_slot(dict(tags))
         except BaseException:  # noqa: BLE001 - a plug-in may raise anything
             return None
-        fits = isinstance(source, str) and source == source.lower() and SCOPE.fullmatch(source)
-        return source if fits else None
+        # Such a segment may lead out of the scope that the source seems to be in.
+        if not isinstance(source, str) or {".", ".."} & {*source.split("/")}:
+            return None
+        return source if source == source.lower() and SCOPE.fullmatch(source) else None
 
     @classmethod
     def single_slot(cls, tags: Mapping[str, str]) -> bool:

@@ -58,6 +58,8 @@ class Plugin:
             sys.exit(HELD)
         if address == "panic":
             raise Panic(HELD)
+        if address.startswith("/kinds/"):
+            return address
         return {"number": 7, "upper": "/kinds/ACME/x", "outside": "/x", "good": SOURCE}.get(address)
 
     @staticmethod
@@ -342,6 +344,10 @@ async def test_the_credential_that_is_known_to_be_held_never_gets_as_far_as_the_
         ("number", {}, None),
         ("upper", {}, None),
         ("outside", {}, None),
+        (f"{SOURCE}/../x", {}, None),
+        (f"{SOURCE}/./x", {}, None),
+        (f"{SOURCE}/..", {}, None),
+        (f"{SOURCE}/..x", {}, f"{SOURCE}/..x"),
     ],
 )
 def test_a_plug_in_claims_only_what_a_scope_can_name(
