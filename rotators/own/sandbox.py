@@ -20,12 +20,13 @@ from engine.contract import (
     Forewarn,
     Issued,
     Job,
+    Lingering,
     Lists,
+    Opens,
     Preflight,
     Readable,
     Recognise,
     Recognised,
-    Rewrites,
     Rotator,
     Tidy,
     Undo,
@@ -269,7 +270,12 @@ def sandboxed(rotator: Any, base: type[Sandboxed] = Sandboxed) -> Rotator:
         "template_fields": rotator.template_fields,
         "plugin": type(rotator),
     }
-    facts |= {"rewrites": True} if isinstance(rotator, Rewrites) else {}
+    facts |= {"rewrites": True} if getattr(rotator, "rewrites", None) is True else {}
+    if isinstance(opens := getattr(rotator, "opens", None), Opens):
+        facts["opens"] = opens
+    lingers = getattr(rotator, "lingers", None)
+    if isinstance(lingers, Lingering) and isinstance(lingers.what, str):
+        facts["lingers"] = Lingering(hidden(lingers.what, "", ()), str(lingers.source))
     made: Callable[[Any], Rotator] = type("Guarded", (*extras, base), facts)
     return made(rotator)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from engine.contract import Issued, Job, Recognised, Rewrites
+from engine.contract import Issued, Job, Lingering, Lingers, Opens, Ranked, Recognised, Rewrites
 from engine.errors import (
     AccessDenied,
     ConfigError,
@@ -409,3 +409,17 @@ async def test_a_proof_may_take_longer_than_any_other_call(monkeypatch: pytest.M
 def test_what_takes_its_list_as_a_whole_says_so_inside_its_guard(*, whole: bool) -> None:
     base = type("Whole", (Plugin,), {"rewrites": True}) if whole else Plugin
     assert isinstance(sandboxed(base(lambda: None)), Rewrites) is whole
+
+
+def test_what_a_kind_says_of_a_leak_counts_inside_its_guard_if_it_can() -> None:
+    lingering = Lingering("sessions live for an hour", "https://acme.example/sessions")
+    facts = {"rewrites": False, "opens": Opens.IDENTITY, "lingers": lingering}
+    made = type(sandboxed(type("Said", (Plugin,), facts)(lambda: None)))
+    assert not isinstance(made, Rewrites)
+    assert isinstance(made, Ranked)
+    assert made.opens is Opens.IDENTITY
+    assert isinstance(made, Lingers)
+    assert made.lingers == lingering
+    facts = {"rewrites": "yes", "opens": 7, "lingers": Lingering(7, "x")}
+    made = type(sandboxed(type("Nonsense", (Plugin,), facts)(lambda: None)))
+    assert not any(isinstance(made, protocol) for protocol in (Rewrites, Ranked, Lingers))
