@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from azure.keyvault.secrets.aio import SecretClient
 
 ROLE = "Key Vault Secrets Officer, or a custom one with get, set, list and update of secrets,"
-NEVER = datetime.fromtimestamp(0, UTC)
+NEVER, LAST = datetime.fromtimestamp(0, UTC), datetime.max.replace(microsecond=0, tzinfo=UTC)
 
 
 class KeyVaults:
@@ -155,10 +155,21 @@ def _version(ref: SecretRef, properties: SecretProperties) -> Version:
         properties.version or None,
         enabled=bool(properties.enabled),
         created=properties.created_on,
-        expires=properties.expires_on,
+        expires=_expiry(properties.expires_on),
         content_type=properties.content_type,
         tags=properties.tags or {},
     )
+
+
+def _expiry(moment: Any) -> datetime | None:
+    """Return when a version expires, as a time that others can be compared with.
+
+    A person may write any. The SDK hands on as a number what no calendar of Python's has, and a
+    span before the year 1 is none.
+    """
+    if isinstance(moment, datetime):
+        return max(moment, NEVER)
+    return None if moment is None else LAST if moment > 0 else NEVER
 
 
 def _read(ref: SecretRef, secret: KeyVaultSecret) -> SecretVersion:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from engine.contract import Issued, Job, Lists, Readable, Rotator
+from engine.errors import PermanentError
 from engine.rotation.source_lease import CALL_SECONDS, SourceLease
 from engine.secret import Sensitive
 from engine.state.record_parts import PROVEN_AT
@@ -90,7 +91,11 @@ class Proof:
                 proof.cancel()
 
     async def issued(self, managed: Managed, issued: Issued) -> Issued:
-        """Return what was issued, once the source accepts it."""
+        """Return what was issued, once the source accepts it and does not end it at once."""
+        if issued.expires and issued.expires <= self.lease.parts.clock.now():
+            # Its version would be due as soon as it is written.
+            what = "the source ends the new credential at once"
+            raise PermanentError(what, where=managed.source, fix="correct the expiry that it says")
         credential = issued.fields[managed.rotator.value_field]
         await self.accepted(managed, issued.credential_id, credential, "verify")
         return issued

@@ -166,12 +166,13 @@ class Sandboxed:
     def _wrong(self, issued: object, job: Job) -> str:  # noqa: PLR0911 - a table
         if not isinstance(issued, Issued):
             return "something other than an Issued"
-        if not (is_id(issued.credential_id) and is_id(issued.supersedes or "-")):
+        before = issued.supersedes
+        if not (is_id(issued.credential_id) and (before is None or is_id(before))):
             return "a credential without a usable id"
         if not self._are_values(issued.fields):
             names = ", ".join(sorted(self.template_fields))
             return f"fields other than {names}, or values that no vault can hold"
-        if issued.expires and not (isinstance(issued.expires, datetime) and issued.expires.tzinfo):
+        if not _is_time(issued.expires):
             return "an expiry without a time zone"
         if issued.doubt is not None and not isinstance(issued.doubt, TransientError):
             return "a doubt that is no TransientError"
@@ -226,7 +227,9 @@ class _Undo(Sandboxed):
 class _Recognise(Sandboxed):
     async def recognise(self, job: Job) -> Recognised:
         recognised = await self._run("recognise", job.source, (job.held,), job)
-        if not isinstance(recognised, Recognised) or not is_id(recognised.credential_id):
+        if not (isinstance(recognised, Recognised) and _is_time(recognised.ends)):
+            raise self._nonsense("recognise", job.source, "a Recognised")
+        if not is_id(recognised.credential_id):
             raise self._nonsense("recognise", job.source, "the id of a credential")
         return recognised
 
@@ -287,6 +290,11 @@ def _methods(protocol: Any) -> frozenset[str]:
 def is_id(text: object) -> bool:
     """Return whether it can name a credential in a tag."""
     return isinstance(text, str) and len(text) <= MOST_ID and bool(ID.fullmatch(text))
+
+
+def _is_time(time: object) -> bool:
+    """Return whether it says when something ends, or that nothing does."""
+    return time is None or (isinstance(time, datetime) and time.utcoffset() is not None)
 
 
 def is_value(value: object) -> bool:

@@ -76,6 +76,26 @@ async def test_a_secret_without_tags_or_expiry_is_read() -> None:
     assert (read.tags, read.expires, read.content_type) == ({}, None, None)
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (-(10**12), 0),
+        (-62_135_596_800, 0),
+        (-1, 0),
+        (1, 1),
+        (253_402_300_799, 253_402_300_799),
+        (253_402_300_800, 253_402_300_799),
+    ],
+)
+async def test_an_expiry_of_any_year_is_a_time(written: int, read: int) -> None:
+    """The SDK hands on as a number what no calendar has, and a span before the year 1 is none."""
+    rig = scene()
+    held = rig.latest(NAME)
+    rig.vault.secrets[NAME] = [replace(held, expires=written)]
+    shown = await vaults(rig).read(rig.item(NAME).ref)
+    assert shown.expires == datetime.fromtimestamp(read, UTC)
+
+
 async def test_expired_and_not_yet_valid_secrets_are_read() -> None:
     rig = scene(days_left=-3, not_before=NOW + timedelta(days=900))
     assert (await vaults(rig).read(rig.item(NAME).ref)).value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ from tests.engine.rotation.plain_kind import (
     rotating,
 )
 from tests.shared.heard import LOST
+from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, to_vault
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
@@ -234,6 +236,23 @@ async def test_what_the_vault_holds_is_set_back_where_a_change_is_answered_amiss
         assert error.what == f"it was answered 201{then}"
         assert (kind.accepted == {OLD}) is (SET_BACK in then)
         assert work.at.lease.is_lost is (LOST in then)
+
+
+@pytest.mark.parametrize(("seconds", "is_published"), [(0, False), (1, True)])
+async def test_what_its_source_ends_at_once_is_not_published(
+    *, seconds: int, is_published: bool
+) -> None:
+    """It would be due at once, again and again."""
+    rig, kind = Rig(), Able()
+    ends = rig.clock.now() + timedelta(seconds=seconds)
+    kind.issues = replace(kind.issues, expires=ends)
+    async with rotating(kind, SINGLE, rig=rig) as work:
+        if is_published:
+            await work.rotate(work.secret, "due", at_once=False)
+        else:
+            error = await work.fails(PermanentError)
+            assert error.what == f"the source ends the new credential at once; {SET_BACK}"
+        assert (work.latest.value == NEW) is is_published
 
 
 async def test_what_its_source_still_accepts_is_not_set_back() -> None:

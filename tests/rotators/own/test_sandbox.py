@@ -259,7 +259,10 @@ class Torn(UserDict[str, Any]):
         made("green", {"token": "plain text"}),
         made("green", Torn()),
         made("green", fields(token="t"), supersedes="a\nb"),
+        made("green", fields(token="t"), supersedes=""),
+        made("green", fields(token="t"), supersedes=0),  # type: ignore[arg-type]
         made("green", fields(token="t"), expires=datetime(2027, 1, 1)),  # noqa: DTZ001
+        made("green", fields(token="t"), expires=""),
         made("green", fields(token=HELD)),
         made("green", fields(token="t"), doubt="perhaps"),
         made("green", fields(token="t"), doubt=PermanentError("x")),
@@ -317,6 +320,8 @@ async def test_an_endless_text_of_a_plug_in_is_cut() -> None:
     [
         ("accepts", "yes"),
         ("recognise", "blue"),
+        ("recognise", Recognised("blue", "soon")),  # type: ignore[arg-type]
+        ("recognise", Recognised("blue", datetime(2027, 1, 1))),  # noqa: DTZ001
         ("read", {"token": "t"}),
         ("read", fields(token=HELD + "\udcff")),
         ("lists", "no"),
