@@ -45,7 +45,9 @@ class Line:
 async def adopt(session: Session, args: Namespace) -> int:
     """Prove every line, ask once, then adopt what was proven; a line that fails stops no other."""
     adoption = await Adoption.of(session)
-    lines = [await _proposed(session, adoption, line) for line in _read(args.from_file)]
+    lines: list[Line] = []
+    for line in _read(args.from_file):
+        lines.append(await _proposed(session, adoption, line, lines))
     warned = [line for line in lines if line.proposal and line.proposal.warning]
     if warned and not args.yes and not args.dry_run:
         for line in warned:
@@ -102,11 +104,14 @@ def _wrong_heads(heads: Sequence[str]) -> Iterator[str]:
             yield f"column {name[:40]!r} means nothing" + (f": {near[0]}?" if near else "")
 
 
-async def _proposed(session: Session, adoption: Adoption, line: Line) -> Line:
+async def _proposed(
+    session: Session, adoption: Adoption, line: Line, earlier: Sequence[Line]
+) -> Line:
     if not line.cells["secret"]:
         return line
     try:
         wish = _wish(session, line)
+        _refuse_named(wish, earlier)
         proposal = await adoption.proposed(wish)
     except RekeyError as problem:
         if isinstance(problem, NotFound) and problem.what.startswith("there is no secret"):
@@ -115,6 +120,13 @@ async def _proposed(session: Session, adoption: Adoption, line: Line) -> Line:
     ref = proposal.adopted.ref
     adoption.taken.update(dict.fromkeys(parts_of(proposal.managed.source), ref))
     return Line(line.number, line.cells, proposal)
+
+
+def _refuse_named(wish: Wish, earlier: Sequence[Line]) -> None:
+    """Refuse a secret that another line puts under management: the later would replace the value."""
+    name = str(wish.ref).lower()
+    if any(line.proposal and str(line.proposal.adopted.ref).lower() == name for line in earlier):
+        raise BadRequest("an earlier line names the secret", fix="give each line a name of its own")
 
 
 def _wish(session: Session, line: Line) -> Wish:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from argparse import Namespace
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from cli import adoption_file
@@ -119,7 +120,11 @@ async def discover(session: Session, args: Namespace) -> int:
 
 
 def _save(session: Session, path: str, uncovered: Iterable[Uncovered], now: datetime) -> None:
-    adoption_file.save(path, [_line(row, now) for row in uncovered])
+    rows: dict[str, dict[str, str]] = {}
+    for row in uncovered:
+        name = _name(row.credential.source, rows)
+        rows[name] = _line(row, name, now)
+    adoption_file.save(path, list(rows.values()))
     session.terminal.note(f"written: {path}. Edit it, then rekey adopt --from {path} --dry-run")
 
 
@@ -271,13 +276,23 @@ def _row(credential: Credential, now: datetime) -> tuple[str, ...]:
     )
 
 
-def _line(uncovered: Uncovered, now: datetime) -> dict[str, str]:
+def _name(source: str, taken: Container[str]) -> str:
+    """Return a secret's name that no other source has.
+
+    It is what a resource and those around it are called, or an application's id.
+    """
+    names = source.removesuffix(CERTIFICATES).rpartition("/providers/")[2].split("/")
+    # A secret's name takes letters, digits and hyphens: 127 of them.
+    name = re.sub(r"[^0-9a-zA-Z-]+", "-", "-".join(names[2::2] or names))[:120]
+    numbered = (f"{name}-{number}" for number in count(2))
+    return name if name not in taken else next(other for other in numbered if other not in taken)
+
+
+def _line(uncovered: Uncovered, name: str, now: datetime) -> dict[str, str]:
     """Return a line of the file that a person edits: one secret for one source."""
     credential = uncovered.credential
     is_certificate = credential.kind == CERTIFICATE
     source = credential.source.removesuffix(CERTIFICATES) if is_certificate else credential.source
-    # What a resource is called, or an application's id: a secret's name takes letters and hyphens.
-    name = re.sub(r"[^0-9a-zA-Z-]+", "-", source.rpartition("/")[2])
     return {
         # Without a vault that may rotate it the line is left out, until a scope allows that.
         "secret": f"{uncovered.vault}/{name}" if uncovered.vault else "",

@@ -121,6 +121,10 @@ class Adoption:
     async def _created(self, adopted: SecretVersion, managed: Managed) -> SecretVersion:
         if adopted.value is None:
             return await self.engine.add_first(adopted, managed)
+        # A person may have been asked, and many lines carried out, since nothing was there.
+        if await self.engine.existing(adopted.ref):
+            what = "somebody has written the secret meanwhile"
+            raise NeedsHuman(what, where=str(adopted.ref), fix="type it again: see what it holds")
         assert adopted.expires  # noqa: S101 - a first expiry was chosen
         draft = Draft(adopted.value, adopted.expires, DEFAULT_CONTENT_TYPE, adopted.tags)
         return await self.engine.vaults.publish(adopted.ref, draft)

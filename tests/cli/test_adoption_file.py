@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rotators.service_bus_key import ServiceBusKey
 from tests.cli.desk import Answers, Desk, Ran
 from tests.shared.scene import state
 
@@ -88,6 +89,42 @@ def test_two_lines_with_one_source_are_not_both_adopted(tmp_path: Path) -> None:
     desk, path, (row,) = edited(tmp_path, 1)
     ran = adopt(desk, write(path, [row, {**row, "secret": "prod/twin"}]), "--dry-run", "--json")
     assert statuses(ran) == ["would be created", "failed"]
+
+
+def test_every_source_is_saved_with_a_name_of_its_own(tmp_path: Path) -> None:
+    desk, path = Desk(), tmp_path / "adopt.csv"
+    for namespace in ("shop", "billing"):
+        desk.keyed(ServiceBusKey, namespace, "authorizationRules/Root")
+    desk.account("shop")
+    desk.world.sql.add_server("shop", "sqladmin", "F1rst-password-nobody-uses")
+    names = [row["secret"] for row in saved(desk, path)]
+    assert sorted(names) == ["prod/billing-root", "prod/shop", "prod/shop-2", "prod/shop-root"]
+
+
+def test_two_lines_with_one_secret_are_not_both_adopted(tmp_path: Path) -> None:
+    desk, path, rows = edited(tmp_path, 2)
+    rows[1]["secret"] = f"{desk.vault.url}/secrets/DATA0"
+    ran = adopt(desk, write(path, rows), "--yes", "--json")
+    assert (ran.code, statuses(ran)) == (1, ["created", "failed"])
+    assert ran.json["lines"][1]["reason"] == "an earlier line names the secret"
+    assert len(desk.vault.versions("data0")) == 1
+
+
+def test_a_secret_that_somebody_writes_while_a_person_is_asked_is_left_as_it_is(
+    tmp_path: Path,
+) -> None:
+    desk, path, rows = edited(tmp_path, 2)
+    desk.clock.advance(86_400)
+
+    class Meanwhile(Answers):
+        def ask(self, question: str) -> str:
+            desk.vault.put("data0", "mine")
+            return super().ask(question)
+
+    ran = adopt(desk, write(path, rows), "--json", person=Meanwhile(["y"]))
+    assert (ran.code, statuses(ran)) == (1, ["failed", "created"])
+    assert "somebody has written the secret meanwhile" in ran.json["lines"][0]["reason"]
+    assert desk.latest("data0").value == "mine"
 
 
 def test_a_line_without_a_secret_is_left_out(tmp_path: Path) -> None:
