@@ -234,6 +234,12 @@ def _policy(commands: _Commands) -> None:
     )
     rollback.add_argument("version", type=version, help="its whole id, as the history shows it")
     for command in (push, rollback):
+        command.add_argument(
+            "--replacing",
+            type=version,
+            metavar="VERSION",
+            help="only while this is the newest version: what `policy diff` compared with",
+        )
         option_sets.reasoned(command, 256, required=True).add_argument(
             "--dry-run", action="store_true", help=option_sets.DRY_RUN
         )

@@ -114,7 +114,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "policy diff": ("rekey policy diff policy.yaml",),
     "policy push": (
         "rekey policy push policy.yaml --reason 'weekends only' --dry-run",
-        "rekey policy push policy.yaml --reason 'weekends only'",
+        "rekey policy push policy.yaml --reason 'weekends only' --replacing <version>",
     ),
     "policy history": (
         "rekey policy history",

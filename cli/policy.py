@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -58,7 +59,7 @@ async def validate(session: Session, args: Namespace) -> int:
 async def diff(session: Session, args: Namespace) -> int:
     """Show what a file would change, and for which secrets."""
     new, store = _text(args.file), session.store()
-    old = await _newest(session, store)
+    old, replaced = await _newest(session, store)
     if old:
         _refuse_foreign(store, old)
     lines = list(
@@ -67,10 +68,8 @@ async def diff(session: Session, args: Namespace) -> int:
         )
     )
     problems = list(store.check(new)[1])
-    effect = (
-        await store.consider(new, await _newest_version(store)) if lines and not problems else None
-    )
-    result = {"diff": lines, "problems": problems, "effect": data_of(effect)}
+    effect = await store.consider(new, replaced) if lines and not problems else None
+    result = {"diff": lines, "problems": problems, "effect": data_of(effect), "replaces": replaced}
     if session.terminal.data(result, "diff"):
         return Exit.FOUND if lines else Exit.FINE
     for line in lines:
@@ -80,17 +79,18 @@ async def diff(session: Session, args: Namespace) -> int:
     if effect:
         session.terminal.line()
         show_effect(session.terminal, effect, session.now())
+        _show_next(session, "push", args.file, "TEXT", replaced)
     return Exit.FOUND if lines else Exit.FINE
 
 
 async def push(session: Session, args: Namespace) -> int:
     """Write a file as the new version."""
-    return await _push(session, _text(args.file), args)
+    return await _push(session, _text(args.file), args, args.file)
 
 
 async def rollback(session: Session, args: Namespace) -> int:
     """Write the text of an earlier version as a new one."""
-    return await _push(session, await session.store().text(args.version), args)
+    return await _push(session, await session.store().text(args.version), args, args.version)
 
 
 async def history(session: Session, args: Namespace) -> int:
@@ -123,9 +123,9 @@ def _row(version: Version) -> tuple[str, ...]:
     return version.version or "", moment(version.created), by, enabled, why
 
 
-async def _push(session: Session, text: str, args: Namespace) -> int:
+async def _push(session: Session, text: str, args: Namespace, named: str) -> int:
     store, caller = session.store(), await session.caller()
-    replaced = await _newest_version(store)
+    replaced = args.replacing or await _newest_version(store)
     effect = await _effect(session, text, replaced, args)
     result: dict[str, Any] = {"status": "would be pushed", "version": None}
     result |= {"replaces": replaced, "by": str(caller), "reason": args.reason}
@@ -135,7 +135,17 @@ async def _push(session: Session, text: str, args: Namespace) -> int:
         result |= {"status": "pushed", "version": written.version, "app_follows_it_by": until}
     if not session.terminal.data({**result, "effect": data_of(effect)}):
         _show_pushed(session, result, effect)
+        if args.dry_run:
+            _show_next(session, args.policycommand, named, args.reason, replaced)
     return Exit.FINE
+
+
+def _show_next(
+    session: Session, command: str, named: str, reason: str, replaced: str | None
+) -> None:
+    """Show what to type next, so that nothing is replaced but what this was compared with."""
+    line = shlex.join(("rekey", "policy", command, named, "--reason", reason))
+    session.terminal.line(f"next: {line}" + (f" --replacing {replaced}" if replaced else ""))
 
 
 def _show_pushed(session: Session, result: Mapping[str, Any], effect: Effect | None) -> None:
@@ -182,13 +192,15 @@ def _refuse_foreign(store: PolicyStore, text: str) -> None:
         )
 
 
-async def _newest(session: Session, store: PolicyStore) -> str:
-    """Return the newest version's text; empty where there is no document, or it is disabled."""
-    try:
-        secret = await session.service.engine.vaults.read(store.ref)
-    except NotFound:
-        return ""
-    return secret.value.reveal() if secret.value else ""
+async def _newest(session: Session, store: PolicyStore) -> tuple[str, str | None]:
+    """Return the newest version's text and id.
+
+    The text is empty where there is no document, or it is disabled.
+    """
+    secret = await session.service.engine.existing(store.ref)
+    if secret is None:
+        return "", None
+    return secret.value.reveal() if secret.value else "", secret.version
 
 
 def _text(path: str) -> str:

@@ -119,7 +119,7 @@ def replayed(page: str) -> str:
             ran = desk.run(*shlex.split(words)[2:], while_waiting=Delivery(desk, desk.service).run)
         desk.clock.advance(60)
         shown = f"{ran.out}{ran.err}".replace("\r\n", "\n")
-        return names.shown(f"{match[1]}\n{shown}[exit code {int(ran.code)}]\n")
+        return f"{match[1]}\n" + names.shown(f"{shown}[exit code {int(ran.code)}]\n")
 
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:

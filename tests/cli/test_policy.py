@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -87,6 +88,29 @@ def test_a_push_writes_a_version_that_says_who_and_why(desk: Desk, file: Path) -
         WHY: "team b takes over",
     }
     assert written.version in ran.out
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [("policy diff {file}", 1), ("policy push {file} --reason 'a b' --dry-run", 0)],
+)
+def test_what_somebody_else_wrote_since_a_comparison_is_not_overwritten(
+    desk: Desk, file: Path, line: str, code: int
+) -> None:
+    compared = desk.latest(OWN.name).version
+    (then,) = [
+        text.removeprefix("next: rekey ")
+        for text in desk.run(*shlex.split(line.format(file=file))).ends(code).out.splitlines()
+        if text.startswith("next: ")
+    ]
+    assert then.endswith(f" --replacing {compared}")
+    desk.vault.put(OWN.name, f"{EMPTY}rules: []\n")
+    with unchanged(desk):
+        desk.run(*shlex.split(then)).ends(5, "has changed in the meantime", "newest version")
+        words = ("rollback", str(compared), "--reason", "x", "--replacing", str(compared))
+        desk.run("policy", *words).ends(5, "has changed in the meantime")
+    newest = str(desk.latest(OWN.name).version)
+    assert desk.run(*shlex.split(then)[:-1], newest).code == 0
 
 
 def test_the_first_push_needs_no_earlier_version(file: Path) -> None:
