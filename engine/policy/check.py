@@ -275,7 +275,19 @@ def _json(text: str) -> tuple[Any, list[str]]:
         return None, ["the document is not JSON: a number is too long"]
 
 
+NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+"""A number that means the same in YAML 1.1, YAML 1.2 and JSON: to PyYAML 010 is 8, and 1:30 is 90."""
+HIDDEN_BREAK = re.compile("[\x85\u2028\u2029]")
+"""Where a line ends for YAML 1.1, but not for YAML 1.2 and editors: a comment goes on there."""
+
+
 def _yaml(text: str) -> tuple[Any, list[str]]:
+    if hidden := HIDDEN_BREAK.search(text):
+        before = text[: hidden.start()]
+        place = f"line {before.count('\n') + 1}, column {hidden.start() - before.rfind('\n')}"
+        return None, [
+            f"{place}: a line ends in a way that editors do not show: remove the character"
+        ]
     try:
         loader = _Strict(text)
         return loader.get_single_data(), loader.problems
@@ -298,7 +310,13 @@ class _Strict(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(
                 problem="anchors, aliases and tags are not allowed", problem_mark=event.start_mark
             )
-        return super().compose_node(parent, index)
+        node = super().compose_node(parent, index)
+        if node and node.tag.endswith((":int", ":float")) and not NUMBER.fullmatch(node.value):
+            self.problems.append(
+                f"{_place(node.start_mark)}is no decimal number: write it without leading zeros, "
+                "signs, colons and underscores"
+            )
+        return node
 
     def construct_mapping(
         self,

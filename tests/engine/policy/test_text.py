@@ -12,6 +12,8 @@ from engine.policy.check import MAX_BYTES, load
 from tests.shared import policies
 
 LONG = "x" * 300
+DECIMAL = "is no decimal number: write it without leading zeros, signs, colons and underscores"
+BREAK = "a line ends in a way that editors do not show: remove the character"
 BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
 
 
@@ -34,6 +36,26 @@ def test_yaml_and_json_of_one_document_are_the_same() -> None:
         (BOMB, "line 1, column 4: not YAML: anchors, aliases and tags are not allowed"),
         ("a: !!python/object/apply:os.system [x]", "anchors, aliases and tags are not allowed"),
         ("a: !!int x", "anchors, aliases and tags are not allowed"),
+        *(
+            (f"a: {number}\n", f"line 1, column 4: {DECIMAL}")
+            for number in (
+                "010",
+                "0100",
+                "1:30",
+                "1_0",
+                "0x10",
+                "0b1",
+                "+9",
+                "-07",
+                "1:30.0",
+                "1_0.0",
+            )
+        ),
+        *(
+            (f"a: 1\n# hours{mark}b: 2\n", f"line 2, column 8: {BREAK}")
+            for mark in ("\u2028", "\u2029", "\x85")
+        ),
+        ("a: 'x\u2028y'\n", f"line 1, column 6: {BREAK}"),
         ("<<: {a: 1}\n", "a key is not text"),
         ("1: x\n", "line 1, column 1: a key is not text: put it in quotes"),
         ("[a]: x\n", "a key is not text"),
@@ -57,6 +79,11 @@ def test_yaml_and_json_of_one_document_are_the_same() -> None:
 )
 def test_what_is_wrong_with_a_text_is_said(text: str, problem: str) -> None:
     assert problem in "; ".join(load(text)[1])
+
+
+def test_a_decimal_number_and_a_quoted_text_are_what_they_say() -> None:
+    text = 'a: [0, 7, 90, -3, 90.0, "010", "1:30", 048]\n'
+    assert load(text) == ({"a": [0, 7, 90, -3, 90.0, "010", "1:30", "048"]}, [])
 
 
 def test_as_long_as_a_secret_may_be_is_not_too_long() -> None:
