@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Protocol
 
@@ -27,7 +28,12 @@ class Typist:
         """
         sys.stderr.write(question)
         sys.stderr.flush()
-        return input()
+        # asyncio's own handler only cancels the task, which goes on to act once a line is typed.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return input()
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def consent(terminal: Terminal, person: Person | None, warning: str, question: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from engine.errors import (
 from simulator.reach.transport import SimulatedTransport
 from tests.cli.desk import Desk
 from tests.shared.policies import EMPTY, OWN
+from tests.unchanged import unchanged
 
 ROOT = Path(__file__).parents[2]
 NOBODY = "77359a35-0592-523e-890e-491d65ee2142"
@@ -226,6 +228,27 @@ def test_ctrl_c_ends_a_run_without_a_traceback(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(SimulatedTransport, "send", interrupted)
     ran = Desk().run("status")
     assert (ran.code, ran.out, ran.err) == (Exit.INTERRUPTED, "", "")
+
+
+def test_ctrl_c_at_a_question_ends_the_run_and_a_yes_behind_it_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def typed() -> str:
+        signal.raise_signal(signal.SIGINT)
+        return "y"
+
+    desk = Desk()
+    account = desk.account("appdata")
+    desk.vault.put("app", account.keys["key1"].value)
+    desk.clock.advance(86_400)
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", typed)
+    with unchanged(desk):
+        ran = desk.run("adopt", "prod/app", "--provider", account.resource_id)
+    assert ran.code == Exit.INTERRUPTED
+    assert ran.err.endswith("Put it under management? (y/n) ")
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 SHOWN = (
