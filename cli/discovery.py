@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -17,11 +17,21 @@ from itertools import count
 from typing import Any
 
 from cli import adoption_file
-from cli.codes import Exit, exit_of
+from cli.codes import Exit
 from cli.gathering import inventory
 from cli.naming import short_name
+from cli.plain import plain
 from cli.session import Session
-from cli.sources import CERTIFICATE, CERTIFICATES, LISTED, PLACE, Credential, owned, under
+from cli.sources import (
+    APPLICATIONS,
+    CERTIFICATE,
+    CERTIFICATES,
+    LISTED,
+    PLACE,
+    Credential,
+    owned,
+    under,
+)
 from cli.terminal import iso, moment
 from engine.contract import Discover, Seen
 from engine.engine import Engine
@@ -83,7 +93,7 @@ async def discover(session: Session, args: Namespace) -> int:
     engine = await session.ready()
     now = engine.clock.now()
     covered = await inventory(session, engine, engine.policy.scopes)
-    problems: list[RekeyError] = []
+    problems: list[tuple[str, RekeyError]] = []
     seen = [credential async for credential in _everything(session, engine, problems)]
     session.terminal.progress("")
     managed = {
@@ -104,19 +114,17 @@ async def discover(session: Session, args: Namespace) -> int:
     unmanaged = [
         Uncovered(credential, _vault(engine.policy, credential.source)) for credential in old
     ]
-    for problem in {str(issue): issue for issue in problems}.values():
-        session.terminal.problem(problem, exit_of(problem))
+    for problem in _by_scope(problems):
+        session.terminal.problem(problem, Exit.AZURE)
     found = dict.fromkeys(credential for credential in seen if credential.source in managed)
     covers = {
         credential.source: (credential.kind, managed[credential.source]) for credential in found
     }
-    _show(session, unmanaged, Coverage(covers, _unlisted(engine), len(problems)), now)
+    unread = len({problem.where.lower() for _, problem in problems})
+    _show(session, unmanaged, Coverage(covers, _unlisted(engine), unread), now)
     if args.save:
         _save(session, args.save, unmanaged, now)
-    return max(
-        (exit_of(issue) for issue in problems),
-        default=covered.worst(Exit.FOUND if unmanaged else Exit.FINE),
-    )
+    return Exit.AZURE if problems else covered.worst(Exit.FOUND if unmanaged else Exit.FINE)
 
 
 def _save(session: Session, path: str, uncovered: Iterable[Uncovered], now: datetime) -> None:
@@ -129,9 +137,9 @@ def _save(session: Session, path: str, uncovered: Iterable[Uncovered], now: date
 
 
 async def _everything(
-    session: Session, engine: Engine, problems: list[RekeyError]
+    session: Session, engine: Engine, problems: list[tuple[str, RekeyError]]
 ) -> AsyncIterator[Credential]:
-    """Stream what can be listed; what cannot is a problem, and no reason to stop."""
+    """Stream what can be listed; what cannot is a problem of its scope, and no reason to stop."""
     scopes = dict.fromkeys(scope for bound in session.deployed.scopes.values() for scope in bound)
     outer = [
         scope for scope in scopes if not any(scope.startswith(f"{other}/") for other in scopes)
@@ -139,26 +147,39 @@ async def _everything(
     listings = [
         listing
         for scope in outer
-        for listing in (*under(session.azure, scope), *_listable(engine, scope))
+        for listing in (*under(session.azure, scope).items(), *_listable(engine, scope))
     ]
-    for listing in (*listings, owned(session.azure)):
+    for kind, listing in (*listings, (APPLICATIONS, owned(session.azure))):
         try:
             async for credential in listing:
                 session.terminal.progress(f"found {credential.source}")
                 yield credential
         except RekeyError as error:
-            problems.append(error)
+            problems.append((kind, plain(error)))
 
 
-def _listable(engine: Engine, scope: str) -> Iterator[AsyncIterator[Credential]]:
-    """Yield one stream for each kind that lists its sources itself.
+def _by_scope(problems: Iterable[tuple[str, RekeyError]]) -> list[RekeyError]:
+    """Return one problem for each scope and reason, which names the kinds that are missing."""
+    kinds: dict[tuple[str, str], list[str]] = defaultdict(list)
+    first: dict[tuple[str, str], RekeyError] = {}
+    for kind, problem in problems:
+        reason = problem.where.lower(), problem.code
+        first.setdefault(reason, problem)
+        kinds[reason].append(kind)
+    for reason, problem in first.items():
+        problem.add(f"kinds that are missing: {', '.join(kinds[reason])}")
+    return list(first.values())
+
+
+def _listable(engine: Engine, scope: str) -> Iterator[tuple[str, AsyncIterator[Credential]]]:
+    """Yield one stream for each kind that lists its sources itself, with its name.
 
     How old their credentials are is not told.
     """
     place = PLACE.fullmatch(scope)
     for kind, rotator in engine.rotators.items():
         if place and isinstance(rotator, Discover) and kind not in LISTED:
-            yield _within(scope, kind, rotator.seen(place[1], place[2]))
+            yield kind, _within(scope, kind, rotator.seen(place[1], place[2]))
 
 
 def _unlisted(engine: Engine) -> dict[str, str]:

@@ -33,6 +33,7 @@ READ_APPLICATIONS = "sign in with the permission Application.Read.All"
 """Who lacks it is shown the id and the type of what he owns, and null for all else."""
 ENTRA_ONLY = "administrators/activedirectory"
 """What a listing of servers must expand to tell whether they take passwords at all."""
+APPLICATIONS = "service-principal-secret and -certificate"
 CERTIFICATE, CERTIFICATES = "service-principal-certificate", "/certificates"
 """The kind of an application's certificates, and what its sources have behind the client id."""
 
@@ -52,16 +53,18 @@ class Credential:
     """The property, with its value, that switches such credentials off; empty where none does."""
 
 
-def under(azure: Azure, scope: str) -> tuple[AsyncIterator[Credential], ...]:
-    """Return one stream for each kind of what is in a scope.
+def under(azure: Azure, scope: str) -> dict[str, AsyncIterator[Credential]]:
+    """Return one stream for each kind of what is in a scope, by the kind's name.
 
     An ARM id (lower case), or the id of an application.
     """
     if not (match := PLACE.fullmatch(scope)):
-        return (_application(azure, scope),)
-    return tuple(
-        _inside(scope, listing(azure, match[1], match[2])) for listing in (_accounts, _servers)
-    )
+        return {APPLICATIONS: _application(azure, scope)}
+    listings = {"storage-key": _accounts, "sql-admin-password": _servers}
+    return {
+        kind: _inside(scope, listing(azure, match[1], match[2]))
+        for kind, listing in listings.items()
+    }
 
 
 async def _inside(scope: str, credentials: AsyncIterator[Credential]) -> AsyncIterator[Credential]:

@@ -102,7 +102,7 @@ async def sources(azure: Azure, subscription: str) -> list[Credential]:
     It is what the sign-in may list.
     """
     credentials: dict[str, Credential] = {}
-    for listing in under(azure, f"/subscriptions/{subscription.lower()}"):
+    for listing in under(azure, f"/subscriptions/{subscription.lower()}").values():
         try:
             async for credential in listing:
                 credentials.setdefault(credential.source, credential)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -218,6 +219,23 @@ def test_what_cannot_be_listed_is_told_and_hides_nothing_else(path: str, complai
     refuse(desk, 403, "AuthorizationFailed", lambda request: request.path.endswith(path))
     ran = discover(desk).ends(4, complaint)
     assert len(sources(ran)) == everything - 1
+
+
+def test_a_scope_that_may_not_be_read_is_one_problem_which_names_what_is_missing(
+    desk: Desk,
+) -> None:
+    desk.bound += [
+        desk.group.replace("production", "secret"),
+        "/subscriptions/99999999-2222-4333-8444-555555555555",
+    ]
+    ran = discover(desk)
+    problems = [json.loads(text) for text in re.split(r"(?<=\n}\n)", ran.err) if text]
+    assert (ran.code, ran.json["problems"]) == (4, 2)
+    assert [problem["exit"] for problem in problems] == [4, 4]
+    assert [problem["where"] for problem in problems] == [scope.lower() for scope in desk.bound]
+    missing = "; kinds that are missing: storage-key, sql-admin-password, "
+    assert all(missing in problem["problem"] for problem in problems)
+    assert "scopes that could not be read: 2\n" in desk.run("discover").out
 
 
 def owned(desk: Desk, body: object) -> None:
