@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cli.setup.discovered import Discovered, FoundVault, workspace_problem
@@ -27,6 +28,13 @@ WORKSPACE = re.compile(
     re.IGNORECASE,
 )
 """What infra/checks.bicep takes as a workspace."""
+SCOPE = re.compile(
+    r"/subscriptions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"(/resourceGroups/[^/?#]+(/providers(/[^/?#]+){3}(/databases/[^/?#]+)?)?)?",
+    re.IGNORECASE,
+)
+"""How infra/checks.bicep wants a scope; it knows the types of resources, too."""
+SCOPE_SHAPE = "the id of a subscription, a resource group, or a resource in one"
 METADATA = "2022-09-01"
 SUBSCRIPTION = re.compile(r"/subscriptions/[^/]+/?", re.IGNORECASE)
 OPENS = "storage-key"
@@ -55,8 +63,10 @@ async def check(
     problems = name_problems(name)
     if logs_workspace:
         problems += await _logs_problems(azure, logs_workspace)
+    names = Counter(str(entry["name"]).lower() for entry in entries)
+    problems += [f"vault {twice} is named twice" for twice in names if names[twice] > 1]
     for entry in entries:
-        problems += _unseen_scopes(entry, discovered)
+        problems += _scope_problems(entry, discovered)
         vault = discovered.named(str(entry["name"]))
         if vault is None:
             problems.append(await _unseen(azure, str(entry["name"]), discovered))
@@ -115,16 +125,18 @@ def _problems(vault: FoundVault, entry: Mapping[str, Any], discovered: Discovere
     return problems
 
 
-def _unseen_scopes(entry: Mapping[str, Any], discovered: Discovered) -> list[str]:
+def _scope_problems(entry: Mapping[str, Any], discovered: Discovered) -> Iterator[str]:
     seen = {subscription.lower() for subscription in discovered.subscriptions}
-    return [
-        f"vault {entry['name']}: your sign-in does not see the subscription of scope {scope}: "
-        "sign in as somebody "
-        "who does; where it belongs to another tenant, deploy Rekey there"
-        for scope in entry.get("scopes", ())
-        if str(scope).lower().startswith("/subscriptions/")
-        and str(scope).lower().split("/")[2] not in seen
-    ]
+    for scope in map(str, entry.get("scopes", ())):
+        shape = SCOPE.fullmatch(scope.strip().removesuffix("/"))
+        if not shape:
+            yield f"vault {entry['name']}: scope {scope!r} is none: write {SCOPE_SHAPE}"
+        elif shape[1].lower() not in seen:
+            yield (
+                f"vault {entry['name']}: your sign-in does not see the subscription of scope "
+                f"{scope}: sign in as somebody who does; where it belongs to another tenant, "
+                "deploy Rekey there"
+            )
 
 
 async def _unseen(azure: Azure, name: str, discovered: Discovered) -> str:

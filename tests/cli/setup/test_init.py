@@ -185,6 +185,46 @@ def test_everything_in_the_way_is_said_at_once_and_nothing_is_written(newcomer: 
 
 
 @pytest.mark.parametrize(
+    "scope",
+    [
+        "production",
+        "",
+        "/subscriptions",
+        "/subscriptions/production",
+        PRODUCTION.removeprefix("/"),
+        PRODUCTION.replace("Groups", "Group"),
+        f"{PRODUCTION}/providers",
+        f"{PRODUCTION}/providers/Microsoft.Storage/storageAccounts",
+        f"{PRODUCTION}/providers/Microsoft.Sql/servers/shop/logins/app",
+        OTHER_TENANT,
+    ],
+)
+def test_a_scope_that_the_template_would_refuse_is_refused(scope: str, newcomer: Newcomer) -> None:
+    newcomer.init("--vault", "prod", "--scope", scope).ends(5, f"scope {scope!r} is none")
+    assert not newcomer.parameters.exists()
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        f"/subscriptions/{SUBSCRIPTION}/",
+        f" {PRODUCTION.lower()} ",
+        f"{PRODUCTION}/providers/Microsoft.Storage/storageAccounts/olddata",
+        f"{PRODUCTION}/providers/Microsoft.Sql/servers/shop/databases/orders",
+    ],
+)
+def test_a_scope_of_any_width_that_the_template_takes_is_taken(
+    scope: str, newcomer: Newcomer
+) -> None:
+    assert newcomer.init("--vault", "prod", "--scope", scope).code == 0
+
+
+def test_a_vault_that_is_named_twice_is_refused(newcomer: Newcomer) -> None:
+    newcomer.init(*HERE, "--vault", "PROD").ends(5, "vault prod is named twice")
+    assert not newcomer.parameters.exists()
+
+
+@pytest.mark.parametrize(
     ("place", "words"),
     [
         ({"subscription": OTHER_TENANT, "tenant": OTHER_TENANT}, f"in the tenant {OTHER_TENANT}"),
