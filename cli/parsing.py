@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
+
+USAGE = 2
+AS_JSON = re.compile(r"(?:^| )(?:--json|(?:-o|--output)[ =]?json)(?: |$)")
+
+
+class _Unreadable(Exception):  # noqa: N818 - a state, like the errors of engine.errors
+    """A command line cannot be read by the parser of one command."""
+
+    def __init__(self, parser: Parser, problem: str) -> None:
+        self.parser, self.problem = parser, problem
+        super().__init__(problem)
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,11 +34,24 @@ class Parser(argparse.ArgumentParser):
 
     def read(self, argv: Sequence[str]) -> argparse.Namespace:
         """Read the command line; SystemExit with code 2 where it cannot be read."""
-        parsed, unknown = self.parse_known_args(argv)
-        if unknown:
-            parser: Parser = getattr(parsed, "parser", None) or self
-            parser.error(f"unrecognized: {' '.join(unknown)}{parser.suggestion(unknown)}")
+        try:
+            parsed, unknown = self.parse_known_args(argv)
+            if unknown:
+                parser: Parser = getattr(parsed, "parser", None) or self
+                parser.error(f"unrecognized: {' '.join(unknown)}{parser.suggestion(unknown)}")
+        except _Unreadable as unreadable:
+            parser, problem = unreadable.parser, unreadable.problem
+            if not AS_JSON.search(" ".join(argv)):
+                argparse.ArgumentParser.error(parser, problem)
+            fix = f"see {parser.prog} --help"
+            told = {"problem": problem, "where": parser.prog, "fix": fix, "exit": USAGE}
+            sys.stderr.write(json.dumps(told, indent=2) + "\n")
+            raise SystemExit(USAGE) from None
         return parsed
+
+    def error(self, message: str) -> NoReturn:
+        """Leave it to `read`, which knows in which form a problem is told."""
+        raise _Unreadable(self, message)
 
     def suggestion(self, unknown: Iterable[str]) -> str:
         """Return which options were perhaps meant."""
@@ -46,7 +72,7 @@ class Parser(argparse.ArgumentParser):
     def dead_end(self) -> NoReturn:
         """Show how to go on where a command was left out, and end as wrong usage does."""
         self.print_help(sys.stderr)
-        raise SystemExit(2)
+        raise SystemExit(USAGE)
 
 
 def meant(words: Iterable[str], known: Sequence[str]) -> str:

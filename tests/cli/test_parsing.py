@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shlex
 import sys
@@ -50,6 +51,24 @@ def refused(line: str) -> str:
 )
 def test_a_typing_error_is_answered_with_what_was_perhaps_meant(line: str, meant: str) -> None:
     assert meant in refused(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "problem"),
+    [
+        ("status -o json --bogus", "rekey status", "unrecognized: --bogus"),
+        ("show --json", "rekey show", "the following arguments are required: VAULT/NAME"),
+        ("plan --output=json --days x", "rekey plan", "argument --days: write a whole number"),
+        ("bogus --json", "rekey", "there is no 'bogus'"),
+    ],
+)
+def test_a_command_line_that_cannot_be_read_is_told_as_json_where_that_is_asked_for(
+    line: str, where: str, problem: str
+) -> None:
+    told = json.loads(refused(line))
+    assert told.keys() == {"problem", "where", "fix", "exit"}
+    assert (told["where"], told["fix"], told["exit"]) == (where, f"see {where} --help", 2)
+    assert problem in told["problem"]
 
 
 def test_what_is_like_nothing_is_answered_with_all_that_there_is() -> None:
