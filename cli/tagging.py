@@ -108,6 +108,13 @@ async def _prove(
     session: Session, engine: Engine, secret: SecretVersion, then: SecretVersion
 ) -> None:
     """Raise NeedsHuman where Rekey could not follow the tags, or they do not fit the value."""
+    now, later = (engine.policy.applied(version).tags for version in (secret, then))
+    if "ProviderAddress" in now and not {"ProviderAddress", REPLICA_OF} & later.keys():
+        raise NeedsHuman(
+            "without ProviderAddress nobody would rotate it, and its record would not know",
+            where=str(secret.ref),
+            fix=f"rekey release {secret.ref.place} says what stays behind, and asks",
+        )
     decision = engine.decide(then, WorkItem(secret.ref, force=True))
     if isinstance(decision, Park):
         raise NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)

@@ -69,6 +69,21 @@ def test_a_source_that_another_secret_has_is_refused() -> None:
     ran.ends(5, "is the source of https://prod.vault.azure.net/secrets/other already")
 
 
+@pytest.mark.parametrize("days", ["90", "sixty"])
+def test_a_managed_secret_leaves_management_by_release_alone(days: str) -> None:
+    desk = a_desk(ValidityPeriodDays=days)
+    with unchanged(desk):
+        ran = desk.run("tags", "set", "prod/app", "ProviderAddress=", "ValidityPeriodDays=")
+        ran.ends(5, "nobody would rotate it", "rekey release prod/app")
+
+
+def test_what_becomes_a_replica_may_lose_its_source() -> None:
+    desk = a_desk()
+    primary = f"ReplicaOf={desk.vault.url}/secrets/primary"
+    ran = desk.run("tags", "set", "prod/app", "ProviderAddress=", primary)
+    assert (ran.code, "ProviderAddress" in desk.tags("app")) == (0, False)
+
+
 def test_a_tag_of_rekeys_own_that_a_fix_names_can_be_removed() -> None:
     desk = a_desk(RekeyBy="somebody")
     assert desk.run("tags", "set", "prod/app", "RekeyBy=").code == 0
