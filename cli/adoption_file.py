@@ -10,6 +10,7 @@ import csv
 import difflib
 import io
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,13 +84,17 @@ def _read(path: str) -> list[Line]:
     first = text.partition("\n")[0]
     # Spreadsheets of many countries write semicolons.
     mark = ";" if first.count(";") > first.count(",") else ","
-    reader = csv.DictReader(io.StringIO(text), delimiter=mark, restkey="")
-    heads = [(name or "").strip() for name in reader.fieldnames or ()]
+    reader = csv.DictReader(io.StringIO(text), delimiter=mark, restkey="", strict=True)
+    try:
+        heads, rows = [(name or "").strip() for name in reader.fieldnames or ()], list(reader)
+    except csv.Error as error:
+        fix = "close the quote, or shorten the cell, in what follows that line"
+        raise BadRequest(f"{path}, after line {reader.line_num}: {error}", fix=fix) from None
     if problems := list(_wrong_heads(heads)):
         raise BadRequest(f"{path}: {'; '.join(problems)}", fix="see adopt --from in docs/cli.md")
     return [
         Line(number, {str(name).strip(): str(cell or "").strip() for name, cell in row.items()})
-        for number, row in enumerate(reader, start=2)
+        for number, row in enumerate(rows, start=2)
     ]
 
 
@@ -98,7 +103,9 @@ def _wrong_heads(heads: Sequence[str]) -> Iterator[str]:
     for name in ("secret", "provider"):
         if name not in heads:
             yield f"there is no column {name}"
-    for name in heads:
+    for name, times in Counter(heads).items():
+        if times > 1:
+            yield f"column {name[:40]!r} stands twice"
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             yield f"column {name[:40]!r} means nothing" + (f": {near[0]}?" if near else "")

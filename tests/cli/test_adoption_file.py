@@ -151,6 +151,12 @@ def test_a_person_is_asked_once_for_all_warnings(
         ("secret,provider,onwer\n", "column 'onwer' means nothing: owner?"),
         ("provider\n", "there is no column secret"),
         ("", "there is no column secret"),
+        ("secret,provider,provider\n", "column 'provider' stands twice"),
+        (
+            'secret,provider\nprod/b,/x\n"prod/a,/x\nprod/c,/x\n',
+            "after line 2: unexpected end of data",
+        ),
+        (f"secret,provider\n{'x' * 131_073},/x\n", "after line 1: field larger than"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_whole(tmp_path: Path, text: str, words: str) -> None:
