@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,19 @@ def test_a_rehearsal_works_over_tls_and_leaves_nothing_open(tmp_path: Path) -> N
         ran = shell(f"{rekey} rotate shop/media-key --force --dry-run --json")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert json.loads(ran.stdout)["action"] == "rotate"
+
+
+def test_the_quickstart_takes_the_settings_of_the_newest_demo(tmp_path: Path) -> None:
+    """The folder of a demo that was killed stays."""
+    for name, age in (("a", 0), ("b", 3600)):
+        folder = tmp_path / ".tools" / "demo" / name
+        folder.mkdir(parents=True)
+        rekey = command_line(folder, {"DEMO": name})
+        os.utime(rekey, (rekey.stat().st_mtime - age,) * 2)
+    page = (ROOT / "docs" / "quickstart.md").read_text()
+    (line,) = re.findall(r"^    (eval .*) && export AZURE_CONFIG_DIR", page, re.MULTILINE)
+    ran = run("bash", "-c", f'{line} && echo "$DEMO"', cwd=tmp_path)
+    assert (ran.stdout, ran.stderr) == ("a\n", "")
 
 
 def test_what_the_simulator_says_to_export_is_all_that_the_command_line_needs() -> None:
