@@ -10,8 +10,8 @@ from argparse import ArgumentParser
 from cli import option_sets
 from cli.examples import EXAMPLES, WHOLE, shown
 from cli.parsing import Parser
-from cli.readers import incident, version, whole
-from cli.words import SHELLS, VERBS
+from cli.readers import incident, line, version, whole
+from cli.words import MAX_PATH, SHELLS, VERBS
 from engine import VERSION as RELEASE
 
 EPILOG = (
@@ -118,7 +118,7 @@ def _discovering(commands: _Commands) -> None:
         "--older-than-days", type=whole(0, 3650), default=90, metavar="N", help=older
     )
     saving = "also write a file to edit, for `rekey adopt --from`"
-    discover.add_argument("--save", metavar="FILE", help=saving)
+    discover.add_argument("--save", type=line(MAX_PATH), metavar="FILE", help=saving)
 
 
 def _doing(commands: _Commands) -> None:

@@ -161,5 +161,8 @@ def _tagged(secret: SecretVersion, wish: Wish) -> dict[str, str]:
             where=str(wish.ref),
             fix="shorten it",
         )
+    if odd := [tag for tag, text in wish.tags.items() if not text.isprintable()]:
+        what = f"{', '.join(odd)}: not printable"
+        raise NeedsHuman(what, where=str(wish.ref), fix="write printable characters on one line")
     kept = {tag: text for tag, text in secret.tags.items() if tag not in OURS}
     return kept | dict(wish.tags)

@@ -20,9 +20,10 @@ def whole(least: int, most: int) -> Callable[[str], int]:
     """Return a reader of whole numbers between two."""
 
     def read(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not least <= int(text[:9]) <= most:
+        digits = text.lstrip("0")[:9] or "0"
+        if not text.isascii() or not text.isdigit() or not least <= int(digits) <= most:
             raise ArgumentTypeError(f"write a whole number, {least} to {most}")
-        return int(text)
+        return int(digits)
 
     return read
 

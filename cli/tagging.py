@@ -70,6 +70,8 @@ def _wanted(texts: Iterable[str]) -> dict[str, str]:
         tag, sign, value = text.partition("=")
         if not sign or not tag.strip():
             raise BadRequest(f"{text[:64]!r} sets no tag", fix="write Tag=Value, or Tag= to remove")
+        if not text.isprintable():
+            raise BadRequest(f"{text[:64]!a} is not printable", fix="write printable characters")
         settings[_named(tag.strip(), value.strip())] = value.strip()
     return settings
 

@@ -153,6 +153,7 @@ def test_a_connection_string_needs_its_template() -> None:
         ({}, ("--window", "sometimes"), "RotationWindow"),
         ({}, ("--validity-days", "10", "--rotate-before-days", "10"), "RotateBeforeDays"),
         ({}, ("--owner", "x" * 300), "256"),
+        ({}, ("--owner", "a\x1b[31m"), "Owner: not printable"),
         ({"enabled": False}, (), "disabled"),
         ({"tags": {"ProviderAddress": "x"}}, (), "Rekey manages the secret already"),
         ({"tags": {f"t{number}": "x" for number in range(13)}}, (), "leave no room"),

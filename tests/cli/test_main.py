@@ -103,6 +103,8 @@ def test_every_error_has_its_exit_code(error: Exception, code: int) -> None:
         "status extra",
         "plan --days 0",
         "plan --days 367",
+        "plan --days 000000001999",
+        "discover --save=",
         "plan --days -1",
         "plan --days 1e2",
         "plan --days ٣",

@@ -71,6 +71,10 @@ def test_a_command_line_that_cannot_be_read_is_told_as_json_where_that_is_asked_
     assert problem in told["problem"]
 
 
+def test_a_whole_number_may_have_zeros_before_it() -> None:
+    assert parser().read(["plan", "--days", "0000000000366"]).days == 366
+
+
 def test_what_is_like_nothing_is_answered_with_all_that_there_is() -> None:
     assert "choose from status, show, history" in refused("xyzzy")
 

@@ -52,6 +52,9 @@ def test_nothing_behind_the_sign_removes_a_tag_and_the_same_twice_changes_nothin
         ("RekeyState=ok", 2, "only Rekey sets the tag RekeyState"),
         ("RekeyRetire=soon", 2, "only Rekey sets the tag RekeyRetire"),
         ("Owner", 2, "write Tag=Value"),
+        ("Owner=a\nb", 2, "write printable characters"),
+        ("Owner=a\x1b[31m", 2, "write printable characters"),
+        ("Owner=\udcff", 2, "write printable characters"),
         (f"Owner={'x' * 257}", 2, "longer than the 256 characters"),
     ],
 )
