@@ -191,7 +191,7 @@ def _fits(rule: LeakRule, verdict: Verdict, match: LeakedVersion, feed: str) -> 
     return (
         (rule.match is None or rule.match.covers(match.ref))
         and rule.kind in ("", match.kind)
-        and rule.owner in ("", match.owner)
+        and rule.owner.casefold() in ("", match.owner.casefold())
         and rule.feed in ("", feed)
         and (verdict.is_accepted or not rule.accepted)
     )

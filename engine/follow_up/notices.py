@@ -15,10 +15,11 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from engine.errors import NeedsHuman
+from engine.errors import NeedsHuman, PermanentError
 from engine.parts import Parts
 from engine.planning.decision import Tagged
 from engine.secret import SecretRef, Sensitive, Version
@@ -38,6 +39,7 @@ from engine.state.request import (
     TaskResult,
 )
 from engine.state.sweep_order import SweepOrder
+from engine.state.tags import REPLICA_OF
 
 WEEK = timedelta(days=7)
 DAYS_AHEAD = (30, 7, 1)
@@ -102,8 +104,9 @@ async def send(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
 
     Several webhooks get a message each, so that a failure at one repeats no message at others.
     """
-    secret = parts.policy.applied(secret)
-    named = parts.policy.webhooks(secret.tags.get("Owner"))
+    secret = await _owned(parts, item, parts.policy.applied(secret))
+    owner = secret.tags.get("Owner", "")
+    named = parts.policy.webhooks(owner)
     hooks = {
         hook.secret: hook
         for hook in named
@@ -118,7 +121,7 @@ async def send(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
         return TaskOutcome(item, "skipped", NO_WEBHOOK)
     if len(targets) > 1:
         for hook in targets:
-            await parts.queue.post_rotation(replace(item, to=hook.secret))
+            await parts.queue.post_rotation(replace(item, to=hook.secret, owner=owner))
         return TaskOutcome(item, "waiting", f"one message for each of {len(targets)} webhooks")
     hook, vault = targets[0], parts.policy.own.vault
     url = await _kept(parts, SecretRef(vault, hook.secret))
@@ -129,6 +132,20 @@ async def send(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
     await parts.webhooks.send(hook, url, message)
     where = f"{hook.kind}, by the webhook in {vault}/secrets/{hook.secret}"
     return TaskOutcome(item, "told", where)
+
+
+async def _owned(parts: Parts, item: FollowUp, secret: Version) -> Version:
+    """Return the secret with the owner whom a message is for.
+
+    A version that was written without tags names nobody: an earlier one does.
+    """
+    owner, tags = item.owner, secret.tags
+    if not owner and not tags.keys() & {"Owner", "Manual", "ProviderAddress", REPLICA_OF}:
+        with suppress(PermanentError):
+            versions = parts.vaults.versions(item.ref)
+            named = [(v.created, v.tags["Owner"]) async for v in versions if v.tags.get("Owner")]
+            owner = max(named, default=(None, ""))[1]
+    return replace(secret, tags={**tags, "Owner": owner}) if owner else secret
 
 
 async def _kept(parts: Parts, place: SecretRef) -> Sensitive:
@@ -259,7 +276,7 @@ class Digests:
         notified_at = moment(entry.secret, entry.due, self.order.until)
         if notified_at is None or not (by_hand or entry.state in NEEDS_A_PERSON):
             return
-        owner = entry.secret.tags.get("Owner", "")
+        owner = _owner(entry)
         self._open.setdefault(owner, []).append(entry)
         if self.order.since < notified_at:
             key = f"{entry.secret.ref} {entry.secret.expires} {notified_at}"
@@ -274,10 +291,20 @@ class Digests:
             text = "\n".join((owner, *sorted(moments)))
             entries = sorted(self._open[owner], key=_urgency)
             until = self.order.until
-            ref, since = entries[0].secret.ref, until.isoformat()
-            task = FollowUp(ref, "tell", since=since, news=EXPIRING)
+            first, since = entries[0].secret, until.isoformat()
+            named = first.tags.get("Owner", "")
+            task = FollowUp(first.ref, "tell", since=since, news=EXPIRING, owner=named)
             key = f"digest-{hashlib.sha256(text.encode()).hexdigest()}"
             yield key, task.because(_text(entries, until))
+
+
+def _owner(entry: Entry) -> str:
+    """Return the name that a secret's digest goes by.
+
+    A dropped secret that names no owner stands alone: whoever sends its digest looks for one.
+    """
+    owner = entry.secret.tags.get("Owner", "").casefold()
+    return str(entry.secret.ref) if entry.state == "dropped" and not owner else owner
 
 
 def _urgency(entry: Entry) -> tuple[bool, datetime, str]:

@@ -300,8 +300,12 @@ class Policy:
         return self.own is not None and str(ref).lower() == str(self.own).lower()
 
     def webhooks(self, owner: str | None) -> tuple[Webhook, ...]:
-        """Return this owner's webhooks, and those without an owner: they serve every secret."""
-        return tuple(hook for hook in self.document.webhooks if hook.owner in (None, owner))
+        """Return this owner's webhooks, and those without an owner: they serve every secret.
+
+        Upper and lower case are the same.
+        """
+        name, hooks = (owner or "").casefold(), self.document.webhooks
+        return tuple(hook for hook in hooks if hook.owner is None or hook.owner.casefold() == name)
 
     def consumers(self, ref: SecretRef) -> tuple[str, ...]:
         """Return the resource ids of the apps that use a secret."""

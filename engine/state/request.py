@@ -432,7 +432,9 @@ class Event:
 Task = Literal["refresh", "remind", "tell"]
 TaskResult = Literal["refreshed", "unrefreshed", "told", "untold", "reminded", "skipped", "waiting"]
 _OF_A_TASK: Mapping[str, type] = {
-    **dict.fromkeys(("action", "version", "trigger", "reason", "news", "to", "since"), str),
+    **dict.fromkeys(
+        ("action", "version", "trigger", "reason", "news", "to", "owner", "since"), str
+    ),
     "deferred": int,
 }
 
@@ -448,6 +450,8 @@ class FollowUp(Message):
     """The outcome to announce, where the action is `tell`."""
     to: str = ""
     """The secret with the webhook's URL, where the action is `tell`; empty for all webhooks."""
+    owner: str = ""
+    """Whom it is for, where that is known; else the secret's tag `Owner` says it."""
     since: str = ""
     """When the outcome came that it announces, or when all apps had been refreshed (ISO 8601)."""
 
@@ -465,6 +469,7 @@ class FollowUp(Message):
             "reason": self.cause.reason,
             "news": self.news,
             "to": self.to,
+            "owner": self.owner,
             "since": self.since,
             "deferred": self.tries.deferred,
         }

@@ -168,6 +168,7 @@ async def test_an_owner_is_told_of_a_value_once_a_day_however_often_it_is_report
         (KEYED, {"act": True}, True),
         (TRUSTED, {}, True),
         (f"{TRUSTED}  rules: [{{action: ask, owner: orders}}]\n", {}, False),
+        (f"{TRUSTED}  rules: [{{action: ask, owner: Orders}}]\n", {}, False),
         (f"{TRUSTED}  rules: [{{action: ask, owner: others}}]\n", {}, True),
         (f"{KEYED}  rules: [{{action: cut off, rotator: storage-key, feed: api}}]\n", {}, True),
         (f"{KEYED}  rules: [{{action: cut off, match: {{secret: other}}}}]\n", {}, False),

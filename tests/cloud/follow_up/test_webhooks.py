@@ -269,6 +269,56 @@ async def test_others_are_told_of_although_the_most_urgent_secret_was_renewed_me
     assert "licence expires within 7 days" in json.dumps(rig.world.webhooks.received)
 
 
+OF_SHOP = "notifications:\n  - {owner: shop, kind: slack, webhookSecret: chat-shop}\n"
+
+
+@pytest.mark.parametrize("tags", [{}, {"Owner": "else"}], ids=["dropped", "another's now"])
+async def test_a_digest_goes_to_its_owner_whatever_its_first_secret_says_by_then(
+    tags: dict[str, str],
+) -> None:
+    rig = told_about(days_left=7.0, manual="true", further=OF_SHOP)
+    mine = {"Manual": "true", "Owner": "shop"}
+    rig.secret("licence", rig.account("licence"), days_left=7.01, tags=mine)
+    await sweep(rig, 1000)
+    rig.vault.put(NAME, "by hand", expires=rig.clock.now() + timedelta(days=365), tags=tags)
+    await rig.deliver()
+    assert received(rig) == [f"slack: 2 secrets need a person: {NAME} expires within 7 days"]
+
+
+async def test_a_dropped_secret_is_told_to_the_owner_whom_an_earlier_version_names() -> None:
+    rig = told_about(days_left=10, further=OF_SHOP)
+    await rig.rotate()
+    rig.world.webhooks.received.clear()
+    rig.clock.advance(3600)
+    rig.vault.put(NAME, "by hand", expires=rig.clock.now() + timedelta(days=7), tags={})
+    rig.vault.put(
+        "none", "x", expires=rig.clock.now() + timedelta(days=6.99), tags={"Manual": "true"}
+    )
+    await sweep(rig)
+    await rig.deliver()
+    assert received(rig) == [f"slack: A secret needs a person: {NAME} expires within 7 days"]
+    assert "Owner: shop" in json.dumps(rig.world.webhooks.received)
+
+
+async def test_of_what_nobody_owns_nobody_is_told_where_its_versions_cannot_be_listed() -> None:
+    rig = told_about(days_left=10, owner=None)
+    await rig.rotate()
+    rig.world.webhooks.received.clear()
+    rig.clock.advance(3600)
+    rig.vault.put(NAME, "by hand", expires=rig.clock.now() + timedelta(days=7), tags={})
+    refuse(rig, 403, "Forbidden", lambda request: request.path.endswith("/versions"), times=99)
+    await sweep(rig)
+    await rig.deliver()
+    assert [message.partition(":")[0] for message in received(rig)] == ["teams"]
+
+
+@pytest.mark.parametrize(("tag", "bound"), [("Shop", "shop"), ("shop", "Shop")])
+async def test_an_owner_is_the_same_in_upper_and_lower_case(tag: str, bound: str) -> None:
+    rig = told_about(owner=tag, further=OF_SHOP.replace("shop,", f"{bound},"))
+    await rig.rotate()
+    assert received(rig) == [f"slack: {NAME} has a new credential"]
+
+
 async def test_a_chat_that_is_down_is_tried_again_and_the_other_is_not_told_twice() -> None:
     rig = told_about()
     rig.world.faults.append(Fault(lambda request: request.host == SLACK, Response(503), times=3))

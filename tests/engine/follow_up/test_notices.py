@@ -260,6 +260,18 @@ def test_each_owner_gets_a_digest_of_what_is_theirs() -> None:
     assert "\nc expires within 30 days (2026-12-02 09:00Z): why" in items[0].cause.reason
 
 
+def test_an_owner_gets_one_digest_whether_written_in_upper_or_lower_case() -> None:
+    (item,) = digests(standing("a", Owner="shop"), standing("b", Owner="Shop"))
+    assert item.owner == "shop"
+    assert item.cause.reason.startswith("2 secrets need a person: a ")
+
+
+def test_each_dropped_secret_whose_owner_is_not_known_has_a_digest_of_its_own() -> None:
+    dropped = [standing(name, state="dropped") for name in ("a", "b")]
+    items = digests(*dropped, standing("c"), standing("d"))
+    assert [(item.ref.name, item.owner) for item in items] == [("a", ""), ("b", ""), ("c", "")]
+
+
 def test_what_was_told_of_before_is_in_the_digest_of_what_is_new() -> None:
     (item,) = digests(standing("old", left=20 * DAY), standing("new", left=30 * DAY))
     assert [line.split()[0] for line in item.cause.reason.splitlines()[1:]] == ["old", "new"]

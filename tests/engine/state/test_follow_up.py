@@ -18,6 +18,7 @@ TASK = task_of(
     "tell",
     news="parked",
     to="chat-all",
+    owner="shop",
     since="2026-11-01T10:00:00+00:00",
     version=V1,
     trigger="manual",
