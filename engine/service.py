@@ -33,6 +33,7 @@ from engine.state.request import (
     FollowUp,
     Outcome,
     Tries,
+    Work,
     WorkItem,
     read,
     unfinished,
@@ -188,6 +189,8 @@ class Service:
         except TransientError as problem:
             later = _put_off(problem, task.tries.deferred)
             if later and task.tries.deferred < MAX_DEFERRALS:
+                # One webhook hears of every secret of an incident: not all come back at once.
+                later *= 1 + _share(task, self.engine.clock.now())
                 log.warning("%s is tried again in %.0f s: %s", task.ref, later, problem)
                 await self.engine.post(task.put_off(), later)
             elif tries < MAX_TRIES:
@@ -376,11 +379,15 @@ def _put_off(problem: TransientError, deferred: int, usual: float = 0.0) -> floa
 def _pause(item: WorkItem, now: datetime) -> float:
     """Return how many seconds to wait for a busy source: 60 to 100 percent of the longest wait.
 
-    The share follows from the item and the time, so that those who wait come one by one.
+    The share is each item's own, so that those who wait come one by one.
     """
     longest = min(FIRST_WAIT * 1.3**item.tries.waited, LONGEST_WAIT)
-    share = zlib.crc32(f"{item.to_json()} {now.isoformat()}".encode()) / 2**32
-    return longest * (0.6 + 0.4 * share)
+    return longest * (0.6 + 0.4 * _share(item, now))
+
+
+def _share(item: Work, now: datetime) -> float:
+    """Return a number from 0 to 1 that follows from the item and the time."""
+    return zlib.crc32(f"{item.to_json()} {now.isoformat()}".encode()) / 2**32
 
 
 def _understood(text: str | bytes) -> VaultEvent | None:

@@ -24,7 +24,7 @@ from cloud.follow_up import signatures
 from cloud.meter.metering import NO_ANSWER, count
 from cloud.rest.client import Json, quiet_pipeline, without_logging
 from cloud.waiting import retry_after
-from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
+from engine.errors import NeedsHuman, PermanentError, RekeyError, Throttled, TransientError
 from engine.secret import Sensitive
 from engine.state.policy import Webhook
 from engine.state.request import Event, Notice
@@ -125,7 +125,8 @@ def _problem(status: int, wait: float | None, where: str) -> RekeyError | None:
         return None
     what = f"{SENDING} was answered {status}"
     if status in BUSY:
-        return TransientError(what, where=where, retry_after=wait)
+        kind = Throttled if status == HTTPStatus.TOO_MANY_REQUESTS else TransientError
+        return kind(what, where=where, retry_after=wait)
     return PermanentError(
         what, where=where, fix="create a new webhook, and write its URL to that secret"
     )

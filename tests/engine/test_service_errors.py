@@ -72,8 +72,6 @@ def now_or_in(seconds: float) -> TransientError:
         (now_or_in(90), 1, {"deferred": MAX_DEFERRALS - 1}, 270),
         (Throttled("429"), 1, {}, THROTTLED_SECONDS),
         (now_or_in(90), 1, {"recheck": True}, 90),
-        (now_or_in(90), LAST, {"action": "refresh", "deferred": MAX_DEFERRALS - 1}, 270),
-        (Throttled("429"), 1, {"action": "tell"}, THROTTLED_SECONDS),
         (SourceBusy("busy"), 1, {"waited": MOST_WAITS}, BUSY_SECONDS),
         (LeaseUnavailable("lost"), LAST, {}, BUSY_SECONDS),
         (LeaseUnavailable("lost", retry_after=7), LAST, {}, 7),
@@ -88,6 +86,24 @@ async def test_what_may_pass_is_deferred_for_as_long_as_azure_says_or_a_lease_ma
     assert (delay, message["deferred"]) == (seconds, item.tries.deferred + 1)
     assert f"{item.ref} is tried again in {seconds:.0f} s" in caplog.text
     assert "RekeyState" not in rig.tags(NAME)
+
+
+@pytest.mark.parametrize(
+    ("error", "fields", "least"),
+    [
+        (now_or_in(90), {"action": "refresh", "deferred": MAX_DEFERRALS - 1}, 270),
+        (Throttled("429"), {"action": "tell"}, THROTTLED_SECONDS),
+    ],
+)
+async def test_what_follows_rotations_comes_back_one_by_one_and_never_early(
+    error: TransientError, fields: dict[str, Any], least: float
+) -> None:
+    rig = scene()
+    for name in "abcdef":
+        await failing(rig, error).rotate(rig.item(name, **fields).to_json(), LAST)
+    delays = {delay for delay, _ in waiting(rig)}
+    assert len(delays) > 1
+    assert least <= min(delays) < max(delays) <= 2 * least
 
 
 @pytest.mark.parametrize(
