@@ -159,6 +159,7 @@ var problems = concat(
   signInProblems(signInClientId)
 )
 var managed = empty(problems) ? givenVaults : fail('${length(problems)} problem(s): ${join(problems, '; ')}')
+var vaultUrls = map(managed, one => 'https://${one.name}${cloud.keyvaultDns}')
 
 var token = uniqueString(resourceGroup().id, name)
 var uniqueName = '${name}-${token}'
@@ -511,7 +512,7 @@ module app 'modules/app.bicep' = {
       REKEY_IDENTITY_NAME: appIdentity.name
       REKEY_SCOPES: string(bound)
       REKEY_SWEEP_SCHEDULE: sweepSchedule
-      REKEY_VAULTS: join(map(managed, one => 'https://${one.name}${cloud.keyvaultDns}'), ',')
+      REKEY_VAULTS: join(vaultUrls, ',')
       ...(outcomeTopic ? { REKEY_EVENT_TOPIC: topic!.outputs.endpoint } : {})
       ...(empty(signInClientId)
         ? {}
@@ -570,7 +571,7 @@ module alertRules 'modules/alerts.bicep' = if (alerts) {
     tags: appTags
     insightsId: insightsId
     workspaceId: workspaceId
-    vaultUrls: map(managed, one => 'https://${one.name}${cloud.keyvaultDns}')
+    vaultUrls: vaultUrls
     // Azure refuses an action group that names one address twice.
     mails: union(alertMails, [])
     actionGroups: alertActionGroups
@@ -587,6 +588,7 @@ module workbookTiles 'modules/workbook.bicep' = if (workbook) {
     location: location
     tags: appTags
     insightsId: insightsId
+    vaultUrls: vaultUrls
     runbookUrl: runbookUrl
   }
   dependsOn: [monitoring]

@@ -63,7 +63,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "compromised": item.compromised,
         "forced": item.force,
         "rotator": outcome.rotator,
-        "source": outcome.source,
+        "source": outcome.source or item.source or "",
         "old_version": outcome.old_version,
         "new_version": outcome.new_version,
         "credential": outcome.credential_id,

@@ -14,9 +14,13 @@ param tags texts
 @description('Id of Application Insights.')
 param insightsId string
 
+@description('The vaults that must be swept, by their URLs.')
+param vaultUrls string[]
+
 @description('Where the runbook is read.')
 param runbookUrl string
 
+var quotedVaults = join(map(vaultUrls, url => '\'${url}\''), ', ')
 var tiles = loadJsonContent('../workbook.json')
 var insights = 'microsoft.insights/components'
 var hour = 3600000
@@ -59,7 +63,7 @@ var items = map(tiles, (tile, index) => [
     name: tile.title
     content: {
       version: 'KqlItem/1.0'
-      query: join(tile.query, '\n')
+      query: replace(join(tile.query, '\n'), 'VAULTS', quotedVaults)
       size: 0
       queryType: 0
       resourceType: insights

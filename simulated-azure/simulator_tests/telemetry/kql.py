@@ -2,13 +2,14 @@
 
 The dialect refuses by name what it does not know.
 
-One thing is rewritten, since that dialect has no dynamic values: a member of a property bag,
-`bag.name` or `bag['name']`,
-becomes `bag_text(bag, 'name')`, and `parse_json(text)` the text itself. Everything else goes to the
-engine as it is deployed, and
-Microsoft's parser has seen the original. What the dialect is known to get wrong is refused here;
-one difference stays: its
-percentile lies between two values where Kusto takes the nearest, so no scene may depend on that.
+Two things are rewritten. That dialect has no dynamic values: a member of a property bag, `bag.name`
+or `bag['name']`, becomes `bag_text(bag, 'name')`, and `parse_json(text)` the text itself. Its
+`arg_max` answers one column and ranks by its second argument: `arg_max(time, a, b)` becomes
+`time = max(time), a = arg_max(a, time), b = arg_max(b, time)`. Everything else goes to the engine as
+it is deployed, and Microsoft's parser has seen the original. What the dialect is known to get wrong
+is refused here. Two differences stay, and no scene may depend on them: its percentile lies between
+two values where Kusto takes the nearest, and what an outer join does not find is 0, or the year
+1970, where it is null in Kusto.
 """
 
 from __future__ import annotations
@@ -45,18 +46,27 @@ TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+PART = r"(?:[^(),'*]|\([^()]*\))+"
+RANKED = re.compile(rf"\barg_(max|min)\((\w+), ({PART}(?:, ?{PART})*)\)")
 WRONG = re.compile(r"\barg_(?:max|min)\b|\bto typeof\b")
-"""arg_max ranks by its second argument there; `to typeof` ends the statement."""
+"""What is left of arg_max is not understood here; `to typeof` ends the statement there."""
 
 
 def rewritten(query: str) -> str:
-    """Return the query without dynamic values.
+    """Return the query without dynamic values, and with a column for each answer of arg_max.
 
     ValueError for what the engine is known to get wrong.
     """
-    if match := WRONG.search(query):
+    if match := WRONG.search(RANKED.sub("", query)):
         raise ValueError(f"the engine gets {match[0]} wrong: say it in another way")
-    return TOKEN.sub(_plain, query)
+    return TOKEN.sub(_plain, RANKED.sub(_single, query))
+
+
+def _single(match: re.Match[str]) -> str:
+    which, rank, rest = match.groups()
+    parts = (part.strip().partition(" = ") for part in re.findall(PART, rest))
+    columns = (f"{name} = arg_{which}({text or name}, {rank})" for name, _, text in parts)
+    return ", ".join((f"{rank} = {which}({rank})", *columns))
 
 
 def _plain(match: re.Match[str]) -> str:
@@ -76,7 +86,9 @@ class Workspace:
     def __init__(self) -> None:
         self._session = _engine()
         self._session.query(
-            "SET allow_experimental_kusto_dialect = 1, date_time_input_format = 'best_effort'"
+            "SET allow_experimental_kusto_dialect = 1, date_time_input_format = 'best_effort', "
+            # In Kusto a name in an expression is that of a column that comes in.
+            "prefer_column_name_to_alias = 1"
         )
         self._session.query(BAG_TEXT)
         for name, columns in SCHEMA.items():

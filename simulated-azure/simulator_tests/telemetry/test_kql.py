@@ -119,6 +119,22 @@ def test_what_the_alerts_are_made_of_means_what_kustos_documentation_says(
     assert workspace.ask(f"{LETTERS} {query}") == answer
 
 
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("arg_max(x, letter, y)", {"x": 3, "letter": "c", "y": 7}),
+        ("arg_min(x, y, at = tolower(letter))", {"x": 1, "y": 9, "at": "a"}),
+        ("n = count(), arg_max(y, letter) by large = x > 9", {"n": 3, "y": 9, "letter": "A"}),
+    ],
+)
+def test_arg_max_answers_what_the_row_of_the_greatest_holds(
+    query: str, answer: dict[str, Any], workspace: Workspace
+) -> None:
+    rows = "datatable(x: int, letter: string, y: int) [1, 'A', 9, 2, 'b', 8, 3, 'c', 7]"
+    (row,) = workspace.ask(f"{rows} | summarize {query}")
+    assert row.items() >= answer.items()
+
+
 def test_a_sum_of_nothing_is_nought(workspace: Workspace) -> None:
     workspace.fill(
         [("customMetrics", {"timestamp": datetime.now(UTC), "name": "a", "valueSum": 2.0})]
@@ -133,7 +149,8 @@ def test_a_sum_of_nothing_is_nought(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        "traces | summarize arg_max(timestamp, message) by operation_Id",
+        "traces | summarize arg_max(timestamp, *) by operation_Id",
+        "traces | summarize arg_max(timestamp, a = strcat(message, ')')) by operation_Id",
         "print a = dynamic([1]) | mv-expand b = a to typeof(int)",
     ],
 )

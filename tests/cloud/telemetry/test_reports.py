@@ -107,6 +107,13 @@ def test_a_record_says_who_what_why_and_what_came_of_it() -> None:
     assert json.loads(json.dumps(entry)) == entry
 
 
+@pytest.mark.parametrize(("source", "shown"), [("/x", "/x"), (None, "")])
+def test_a_record_says_the_source_that_was_to_be_looked_at_where_no_more_is_known(
+    source: str | None, shown: str
+) -> None:
+    assert record(Outcome(item(source=source), "parked", "why"))["source"] == shown
+
+
 def test_a_record_of_what_follows_has_the_same_fields_and_names_nobody() -> None:
     task = task_of(REF, "refresh", version=V1, trigger="manual", reason="a new version")
     entry = record_of_task(TaskOutcome(task, "unrefreshed", "why", "mend it", version=V2))

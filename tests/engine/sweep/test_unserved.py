@@ -65,6 +65,7 @@ async def test_a_superseded_credential_of_a_source_that_its_secret_has_left_is_r
     caplog.set_level(logging.INFO, "rekey.audit")
     rig = scene()
     await rig.work(NAME)
+    source = rig.world.accounts["appdata"].resource_id.lower()
     if moves:
         rig.tag(NAME, ProviderAddress=rig.account("elsewhere").resource_id)
     if moves is None:
@@ -81,6 +82,11 @@ async def test_a_superseded_credential_of_a_source_that_its_secret_has_left_is_r
 
     texts_now = await reported(rig.clock.now() - DAY)
     assert len(texts_now) == texts
+    # By these the workbook's first tile tells them from a secret that is parked.
+    left = [
+        (entry["action"], entry["operation"], entry["source"]) for entry in results(caplog.records)
+    ]
+    assert left == [("retire", None, source)] * texts
     assert all(
         it.startswith(f"{NAME}: the secret has left its source, and key1 of") for it in texts_now
     )
