@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from api.metrics import families
+from tests.infra.queries import rules as alert_rules
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "prometheus"
@@ -53,6 +54,19 @@ def test_every_query_is_promql_over_metrics_and_labels_that_exist(title: str, qu
     }
     joined = {name for part in re.findall(r"\bon \((.*?)\)", query) for name in part.split(", ")}
     assert matched | joined <= LABELS
+
+
+def test_the_page_says_of_every_alert_of_the_template_and_of_these_which_is_which() -> None:
+    section = PAGE.partition("## Alerts")[2]
+    theirs, ours, severe = set[str](), set[str](), section.partition("severity 1")[2]
+    for row in re.findall(r"^\| (`.*?) \| (.*) \|$", section, re.MULTILINE):
+        theirs |= set(re.findall(r"`(\w+)`", row[0]))
+        ours |= set(re.findall(r"`(Rekey\w+)`", row[1]))
+    template = alert_rules("everything-on")
+    assert theirs == set(template)
+    assert ours == {rule["alert"] for rule in rules()} - {"RekeyMetricsMissing"}
+    named = set(re.findall(r"`(\w+)`", severe.partition(".")[0]))
+    assert named == {name for name, rule in template.items() if rule["severity"] == 1}
 
 
 def test_a_query_of_nonsense_would_be_noticed() -> None:
