@@ -44,8 +44,8 @@ class Parser(argparse.ArgumentParser):
             if not AS_JSON.search(" ".join(argv)):
                 argparse.ArgumentParser.error(parser, problem)
             fix = f"see {parser.prog} --help"
-            told = {"problem": problem, "where": parser.prog, "fix": fix, "exit": USAGE}
-            sys.stderr.write(json.dumps(told, indent=2) + "\n")
+            answer = {"problem": problem, "where": parser.prog, "fix": fix, "exit": USAGE}
+            sys.stderr.write(json.dumps(answer, indent=2) + "\n")
             raise SystemExit(USAGE) from None
         return parsed
 

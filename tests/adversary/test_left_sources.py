@@ -148,7 +148,7 @@ async def test_a_source_that_cannot_be_paid_off_keeps_no_other_source_waiting(
     await stage.run_for(days=60)
     assert secret.current.version != mine.version
     assert secret.current.value in {key.value for key in other.keys.values()}
-    reasons = {str(told["reason"]) for told in stage.of(secret, "parked")}
+    reasons = {str(outcome["reason"]) for outcome in stage.of(secret, "parked")}
     assert any("appdata" in reason for reason in reasons)
 
 

@@ -65,10 +65,10 @@ def test_a_typing_error_is_answered_with_what_was_perhaps_meant(line: str, meant
 def test_a_command_line_that_cannot_be_read_is_told_as_json_where_that_is_asked_for(
     line: str, where: str, problem: str
 ) -> None:
-    told = json.loads(refused(line))
-    assert told.keys() == {"problem", "where", "fix", "exit"}
-    assert (told["where"], told["fix"], told["exit"]) == (where, f"see {where} --help", 2)
-    assert problem in told["problem"]
+    answer = json.loads(refused(line))
+    assert answer.keys() == {"problem", "where", "fix", "exit"}
+    assert (answer["where"], answer["fix"], answer["exit"]) == (where, f"see {where} --help", 2)
+    assert problem in answer["problem"]
 
 
 def test_a_whole_number_may_have_zeros_before_it() -> None:

@@ -326,8 +326,8 @@ async def _tags_of_the_first_read(
 
 
 @in_place_of(inventory, "_without_source")
-def _shown_as_unmanaged(without: Any, secret: Any, now: Any, _: Any) -> Any:
-    return without(secret, now, ())
+def _shown_as_unmanaged(without: Any, case: Any, _: Any) -> Any:
+    return without(case, ())
 
 
 @in_place_of(ModelQueue, "post_rotation")
@@ -378,7 +378,7 @@ async def _closed_at_once(work: Any, self: Service, item: WorkItem, tries: int) 
     await work(self, item, tries)
 
 
-async def _nobody(*_: Any) -> None:
+async def _nobody(*_: Any, **__: Any) -> None:
     """See no other writer."""
 
 
