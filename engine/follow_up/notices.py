@@ -273,7 +273,7 @@ class Digests:
     def add(self, entry: Entry) -> None:
         """Look at one secret, as the inventory shows it."""
         by_hand = entry.state != "disabled" and is_manual(entry.secret.tags)
-        notified_at = moment(entry.secret, entry.due, self.order.until)
+        notified_at = self._moment(entry)
         if notified_at is None or not (by_hand or entry.state in NEEDS_A_PERSON):
             return
         owner = _owner(entry)
@@ -281,6 +281,13 @@ class Digests:
         if self.order.since < notified_at:
             key = f"{entry.secret.ref} {entry.secret.expires} {notified_at}"
             self._moments.setdefault(owner, []).append(key)
+
+    def _moment(self, entry: Entry) -> datetime | None:
+        secret = entry.secret
+        if entry.state == "dropped" and secret.expires is None:
+            # Its version lost its tags as it was written, and no other day would ever come.
+            return secret.created
+        return moment(secret, entry.due, self.order.until)
 
     def items(self) -> Iterator[tuple[str, FollowUp]]:
         """Yield a digest for each owner who is to learn something new, with its key.

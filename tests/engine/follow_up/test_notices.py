@@ -272,6 +272,14 @@ def test_each_dropped_secret_whose_owner_is_not_known_has_a_digest_of_its_own() 
     assert [(item.ref.name, item.owner) for item in items] == [("a", ""), ("b", ""), ("c", "")]
 
 
+@pytest.mark.parametrize(("days", "count"), [(0, 1), (1, 0)])
+def test_what_was_dropped_and_never_expires_is_told_of_once(days: int, count: int) -> None:
+    entry = standing(left=None, state="dropped")
+    moment = SINCE.since + timedelta(minutes=1) - days * DAY
+    dropped = replace(entry, secret=replace(entry.secret, created=moment))
+    assert len(digests(dropped)) == count
+
+
 def test_what_was_told_of_before_is_in_the_digest_of_what_is_new() -> None:
     (item,) = digests(standing("old", left=20 * DAY), standing("new", left=30 * DAY))
     assert [line.split()[0] for line in item.cause.reason.splitlines()[1:]] == ["old", "new"]
