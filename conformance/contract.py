@@ -81,7 +81,7 @@ async def a_new_credential_is_accepted(begin: Begin) -> None:
     """`issue` makes a credential beside the one held, or in its place where there is one slot."""
     scene = await begin()
     rotator = scene.rotator()
-    issued = await rotator.issue(scene.job())
+    issued = await scene.issue(rotator)
     new = credential(rotator, issued)
     await rotator.verify(scene.source, issued.credential_id, new)
     live = await scene.live()
@@ -99,11 +99,11 @@ async def every_credential_is_a_new_one(begin: Begin) -> None:
     """Two rotations in a row have two values."""
     scene = await begin()
     rotator = scene.rotator()
-    first = await rotator.issue(scene.job())
+    first = await scene.issue(rotator)
     value = credential(rotator, first)
     values = {scene.held, value.reveal()}
     scene.hold(first, value)
-    second = await rotator.issue(scene.job())
+    second = await scene.issue(rotator)
     values |= {credential(rotator, second).reveal()}
     expect(len(values) > 2, "issue answers the same credential twice")  # noqa: PLR2004
 
@@ -112,7 +112,7 @@ async def a_wrong_credential_is_refused(begin: Begin) -> None:
     """`verify` and `accepts` prove something: what the source never made is refused."""
     scene = await begin()
     rotator = scene.rotator()
-    issued = await rotator.issue(scene.job())
+    issued = await scene.issue(rotator)
     wrong, where = Sensitive(scene.sandbox.wrong), (scene.source, issued.credential_id)
     scene.heard.values.add(scene.sandbox.wrong)
     await refused(
@@ -131,13 +131,13 @@ async def a_proof_waits_until_a_credential_has_spread(begin: Begin) -> None:
         return
     rotator = scene.rotator()
     scene.sandbox.spread_slowly(SPREADING)
-    issued = await rotator.issue(scene.job())
+    issued = await scene.issue(rotator)
     await rotator.verify(scene.source, issued.credential_id, credential(rotator, issued))
     scene = await begin()
     rotator = scene.rotator()
     assert isinstance(scene.sandbox, Slow)  # noqa: S101 - every scene is of one class
     scene.sandbox.spread_slowly(86_400)
-    issued = await rotator.issue(scene.job())
+    issued = await scene.issue(rotator)
     proof = rotator.verify(scene.source, issued.credential_id, credential(rotator, issued))
     await refused(VerificationFailed, proof, "verify accepts what has not spread")
 
@@ -148,10 +148,10 @@ async def retiring_twice_revokes_the_superseded_credential(begin: Begin) -> None
     rotator = scene.rotator()
     if is_single(scene, rotator):
         return
-    issued = await rotator.issue(scene.job())
+    issued = await scene.issue(rotator)
     new = credential(rotator, issued)
     for _ in range(2):
-        await rotator.retire(scene.source, str(issued.supersedes), new)
+        await scene.retire(rotator, str(issued.supersedes), new)
         live = await scene.live()
         expect(scene.held not in live, "retire leaves the superseded credential alive (P5)")
         expect(new.reveal() in live, "retire revokes the credential that the vault holds (P1)")
@@ -215,10 +215,10 @@ async def tries_of_one_operation_never_pile_up(begin: Begin) -> None:
     rotator = scene.rotator()
     single, held = is_single(scene, rotator), Sensitive(scene.held)
     for revoked in (False, False, True, False):
-        issued = await scene.issue(rotator)
+        issued = await scene.issue_again(rotator)
         if revoked and not single:
-            await rotator.retire(scene.source, issued.credential_id, held, scene.held_id)
-            issued = await rotator.issue(scene.job())
+            await scene.retire(rotator, issued.credential_id, held, scene.held_id)
+            issued = await scene.issue(rotator)
         live = await scene.live()
         expect(credential(rotator, issued).reveal() in live, "a repeated try is not accepted")
         expect(single or scene.held in live, "a repeated try cuts off the one held (P4)")
@@ -246,11 +246,11 @@ async def a_password_can_be_set_back(begin: Begin) -> None:
     if not isinstance(rotator, Undo):
         return
     undoing: Any = rotator
-    await undoing.issue(scene.job())
+    await scene.issue(undoing)
     await undoing.undo(scene.job(), Sensitive(scene.held))
     await undoing.verify(scene.source, scene.held_id, Sensitive(scene.held))
     expect(await scene.live() == {scene.held}, "undo does not set back what the vault holds (P1)")
-    again = credential(rotator, await undoing.issue(scene.job()))
+    again = credential(rotator, await scene.issue(undoing))
     expect(await scene.live() == {again.reveal()}, "what is issued after an undo is not accepted")
 
 

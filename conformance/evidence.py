@@ -20,19 +20,19 @@ async def a_wrong_tag_costs_nobody_a_credential(begin: Begin) -> None:
     if is_single(scene, rotator):
         return
     for _ in range(2):
-        issued = await rotator.issue(scene.job())
+        issued = await scene.issue(rotator)
         await _mistaken(scene, rotator, issued.credential_id)
         await rotated(scene, rotator)
 
 
 async def _mistaken(scene: Scene, rotator: Any, tag: str) -> None:
-    job = scene.job(held_id=tag, proven=False)
+    mistaken = {"held_id": tag, "proven": False}
     if isinstance(rotator, Recognise):
         with suppress(RekeyError):
-            believed = (await rotator.recognise(job)).credential_id == tag
+            believed = (await rotator.recognise(scene.job(**mistaken))).credential_id == tag
             expect(not believed, "recognise believes the tag CredentialId, not the source (P4)")
     with suppress(RekeyError):
-        await rotator.issue(job)
+        await scene.issue(rotator, **mistaken)
     what = "issue believes the tag CredentialId of a version that a person wrote"
     expect(scene.held in await scene.live(), f"{what}, and cuts off the one held (P4)")
 
@@ -43,7 +43,7 @@ async def healing_leaves_the_other_credential_alone(begin: Begin) -> None:
     rotator = scene.rotator()
     before, single = scene.held, is_single(scene, rotator)
     await rotated(scene, rotator)
-    healed = await rotator.issue(scene.job(in_place=True))
+    healed = await scene.issue(rotator, in_place=True)
     live = await scene.live()
     expect(credential(rotator, healed).reveal() in live, "what is issued in place is not accepted")
     expect(single or before in live, "issue in place cuts off the one in its overlap (P4)")
@@ -64,7 +64,7 @@ async def a_proof_changes_nothing(begin: Begin) -> None:
     """`accepts` and `verify` try a credential without a side effect, however often."""
     scene = await begin()
     rotator = scene.rotator()
-    issued = await rotator.issue(scene.job())
+    issued = await scene.issue(rotator)
     await rotator.verify(scene.source, issued.credential_id, credential(rotator, issued))
     before = await scene.live()
     for value in (Sensitive(scene.held), Sensitive(scene.sandbox.wrong)) * 2:

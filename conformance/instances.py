@@ -18,7 +18,7 @@ STALE = "an instance relies on what it saw before another one rotated"
 
 async def rotated(scene: Scene, rotator: Any) -> Issued:
     """Issue in place of what is held, and let the vault hold it."""
-    issued: Issued = await rotator.issue(scene.job())
+    issued = await scene.issue(rotator)
     scene.hold(issued, credential(rotator, issued))
     return issued
 
@@ -45,7 +45,7 @@ async def _rotates_again(scene: Scene, first: Any) -> None:
     expect(single or issued.supersedes == held_id, f"{STALE}: issue names another one superseded")
     if not single:
         other, now = scene.rotator(), Sensitive(scene.held)
-        await other.retire(scene.source, held_id, now, scene.held_id)
+        await scene.retire(other, held_id, now, scene.held_id)
     accepted = await first.accepts(scene.source, held_id, held)
     expect(not accepted, f"{STALE}: accepts takes what another one revoked")
 
@@ -61,7 +61,7 @@ async def a_try_that_another_instance_repeated_may_come_again(begin: Begin) -> N
     scene = await begin()
     first, other = scene.rotator(), scene.rotator()
     for rotator in (first, other, first):
-        issued = await scene.issue(rotator)
+        issued = await scene.issue_again(rotator)
         live = await scene.live()
         expect(credential(rotator, issued).reveal() in live, f"{STALE}: its try is not accepted")
         expect(is_single(scene, rotator) or scene.held in live, f"{STALE}: the one held is cut off")
@@ -75,7 +75,7 @@ async def one_instance_serves_every_source(begin: Begin) -> None:
     elsewhere = scene.job(source=missing)
     what = "issue works at a source that does not exist, after work at another one (P7)"
     both: tuple[Issued, RekeyError | None] = await asyncio.gather(
-        rotator.issue(scene.job()), _tried(rotator, elsewhere)
+        scene.issue(rotator), _tried(rotator, elsewhere)
     )
     issued, other = both
     expect(isinstance(other, PermanentError), f"{what}; both at a time")
@@ -83,7 +83,7 @@ async def one_instance_serves_every_source(begin: Begin) -> None:
     expect(new.reveal() in await scene.live(), "work at two sources at a time is mixed up (P7)")
     scene.hold(issued, new)
     await refused(PermanentError, rotator.issue(scene.job(source=missing)), what)
-    again = await rotator.issue(scene.job())
+    again = await scene.issue(rotator)
     live = await scene.live()
     expect(credential(rotator, again).reveal() in live, "issue fails after work at another source")
 

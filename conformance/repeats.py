@@ -21,13 +21,13 @@ async def issuing_may_be_repeated_after_any_fault(begin: Begin) -> None:
     """A fault at any call of `issue`, and the next process issues again."""
 
     async def check(scene: Scene, rotator: Any, _: object) -> None:
-        issued = await scene.issue(rotator)
+        issued = await scene.issue_again(rotator)
         live, single = await scene.live(), is_single(scene, rotator)
         expect(credential(rotator, issued).reveal() in live, "what is issued then is not accepted")
         expect(single or scene.held in live, "the one held is cut off (P4)")
         expect(len(live) <= (1 if single else 2), "a credential is left behind (P5)")
 
-    await _struck(begin, lambda scene, rotator, _: rotator.issue(scene.job()), check)
+    await _struck(begin, lambda scene, rotator, _: scene.issue(rotator), check)
 
 
 async def proving_may_be_repeated_after_any_fault(begin: Begin) -> None:
@@ -44,12 +44,12 @@ async def retiring_may_be_repeated_after_any_fault(begin: Begin) -> None:
 
     async def prepare(scene: Scene) -> Issued | None:
         rotator = scene.rotator()
-        return None if is_single(scene, rotator) else await rotator.issue(scene.job())
+        return None if is_single(scene, rotator) else await scene.issue(rotator)
 
     async def act(scene: Scene, rotator: Any, issued: Issued | None) -> None:
         if issued:
             new = credential(rotator, issued)
-            await rotator.retire(scene.source, str(issued.supersedes), new)
+            await scene.retire(rotator, str(issued.supersedes), new)
 
     async def check(scene: Scene, rotator: Any, issued: Issued | None) -> None:
         await act(scene, rotator, issued)
@@ -68,7 +68,7 @@ async def tidying_may_be_repeated_after_any_fault(begin: Begin) -> None:
     async def prepare(scene: Scene) -> Issued | None:
         rotator: Any = scene.rotator()
         tidies = isinstance(rotator, Tidy)
-        return await scene.rotator().issue(scene.job()) if tidies else None
+        return await scene.issue(scene.rotator()) if tidies else None
 
     async def act(scene: Scene, rotator: Any, issued: Issued | None) -> None:
         if issued:
@@ -85,7 +85,7 @@ async def setting_back_may_be_repeated_after_any_fault(begin: Begin) -> None:
     """A fault at any call of `undo`, and the next process sets back what is held again."""
 
     async def prepare(scene: Scene) -> None:
-        await scene.rotator().issue(scene.job())
+        await scene.issue(scene.rotator())
 
     async def act(scene: Scene, rotator: Any, _: object) -> None:
         if isinstance(rotator, Undo):

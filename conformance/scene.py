@@ -5,18 +5,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from conformance.faults import Broken, Striker
 from conformance.hearing import Heard, Spying
 from conformance.memory import KitClock
 from conformance.sandbox import Sandbox
-from engine.contract import Issued, Job, Rotator, Tidy
+from engine.contract import LONGEST_CHANGE, Issued, Job, Rotator, Tidy
+from engine.errors import UnderWay
 from engine.secret import Sensitive
 from rotators.own.sandbox import flaw, sandboxed
 
 DAYS = 90
+AGAIN = 60.0
+"""Seconds until a change is looked for whose source names no time."""
 
 
 def new_operation() -> str:
@@ -38,6 +41,10 @@ class Scene:
     striker: Striker = field(default_factory=Striker)
     operation: str = field(default_factory=new_operation)
     """The id of the operation that replaces what is held."""
+    accepted_at: datetime | None = None
+    """Since when the source is at a change that it has accepted; None if it is at none."""
+    mark: str = ""
+    """What the latest UnderWay noted."""
 
     @property
     def tags(self) -> Mapping[str, str]:
@@ -70,6 +77,10 @@ class Scene:
             in_place=False,
             expires=self.clock.now() + timedelta(days=DAYS),
             options=self.tags,
+            asked=self.accepted_at,
+            sent=self.accepted_at,
+            under_way=self.accepted_at is not None,
+            mark=self.mark,
         )
         return replace(job, **changes)
 
@@ -85,11 +96,35 @@ class Scene:
         return live
 
     async def issue(self, rotator: Any, **changes: Any) -> Issued:
+        """Issue a credential."""
+        issued: Issued = await self._come(lambda: rotator.issue(self.job(**changes)))
+        return issued
+
+    async def issue_again(self, rotator: Any) -> Issued:
         """Issue as the engine's second try does: tidy first, where the kind can."""
         if isinstance(rotator, Tidy):
             await rotator.tidy(self.source, self.operation, keep=None)
-        issued: Issued = await rotator.issue(self.job(**changes))
-        return issued
+        return await self.issue(rotator)
+
+    async def retire(self, rotator: Any, credential_id: str, *held: Any) -> None:
+        """Have a credential revoked."""
+        await self._come(lambda: rotator.retire(self.source, credential_id, *held))
+
+    async def _come(self, tried: Callable[[], Awaitable[Any]]) -> Any:
+        """Try until a change has come that the source goes on with, as often as the engine does."""
+        while True:
+            try:
+                result = await tried()
+            except UnderWay as error:
+                now = self.clock.now()
+                self.accepted_at, self.mark = self.accepted_at or now, error.mark
+                passed = now - self.accepted_at
+                if passed >= LONGEST_CHANGE:
+                    raise
+                self.clock.advance(max(error.retry_after or AGAIN, passed.total_seconds() / 10))
+            else:
+                self.accepted_at, self.mark = None, ""
+                return result
 
 
 type Begin = Callable[[], Awaitable[Scene]]

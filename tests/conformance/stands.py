@@ -15,9 +15,18 @@ sys.path.insert(0, str(PACKAGE))
 
 from acme_rekey.client import over_https  # noqa: E402
 from acme_rekey.rotator import AcmeToken  # noqa: E402 - its folder is on the path from here on
-from acme_rekey.sandbox import Sandbox  # noqa: E402
+from acme_rekey.sandbox import FakeAcme, Sandbox  # noqa: E402
 
-__all__ = ["CHECKS", "AcmeToken", "Sandbox", "broken", "over_https", "stand", "verdicts"]
+__all__ = [
+    "CHECKS",
+    "AcmeToken",
+    "FakeAcme",
+    "Sandbox",
+    "broken",
+    "over_https",
+    "stand",
+    "verdicts",
+]
 
 KIND = "acme-token"
 CHECKS = PROMISES
