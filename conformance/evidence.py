@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 from conformance.contract import credential, expect, is_single
+from conformance.faults import Broken, Striker
 from conformance.instances import rotated
 from conformance.scene import Begin, Scene
 from engine.contract import Recognise, Tidy
-from engine.errors import RekeyError
+from engine.errors import RekeyError, TransientError, VerificationFailed
 from engine.secret import Sensitive
+
+SILENT = 100
+"""Calls in a row that are lost: more than any rotator makes in vain."""
 
 
 async def a_wrong_tag_costs_nobody_a_credential(begin: Begin) -> None:
@@ -87,10 +92,62 @@ async def tidying_spares_what_it_was_not_told_of(begin: Begin) -> None:
     expect(await scene.live() == both, "tidy removes what it is told to keep (P1)")
 
 
+async def silence_is_no_answer(begin: Begin) -> None:
+    """Where the source answers no more, no method says yes or no, but raises a TransientError."""
+
+    async def issue(scene: Scene, rotator: Any) -> None:
+        await scene.issue(rotator)
+
+    async def accept(scene: Scene, rotator: Any) -> None:
+        accepted = await rotator.accepts(scene.source, scene.held_id, Sensitive(scene.held))
+        expect(accepted, "accepts refuses what the vault holds (P5)")
+
+    async def refuse(scene: Scene, rotator: Any) -> None:
+        wrong = Sensitive(scene.sandbox.wrong)
+        accepted = await rotator.accepts(scene.source, scene.held_id, wrong)
+        expect(not accepted, "accepts takes a wrong credential (P3)")
+
+    async def prove(scene: Scene, rotator: Any) -> None:
+        await rotator.verify(scene.source, scene.held_id, Sensitive(scene.held))
+
+    async def disprove(scene: Scene, rotator: Any) -> None:
+        with suppress(VerificationFailed):
+            await rotator.verify(scene.source, scene.held_id, Sensitive(scene.sandbox.wrong))
+            raise Broken("verify accepts a wrong credential (P3)")
+
+    async def retire(scene: Scene, rotator: Any) -> None:
+        if not is_single(scene, rotator):
+            issued = await scene.issue(scene.rotator())
+            await scene.retire(rotator, scene.held_id, credential(rotator, issued))
+            expect(scene.held not in await scene.live(), "retire revokes nothing (P5)")
+
+    for act in (issue, accept, refuse, prove, disprove, retire):
+        await _unanswered(begin, act)
+
+
+async def _unanswered(begin: Begin, act: Callable[[Scene, Any], Awaitable[None]]) -> None:
+    """Let the source fall silent at each call of `act`."""
+    scene, sound = await begin(), Striker()
+    await act(scene, scene.rotator(sound))
+    for at, (name, _) in enumerate(sound.calls):
+        scene, silent = await begin(), Striker(dict.fromkeys(range(at, at + SILENT), "unreachable"))
+        where = f"call {at} ({name}) and all after it: unreachable"
+        try:
+            await act(scene, scene.rotator(silent))
+        except TransientError:
+            continue
+        except Broken as broken:
+            raise Broken(f"{broken}; {where}") from None
+        except RekeyError as error:
+            what = f"{act.__name__}: silence is no {type(error).__name__}: {error}"
+            raise Broken(f"{what}; {where}") from None
+
+
 EVIDENCE = (
     a_wrong_tag_costs_nobody_a_credential,
     healing_leaves_the_other_credential_alone,
     any_id_means_any_credential,
     a_proof_changes_nothing,
     tidying_spares_what_it_was_not_told_of,
+    silence_is_no_answer,
 )
