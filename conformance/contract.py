@@ -18,10 +18,11 @@ NONSENSE = (
     "nonsense",
     "/subscriptions/x",
     "https://example.com",
+    "/kinds/another-kind/orders",
     "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90",
     "/subscriptions/s1/resourcegroups/g1/providers/microsoft.storage/storageaccounts/acc1",
 )
-"""Addresses that belong to nobody, or to a kind of Rekey's own."""
+"""Addresses that belong to nobody, or to another kind."""
 SPREADING = 20.0
 
 

@@ -133,6 +133,15 @@ class Greedy(AcmeToken):
         return address.strip().rstrip("/").lower()
 
 
+class Grasping(AcmeToken):
+    """Claims the addresses of every kind of one's own."""
+
+    @staticmethod
+    def canonical(address: str, tags: Mapping[str, str]) -> str | None:
+        source = Greedy.canonical(address, tags)
+        return source if source and source.startswith("/kinds/") else None
+
+
 class Raising(AcmeToken):
     """Raises what is no RekeyError."""
 
@@ -161,6 +170,7 @@ CAUGHT: tuple[tuple[type[Any], str, str], ...] = (
     (Printing, "a new credential is accepted", "P6: a credential stands in standard output"),
     (Nonsense, "a new credential is accepted", "other than an Issued"),
     (Greedy, "an address has one spelling", "canonical claims"),
+    (Grasping, "an address has one spelling", "canonical claims '/kinds/another-kind/orders'"),
     (Raising, "a new credential is accepted", "RuntimeError"),
     (Nameless, "what the vault holds is accepted", "its kind is 'other-token'"),
 )
