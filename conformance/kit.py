@@ -50,7 +50,8 @@ async def run(
             problem = await _played(check, begin(heard), heard, seconds)
         leaks = [f"P6: a credential stands in {where}" for where in heard.leaks()]
         name = check.__name__.replace("_", " ")
-        yield Verdict(name, tuple(filter(None, (problem, *leaks))))
+        blocking = [f"blocks the event loop: {call}" for call in heard.blocking]
+        yield Verdict(name, tuple(filter(None, (problem, *leaks, *blocking))))
 
 
 def _timed(begin: Begin, limit: asyncio.Timeout, seconds: float) -> Begin:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import time
+from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -92,6 +96,44 @@ class Logging(AcmeToken):
         return issued
 
 
+class Apart(AcmeToken):
+    """Has a log of its own, which no other logger hears."""
+
+    async def issue(self, job: Job) -> Issued:
+        issued = await super().issue(job)
+        own = logging.getLogger("acme.own")
+        own.propagate = False
+        own.error("issued %s", issued.fields["token"].reveal())
+        return issued
+
+
+class Encoding(AcmeToken):
+    """Writes to a log how it signs in with what it issues."""
+
+    async def issue(self, job: Job) -> Issued:
+        issued = await super().issue(job)
+        pair = f"acme:{issued.fields['token'].reveal()}"
+        logging.getLogger("acme").info("Basic %s", b64encode(pair.encode()).decode())
+        return issued
+
+
+class Sleeping(AcmeToken):
+    """Lets the whole app sleep."""
+
+    async def issue(self, job: Job) -> Issued:
+        time.sleep(0.001)  # noqa: ASYNC251 - that is what is wrong with it
+        return await super().issue(job)
+
+
+class Blocking(AcmeToken):
+    """Has the whole app wait for a connection."""
+
+    async def issue(self, job: Job) -> Issued:
+        with socket.socket() as own, suppress(OSError):
+            own.connect(("127.0.0.1", 1))
+        return await super().issue(job)
+
+
 class Printing(AcmeToken):
     """Prints what it issues."""
 
@@ -167,6 +209,10 @@ CAUGHT: tuple[tuple[type[Any], str, str], ...] = (
     (Idle, "retiring twice revokes the superseded credential", "P5"),
     (Talkative, "a wrong credential is refused", "P6: a credential stands in an error of verify"),
     (Logging, "a new credential is accepted", "P6: a credential stands in the log acme"),
+    (Apart, "a new credential is accepted", "P6: a credential stands in the log acme.own"),
+    (Encoding, "a new credential is accepted", "P6: a credential stands in the log acme"),
+    (Sleeping, "a new credential is accepted", "blocks the event loop: time.sleep"),
+    (Blocking, "a new credential is accepted", "blocks the event loop: socket.connect"),
     (Printing, "a new credential is accepted", "P6: a credential stands in standard output"),
     (Nonsense, "a new credential is accepted", "other than an Issued"),
     (Greedy, "an address has one spelling", "canonical claims"),
@@ -185,6 +231,16 @@ async def test_each_fraud_is_caught_in_place(kind: type[Any], check: str, proble
     )
     results = await broken(stand(kind), (named_check,))
     assert problem in "; ".join(results.get(check, ())), results
+
+
+async def test_who_waits_in_a_thread_blocks_nothing() -> None:
+    class Threaded(AcmeToken):
+        async def issue(self, job: Job) -> Issued:
+            await asyncio.to_thread(time.sleep, 0.001)
+            await asyncio.get_running_loop().getaddrinfo("localhost", 1)
+            return await super().issue(job)
+
+    assert await broken(stand(Threaded), (contract.a_new_credential_is_accepted,)) == {}
 
 
 async def test_a_kind_that_hangs_is_said_to_hang() -> None:
