@@ -23,6 +23,8 @@ async def conformance(terminal: Terminal, args: Namespace) -> int:
         stand = PackageStand.find(args.kind)
     verdicts = list[Verdict]()
     try:
+        if isinstance(stand, EndpointStand):
+            await stand.reach()
         async for verdict in run(stand.begin, (*stand.checks, *EVERY)):
             verdicts.append(verdict)
             if terminal.is_for_people:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import ssl
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from cloud.endpoints import Endpoint, endpoint, flaws
 from cloud.rest.signing import LEAST_KEY, SigningKey
 from engine.errors import ConfigError
 from engine.secret import Sensitive
+from rotators.own.endpoint import NAME as SOURCE
 from rotators.own.plugin_spec import NAME
 from rotators.registry import ROTATORS as REGISTERED
 
@@ -43,7 +45,7 @@ class Plan:
             raise ConfigError(
                 [f"{file} cannot be read as JSON: {type(error).__name__}. Fix: write {SHAPE}"]
             ) from None
-        wrong = list(_wrong(kind, data))
+        wrong = _wrong(kind, data, file.parent)
         if wrong:
             raise ConfigError([f"{file}: {problem}" for problem in wrong])
         own = {name: data[name] for name in data if name not in (*KEYS, "caFile")}
@@ -58,7 +60,7 @@ UNUSED = "https://kit.vault.azure.net/secrets/unused"
 """Stands for the secret with the key, which the file itself holds here."""
 
 
-def _wrong(kind: str, data: Any) -> list[str]:
+def _wrong(kind: str, data: Any, folder: Path) -> list[str]:
     if not isinstance(data, dict):
         return ["is not a JSON object"]
     if not NAME.fullmatch(kind) or kind in {made.kind for made in REGISTERED}:  # type: ignore[attr-defined]
@@ -72,7 +74,21 @@ def _wrong(kind: str, data: Any) -> list[str]:
         fits = isinstance(part, dict) and all(isinstance(part.get(each), str) for each in members)
         if name in data and not fits:
             wrong.append(f"{name} must be an object with {' and '.join(members)}, both texts")
-    key = data.get("signingKey")
-    if not wrong and isinstance(key, dict) and len(key["key"]) < LEAST_KEY:
-        wrong.append(f"signingKey has fewer than {LEAST_KEY} characters: use a longer one")
-    return wrong
+    return wrong or [*_wrong_texts(data, endpoint(kind, {**own, "key": UNUSED}).slots, folder)]
+
+
+def _wrong_texts(data: Any, slots: tuple[str, ...], folder: Path) -> Iterator[str]:
+    """Yield what is wrong with the texts of a file that has all it must."""
+    source, held = data["source"], data["held"]["id"]
+    if not (isinstance(source, str) and SOURCE.fullmatch(source.lower())):
+        yield "source must be the name of a source, such as orders"
+    if slots and held not in slots:
+        yield f"held has the id {held!r}: write {' or '.join(slots)}"
+    if len(data["signingKey"]["key"]) < LEAST_KEY:
+        yield f"signingKey has fewer than {LEAST_KEY} characters: use a longer one"
+    if "caFile" in data:
+        try:
+            ssl.create_default_context(cafile=folder / data["caFile"])
+        except (OSError, TypeError, ValueError) as error:
+            what = f"caFile {data['caFile']!r} cannot be read ({type(error).__name__})"
+            yield f"{what}: write the path of certificates in PEM, as seen from this file"

@@ -30,6 +30,7 @@ from conformance.sandbox import Calls
 from conformance.scene import Begin, Scene
 from conformance.signatures import Sent, Signatures
 from engine.contract import Rotator
+from engine.errors import ConfigError, TransientError
 from engine.secret import Sensitive
 from rotators.own.endpoint import rotator
 
@@ -202,6 +203,16 @@ class EndpointStand:
     def key(self) -> SigningKey:
         """The key that the endpoint knows."""
         return self.plan.key
+
+    async def reach(self) -> None:
+        """Raise ConfigError unless the endpoint answers, and accepts what the file says it does."""
+        problem = "it refuses held: write what it accepts now, or correct its verify"
+        try:
+            if await EndpointSandbox(self, KitClock(), "", "").accepted():
+                return
+        except TransientError as error:
+            problem = str(error)
+        raise ConfigError([f"{self.plan.endpoint.url} cannot be played: {problem}"])
 
     async def status(self, request: Sent) -> int:
         """Send a request as it is, and return the status of its answer."""

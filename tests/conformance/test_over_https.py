@@ -112,11 +112,38 @@ async def test_an_endpoint_whose_certificate_nobody_trusts_gets_no_request(tmp_p
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
+        (
+            {"url": "https://localhost:9/rekey"},
+            "localhost:9/rekey cannot be played: verify of acme-hook got no",
+        ),
+        ({"held": {"id": "first", "value": "x" * 20}}, "it refuses held"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_played_is_not_accused(
+    change: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    with serving(tmp_path, server.Tokens()) as plan:
+        plan.write_text(json.dumps(json.loads(plan.read_text()) | change))
+        ran = captured(lambda: main(["conformance", "acme-hook", "--endpoint", str(plan)], {}))
+    assert ran.code == 3, ran.out
+    assert reason in ran.err
+    assert "finding" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
         ({"url": "http://localhost:1/rekey"}, "url must be https"),
         ({"source": None, "held": None}, "held must be an object"),
         ({"signingKey": {"id": "dev", "key": "short"}}, "fewer than 32 characters"),
         ({"held": {"id": "first"}}, "held must be an object with id and value"),
         ({"surplus": 1}, "has no use for 'surplus'"),
+        ({"source": 5}, "source must be the name of a source"),
+        ({"source": ""}, "source must be the name of a source"),
+        ({"held": {"id": "third", "value": "x" * 20}}, "held has the id 'third': write first or"),
+        ({"caFile": "nowhere.pem"}, "caFile 'nowhere.pem' cannot be read"),
+        ({"caFile": "plan.json"}, "caFile 'plan.json' cannot be read"),
+        ({"caFile": 5}, "caFile 5 cannot be read"),
     ],
 )
 def test_a_file_that_cannot_be_played_says_why(
