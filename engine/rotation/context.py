@@ -230,6 +230,12 @@ class Rotation:
             return parked
         return replace(parked, reason=f"{parked.reason}; {LOST}")
 
+    @property
+    def has_left(self) -> bool:
+        """Whether the secret's tags name another source now."""
+        source = self.parts.tagged(self.observed.shown).source if self.observed.has_read else None
+        return source is not None and not self.lease.covers(source)
+
     def managed_here(self, secret: SecretVersion) -> Managed | None:
         """Return what a secret's tags ask for at this source; None if they name another one."""
         tagged = self.parts.tagged(secret)

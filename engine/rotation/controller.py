@@ -47,6 +47,7 @@ ENDLESS_FIX = (
 UNKNOWN = timedelta(minutes=2)
 """A person is notified once nobody has known the password of a single slot for so long."""
 UNKNOWN_FIX = "see how its server answers, or set a password there and in the vault by hand"
+LEFT = "the secret has left that source"
 RESUME_SECONDS = 60.0
 """How long until the recheck of a source that does not say when."""
 
@@ -260,9 +261,9 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
 
 async def _marked(at: Rotation, parked: Park) -> Outcome:
     item = at.progress.item
-    if at.here is None and at.observed.has_read and not at.effective_item().compromised:
+    if at.has_left and not at.effective_item().compromised:
         # A mark would keep its present source waiting.
-        return Outcome(item, "parked", parked.reason, parked.fix)
+        return Outcome(item, "parked", f"{parked.reason}; {LEFT}", parked.fix)
     try:
         current = await at.parts.vaults.read(item.ref)
     except PermanentError as error:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -817,7 +818,8 @@ class Watch:
             and versions[-1].enabled
             and not any(STATE in version.tags for version in versions)
         )
-        if unmarked and "nor could the secret be marked" not in outcome.reason:
+        says_so = re.search("nor could the secret be marked|has left that source$", outcome.reason)
+        if unmarked and not says_so:
             raise Broken(f"P8: {outcome.item.ref.name} was parked, and bears no mark of that")
         word = versions[-1].tags.get(STATE, "") if versions else ""
         if (
