@@ -33,8 +33,9 @@ async def adopt(session: Session, args: Namespace) -> int:
         return await adoption_file.adopt(session, args)
     if not args.secret:
         raise BadRequest("VAULT/NAME is missing", fix="name the secret before its options")
-    tags = {"ValidityPeriodDays": DEFAULT_DAYS, **options}
-    wish = Wish(session.secret(args.secret), tags, create=args.create, again=args.create)
+    if args.provider:
+        options.setdefault("ValidityPeriodDays", DEFAULT_DAYS)
+    wish = Wish(session.secret(args.secret), options, create=args.create, again=args.create)
     adoption = await Adoption.of(session)
     proposal = await adoption.proposed(wish)
     if not args.dry_run:

@@ -227,8 +227,12 @@ def _adopted(command: ArgumentParser) -> None:
         metavar=NAMED,
         help="or the URL of the secret; NAME alone where one vault is served",
     )
-    way = command.add_mutually_exclusive_group(required=True)
-    way.add_argument("--provider", metavar="ADDRESS", help="the id of what issues the credential")
+    way = command.add_mutually_exclusive_group()
+    way.add_argument(
+        "--provider",
+        metavar="ADDRESS",
+        help="the id of what issues the credential; an earlier version's tags, if left out",
+    )
     way.add_argument(
         "--from",
         dest="from_file",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from api.answers import BadRequest
 from cli.naming import expected
 from cli.proving import (
     claims,
@@ -23,7 +24,9 @@ from cloud.vaults import KeyVaults
 from engine.engine import Engine
 from engine.errors import NeedsHuman, NotFound
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion
-from engine.state.tags import CREDENTIAL, MAX_TAG_LENGTH, OURS, Malformed, Managed, parse
+from engine.state.history import newest_first
+from engine.state.record import owners_tags
+from engine.state.tags import CREDENTIAL, MAX_TAG_LENGTH, Malformed, Managed, parse
 
 TAGS: Mapping[str, str] = {
     "provider": "ProviderAddress",
@@ -90,6 +93,8 @@ class Adoption:
         secret = await self._read(wish)
         if "ProviderAddress" in secret.tags:
             return self._managed_already(secret, wish)
+        if "ProviderAddress" not in wish.tags:
+            secret = replace(secret, tags={**await self._lost(secret), **secret.tags})
         proposed, managed = considered(engine, secret, _tagged(secret, wish))
         refuse_claimed(self.taken, wish.ref, managed)
         self.session.terminal.progress(f"proving {wish.ref} at its source")
@@ -143,6 +148,23 @@ class Adoption:
             )
         return secret
 
+    async def _lost(self, secret: SecretVersion) -> dict[str, str]:
+        """Return the owner's tags of the newest version that has a source; BadRequest if none has.
+
+        Which of several credentials the version holds now is left to be found out.
+        """
+        engine, ref = self.engine, secret.ref
+        versions = newest_first([version async for version in engine.vaults.versions(ref)])
+        tagged = next((it for it in versions if "ProviderAddress" in it.tags), None)
+        if tagged is None:
+            fix = "name its source with --provider"
+            raise BadRequest(f"no version of {ref} names a source", fix=fix)
+        managed = engine.tagged(tagged).managed
+        tags = owners_tags(tagged)
+        if managed and not managed.is_single:
+            tags.pop(CREDENTIAL, None)
+        return tags
+
     def _managed_already(self, secret: SecretVersion, wish: Wish) -> Proposal:
         managed = parse(secret.tags, self.engine.policy, self.engine.kinds)
         wished = parse({**secret.tags, **wish.tags}, self.engine.policy, self.engine.kinds)
@@ -164,5 +186,4 @@ def _tagged(secret: SecretVersion, wish: Wish) -> dict[str, str]:
     if odd := [tag for tag, text in wish.tags.items() if not text.isprintable()]:
         what = f"{', '.join(odd)}: not printable"
         raise NeedsHuman(what, where=str(wish.ref), fix="write printable characters on one line")
-    kept = {tag: text for tag, text in secret.tags.items() if tag not in OURS}
-    return kept | dict(wish.tags)
+    return owners_tags(secret) | dict(wish.tags)

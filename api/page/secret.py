@@ -79,7 +79,7 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
         consumers=_consumers(engine, entry, request.query),
         history=await told(engine, versions, index),
         reading=await _reading(engine, request, ref),
-        commands=commands(entry, versions[1:]),
+        commands=commands(entry),
         actions=[(action, _trying(action, request.query)) for action in _buttons(entry, caller)],
         trial=await actions.trial(engine, request, caller),
     )

@@ -223,12 +223,8 @@ async def dropped(**tags: str) -> list[list[str]]:
 
 async def test_a_secret_that_fell_out_of_management_is_given_back_its_tags_by_a_command() -> None:
     lines = await dropped(Owner="data platform", OverlapHours="24")
-    assert [words[:3] for words in lines] == [["rekey", "adopt", "prod/app-key"]] * 2
-    arguments = parser().parse_args(lines[1][1:])
-    assert arguments.provider.lower().endswith("/storageaccounts/appdata")
-    assert (arguments.owner, arguments.overlap_hours) == ("data platform", 24)
-    assert arguments.validity_days == 90
-    assert arguments.credential_id is None
+    command = ["rekey", "adopt", "prod/app-key"]
+    assert lines == [[*command, "--dry-run"], command]
 
 
 @pytest.mark.parametrize(
@@ -236,8 +232,7 @@ async def test_a_secret_that_fell_out_of_management_is_given_back_its_tags_by_a_
 )
 async def test_no_tag_becomes_a_command_when_it_is_pasted(evil: str) -> None:
     lines = await dropped(Owner=evil)
-    assert lines
-    assert not [words for words in lines if "--owner" in words]
+    assert lines == await dropped()
 
 
 def test_the_steps_of_a_dry_run_are_said_in_turn() -> None:

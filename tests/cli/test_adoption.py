@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from simulator.storage.accounts import StorageAccount
-from tests.cli.desk import Answers, Desk, Ran
+from tests.cli.desk import Answers, Desk, Ran, managing
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.rig import CONNECTION_STRING
-from tests.shared.scene import state
+from tests.shared.scene import NAME, state
 from tests.unchanged import unchanged
 
 
@@ -242,3 +242,49 @@ def test_a_signature_is_adopted_where_its_key_consents_and_made_it(consent: str)
     assert ran.code == 0, ran.err
     assert ends(desk) <= made + timedelta(days=20), "a signature has an end of its own"
     assert desk.tags("app")["DerivedFrom"] == key
+
+
+def a_dropped(value: str | None = None, **tags: str) -> Desk:
+    """Return a desk whose secret was rotated, and then written again without its tags."""
+    desk = managing(days_left=10, tags={"Owner": "team-a", "Team": "a", **tags})
+    desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.take_up)
+    desk.clock.advance(60)
+    desk.vault.put(NAME, value or desk.latest(NAME).value)
+    desk.clock.advance(60)
+    return desk
+
+
+def test_what_status_prints_for_a_dropped_secret_gives_back_every_tag_of_its_owner() -> None:
+    desk = a_dropped(OverlapHours="48", ValidityPeriodDays="60")
+    (secret,) = desk.run("status", "--state", "dropped", "--json").json["secrets"]
+    command = secret["fix"].partition("rekey ")[2].split()
+    ran = desk.run(*command, "--yes")
+    assert ran.code == 0, ran.err
+    tags = desk.latest(NAME).tags or {}
+    earlier = desk.vault.versions(NAME)[-2].tags or {}
+    assert tags == {name: text for name, text in earlier.items() if not name.startswith("Rekey")}
+    assert (tags["Owner"], tags["Team"], tags["OverlapHours"]) == ("team-a", "a", "48")
+
+
+def test_a_dropped_secret_that_holds_the_other_key_gets_its_tags_with_that_key() -> None:
+    desk = managing(days_left=10)
+    account = desk.world.accounts["appdata"]
+    desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.take_up)
+    (held,) = {"key1", "key2"} - {(desk.latest(NAME).tags or {})["CredentialId"]}
+    desk.vault.put(NAME, account.keys[held].value, tags={"Owner": "team-b"})
+    ran = desk.run("adopt", f"prod/{NAME}", "--yes", "--overlap-hours", "5")
+    assert ran.code == 0, ran.err
+    tags = desk.latest(NAME).tags or {}
+    assert (tags["CredentialId"], tags["Owner"], tags["OverlapHours"]) == (held, "team-b", "5")
+
+
+def test_where_no_version_had_tags_the_source_is_to_be_named() -> None:
+    desk, _ = a_desk()
+    with unchanged(desk):
+        for words in (["prod/app"], ["prod/new", "--create"]):
+            ran = desk.run("adopt", *words)
+            assert ran.code == 2
+            assert (
+                f"no version of {desk.vault.url}/secrets/{words[0][5:]} names a source" in ran.err
+            )
+            assert "--provider" in ran.err

@@ -180,8 +180,8 @@ def test_a_file_that_a_person_edited_is_never_overwritten(tmp_path: Path) -> Non
     assert "is there already" in ran.err
 
 
-@pytest.mark.parametrize(
-    "words", [("prod/app", "--from", "f"), ("--from", "f", "--create"), ("prod/app",), ()]
-)
-def test_a_file_and_options_are_not_mixed_and_one_of_both_is_needed(words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("words", [("prod/app", "--from", "f"), ("--from", "f", "--create"), ()])
+def test_a_file_and_options_are_not_mixed_and_a_secret_or_a_file_is_needed(
+    words: tuple[str, ...],
+) -> None:
     assert a_desk(1).run("adopt", *words).code == 2
