@@ -15,6 +15,7 @@ from engine.contract import Forewarn, Recognise, Recognised
 from engine.engine import Engine
 from engine.errors import NeedsHuman, TransientError
 from engine.secret import SecretRef, SecretVersion
+from engine.state import template
 from engine.state.decision import Confirm, Park, Restore, Retire, Rotate
 from engine.state.record import parts_of
 from engine.state.request import WorkItem
@@ -100,8 +101,28 @@ async def recognised(engine: Engine, adopted: SecretVersion, managed: Managed) -
             where=managed.source,
             fix="name it with --credential-id (the tag CredentialId)",
         )
+    _refuse_another_user(adopted, managed, credential.credential_id)
     await rotator.verify(managed.source, credential.credential_id, job.held)
     return credential
+
+
+def _refuse_another_user(adopted: SecretVersion, managed: Managed, credential_id: str) -> None:
+    """Refuse a value that names another user than the one recognised: both may have one password.
+
+    A host or a server may stand behind the user's name.
+    """
+    user = (template.extract(managed.template, adopted.value) or {}).get("user")
+    if user and _bare(user.reveal()) != _bare(credential_id):
+        raise NeedsHuman(
+            f"the value is another user's, not of {credential_id}",
+            where=managed.source,
+            fix="say which login it is: --logins for two, else --rotator and --credential-id (the "
+            "tags Logins, Rotator and CredentialId)",
+        )
+
+
+def _bare(user: str) -> str:
+    return user.partition("@")[0].casefold()
 
 
 async def refuse_superseded(engine: Engine, secret: SecretVersion) -> None:

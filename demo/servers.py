@@ -56,14 +56,14 @@ class DatabaseLogins:
         assert app  # noqa: S101 - the stage has added it
         server.operators[app.name] = app.oid
         for login in LOGINS:
-            server.add_account(login, FIRST_PASSWORD)
+            server.add_account(login, FIRST_PASSWORD + login)
         tags = {
             "ProviderAddress": server.resource_id,
             "CredentialId": LOGINS[0],
             "Logins": ",".join(LOGINS),
         }
-        value = self.template.format(server=server.fqdn, user=LOGINS[0], password=FIRST_PASSWORD)
-        return tags, [value]
+        held = {"user": LOGINS[0], "password": FIRST_PASSWORD + LOGINS[0]}
+        return tags, [self.template.format(server=server.fqdn, **held)]
 
     def opens(self, azure: Azure, value: str) -> bool:
         """Sign in with the connection string."""

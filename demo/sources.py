@@ -217,14 +217,16 @@ class AlternatingLogins:
         server.add_database("shop")
         server.grant(app, LOGIN_MANAGER)
         for name in ("app_a", "app_b"):
-            server.add_login(name, FIRST_PASSWORD, "shop")
+            server.add_login(name, FIRST_PASSWORD + name, "shop")
         tags = {
             "ProviderAddress": server.resource_id,
             "CredentialId": "app_a",
             "Logins": "app_a,app_b",
         }
         return tags, [
-            self.template.format(server=server.fqdn, user="app_a", password=FIRST_PASSWORD)
+            self.template.format(
+                server=server.fqdn, user="app_a", password=FIRST_PASSWORD + "app_a"
+            )
         ]
 
     def opens(self, azure: Azure, value: str) -> bool:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from simulator.sql.servers import LOGIN_MANAGER
 from simulator.storage.accounts import StorageAccount
 from tests.cli.desk import Answers, Desk, Ran, managing
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.rig import CONNECTION_STRING
 from tests.shared.scene import NAME, state
+from tests.shared.sql_rig import FIRST, SQL_ACTIONS, add_server, rotated
 from tests.unchanged import unchanged
 
 
@@ -288,3 +290,39 @@ def test_where_no_version_had_tags_the_source_is_to_be_named() -> None:
                 f"no version of {desk.vault.url}/secrets/{words[0][5:]} names a source" in ran.err
             )
             assert "--provider" in ran.err
+
+
+@pytest.mark.parametrize(("user", "code"), [("app_a", 5), ("sqladmin", 0), ("SqlAdmin@orders", 0)])
+def test_a_password_is_not_adopted_as_that_of_another_user_who_has_the_same(
+    user: str, code: int
+) -> None:
+    """Its next rotation would replace the administrator's password in an app's connection string."""
+    desk = Desk()
+    server = desk.world.sql.add_server("orders", "sqladmin", FIRST)
+    desk.world.grant(desk.ada, SQL_ACTIONS, desk.group)
+    template = "Server=orders;User ID={user};Password={password}"
+    desk.vault.put("app", template.format(user=user, password=FIRST))
+    ran = adopt(desk, server.resource_id, "--template", template)
+    assert ran.code == code, ran
+    assert ("not of sqladmin" in ran.err) is (code != 0)
+    assert user not in ran.err or user == "sqladmin"
+
+
+def test_a_dropped_secret_of_two_logins_alternates_them_again() -> None:
+    desk = Desk()
+    server = add_server(desk.world, desk.identity)
+    server.grant(desk.ada, LOGIN_MANAGER)
+    for principal in (desk.identity, desk.ada):
+        desk.world.grant(principal, SQL_ACTIONS, desk.group)
+    secret = rotated(server, "two logins")
+    due = desk.clock.now() + timedelta(days=10)
+    desk.vault.put(
+        "app", secret.value, tags={**secret.tags, "ValidityPeriodDays": "90"}, expires=due
+    )
+    desk.run("rotate", "prod/app", "--wait", while_waiting=desk.take_up).ends(0)
+    desk.clock.advance(60)
+    desk.vault.put("app", desk.latest("app").value)
+    ran = desk.run("adopt", "prod/app", "--yes", "--json")
+    assert ran.code == 0, ran
+    assert (ran.json["rotator"], ran.json["credential"]) == ("sql-login-password", "app_b")
+    assert ran.json["tags"].items() >= {**secret.tags, "CredentialId": "app_b"}.items()
