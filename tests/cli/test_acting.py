@@ -188,3 +188,23 @@ def test_of_a_single_password_a_success_says_that_the_one_before_is_refused() ->
     ran = desk.run("rotate", "prod/sql", "--wait", while_waiting=desk.take_up)
     assert "the vault holds sqladmin, good until" in ran.out
     assert "; the password before it is refused" in ran.out
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_what_a_person_has_cut_off_since_the_last_audit_is_mended_by_the_pages_command(
+    overlap: bool,
+) -> None:
+    """Until an audit proves it, the secret is said to be fine, and there is nothing to unpark."""
+    desk = managing(days_left=10 if overlap else 80)
+    account = desk.world.accounts["appdata"]
+    earlier = desk.latest(NAME).version
+    if overlap:
+        desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.take_up).ends(0)
+    desk.clock.advance(3600)
+    account.regenerate((desk.latest(NAME).tags or {})["CredentialId"])
+    desk.run("show", f"prod/{NAME}").ends(0)
+    assert desk.latest(NAME).value not in [key.value for key in account.keys.values()]
+    words = ("restore", "--to", str(earlier)) if overlap else ("rotate", "--force")
+    command = (words[0], f"prod/{NAME}", *words[1:], "--wait")
+    desk.run(*command, while_waiting=desk.take_up).ends(0)
+    assert desk.latest(NAME).value in [key.value for key in account.keys.values()]
