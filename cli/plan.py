@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import timedelta
 
+from api.listing import index_of
 from cli.codes import Exit
 from cli.gathering import gather
 from cli.session import Session
@@ -21,7 +22,7 @@ async def plan(session: Session, args: Namespace) -> int:
     now, terminal = engine.clock.now(), session.terminal
     only = set(session.vaults(args.vault))
     until = now + timedelta(days=args.days)
-    everything = engine.plan(listed.found, until)
+    everything = engine.plan(listed.found, until, await index_of(engine))
     scheduled = [event for event in everything if event.secret.ref.vault in only]
     lost = sum(event.what == "expire" for event in scheduled)
     result = {

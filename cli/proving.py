@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from api.listing import every
+from api.listing import every, index_of, judge
 from cli.session import Session
 from engine.contract import Forewarn, Recognise, Recognised
 from engine.engine import Engine
@@ -139,11 +139,13 @@ async def refuse_superseded(engine: Engine, secret: SecretVersion) -> None:
 async def warning_of(engine: Engine, adopted: SecretVersion, managed: Managed) -> str:
     """Return what is to be known before the first rotation, if anything."""
     rotator = engine.rotators[managed.rotator.kind]
-    return (
-        await rotator.forewarn(engine.job(adopted, managed))
-        if isinstance(rotator, Forewarn)
-        else ""
-    )
+    if not isinstance(rotator, Forewarn):
+        return ""
+    # Where the record knows what is to be retired, the first rotation is over.
+    known = judge(engine, adopted, await index_of(engine)).managed
+    if known and known.pending:
+        return ""
+    return await rotator.forewarn(engine.job(adopted, managed))
 
 
 def first_expiry(

@@ -27,7 +27,7 @@ from engine.secret import SecretVersion, Version
 from engine.state.decision import Acting, Decision, Park, Rotate, Skip, Wait
 from engine.state.entry import Entry, Scheduled
 from engine.state.incident import STILL_ACCEPTED
-from engine.state.index import Listed
+from engine.state.index import Listed, StateIndex
 from engine.state.record import Record
 from engine.state.request import Outcome, WorkItem, unfinished
 from engine.state.tags import OPERATION, RETIRE, Managed, unfinished_incident
@@ -49,8 +49,7 @@ class Engine(Parts):
         """Return what `handle` would do, changing nothing; raises what would prevent it."""
         shown, index = await self.vaults.read(item.ref), await self.index()
         records = index.of(item.ref)
-        believed = Tagged.believed(shown, records, self.policy, self.kinds).held
-        secret = replace(shown, tags=believed.tags)
+        secret = replace(shown, tags=self._believed(shown, index).tags)
         decision = self.decide(secret, item.about(secret.version))
         is_known = index.unread or any(listed.published or listed.pending for listed in records)
         if not isinstance(decision, Acting):
@@ -80,9 +79,16 @@ class Engine(Parts):
         """Return the state of a secret, as a listing or a read shows it and its records know it."""
         return inventory.entry(secret, self.policy, self.kinds, self.clock.now(), known)
 
-    def plan(self, secrets: Iterable[Version], until: datetime) -> list[Scheduled]:
+    def plan(
+        self, secrets: Iterable[Version], until: datetime, index: StateIndex
+    ) -> list[Scheduled]:
         """Return what will happen to secrets if nothing goes wrong, in order of time."""
-        return inventory.plan(secrets, self.policy, self.kinds, self.clock.now(), until)
+        believed = [self._believed(secret, index) for secret in secrets]
+        return inventory.plan(believed, self.policy, self.kinds, self.clock.now(), until)
+
+    def _believed(self, secret: Version, index: StateIndex) -> Version:
+        """Return a version with what the records say is to be retired, not what its tag claims."""
+        return Tagged.believed(secret, index.of(secret.ref), self.policy, self.kinds).held
 
     def claims(self, tags: Mapping[str, str]) -> set[str]:
         """Return the parts of every source that tags may mean, even if other tags are malformed."""

@@ -11,6 +11,7 @@ from api.page.timeline import Moment, distance
 from engine.engine import Engine
 from engine.secret import Version
 from engine.state.entry import Entry, Scheduled
+from engine.state.index import StateIndex
 from engine.state.tags import REPLICA_OF
 
 DAYS = 7
@@ -62,7 +63,8 @@ def days(
     until = last.replace(hour=23, minute=59, second=59)
     # A replica follows its primary, which may stand on another page of the listing.
     secrets = [entry.secret for entry in entries if REPLICA_OF not in entry.secret.tags]
-    ahead = engine.plan(secrets, until)
+    # An entry has what the records know already.
+    ahead = engine.plan(secrets, until, StateIndex({}))
     steps = [step(event, now, query) for event in ahead if event.at.date() >= now.date()]
     all_dates = [(now + timedelta(days=number)).date() for number in range(DAYS + 1)]
     return [
@@ -75,9 +77,11 @@ def _title(day: date, now: datetime) -> str:
     return "Today" if day == now.date() else f"{day:%a} {day.day} {day:%b}"
 
 
-def next_of(engine: Engine, secret: Version, now: datetime, query: Mapping[str, str]) -> list[Step]:
+def next_of(
+    engine: Engine, secret: Version, index: StateIndex, now: datetime, query: Mapping[str, str]
+) -> list[Step]:
     """Return the next steps of one secret."""
-    events = engine.plan([secret], now + FAR)
+    events = engine.plan([secret], now + FAR, index)
     return [step(event, now, query) for event in events[:MOST_STEPS]]
 
 

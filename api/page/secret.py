@@ -75,7 +75,7 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
         source=_source(entry),
         runbook=at.runbook,
         ticks=ticks(),
-        steps=schedule.next_of(engine, versions[0], now, request.query),
+        steps=schedule.next_of(engine, versions[0], index, now, request.query),
         consumers=_consumers(engine, entry, request.query),
         history=await told(engine, versions, index),
         reading=await _reading(engine, request, ref),

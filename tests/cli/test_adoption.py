@@ -326,3 +326,16 @@ def test_a_dropped_secret_of_two_logins_alternates_them_again() -> None:
     assert ran.code == 0, ran
     assert (ran.json["rotator"], ran.json["credential"]) == ("sql-login-password", "app_b")
     assert ran.json["tags"].items() >= {**secret.tags, "CredentialId": "app_b"}.items()
+
+
+def test_what_the_record_owes_is_foreseen_although_a_version_without_tags_forgot_it() -> None:
+    """Nor is anybody warned of a key that Rekey has superseded, and revokes by itself."""
+    desk = a_dropped()
+    ran = desk.run("adopt", f"prod/{NAME}")
+    assert ran.code == 0, ran.err
+    shown = desk.run("show", f"prod/{NAME}", "--json").json
+    coming = desk.run("plan", "--days", "30", "--json").json["coming"]
+    assert shown["overlap_until"]
+    for event in (shown["next"][0], coming[0]):
+        assert (event["what"], event["at"]) == ("retire", shown["overlap_until"])
+    assert "is regenerated" not in ran.out
