@@ -17,6 +17,7 @@ from cli.gathering import inventory
 from cli.plain import advice
 from cli.session import AT_ONCE, Session
 from cli.terminal import COLOURS
+from cloud.policy_store import WAY_OUT
 from cloud.storage.backlog import QUEUES, backlog
 from engine.engine import Engine
 from engine.errors import ConfigError, RekeyError
@@ -93,12 +94,8 @@ async def _policy(session: Session) -> Check:
     except RekeyError as error:
         return finding(error)
     if problems:
-        return Check(
-            "finding",
-            f"the policy document: {'; '.join(problems)}",
-            str(store.ref),
-            "rekey policy rollback",
-        )
+        what = f"the policy document: {'; '.join(problems)}"
+        return Check("finding", what, str(store.ref), WAY_OUT)
     return Check("fine", "the policy document can be followed", str(store.ref))
 
 

@@ -43,6 +43,11 @@ LIFE = timedelta(days=3650)
 """The lifetime of a version. Rekey reads expired ones too, but a vault may require an expiry."""
 CONTENT_TYPE = "application/yaml"
 BY, WHY = PUSHED_BY, PUSHED_WHY
+WAY_OUT = (
+    "correct it (rekey policy validate FILE), or go back (rekey policy history, then rekey policy "
+    "rollback VERSION --reason TEXT)"
+)
+"""What to do about a document that cannot be followed."""
 
 
 class Ungoverned(TransientError):  # noqa: N818 - the name says what is the case
@@ -230,8 +235,7 @@ class PolicyStore:
         if document:
             self._report("ok")
             return self._adopt(document, secret)
-        fix = "correct it (rekey policy validate), or go back (rekey policy rollback)"
-        problem = Unfollowable(problems, where=f"{self.ref}/{secret.version}", fix=fix)
+        problem = Unfollowable(problems, where=f"{self.ref}/{secret.version}", fix=WAY_OUT)
         self._report("invalid", problem)
         return self._held or await self._last_good(problem)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import timedelta
 
 import pytest
@@ -132,6 +133,20 @@ def test_a_policy_is_found_that_cannot_be_followed_or_is_not_there(
         desk.vault.put("rekey-policy", document)
     assert len(findings(desk)) == count
     assert words in desk.run("doctor").out
+
+
+def test_of_a_policy_that_cannot_be_followed_the_commands_are_named_that_go_back() -> None:
+    desk = managing()
+    desk.policy = True
+    for document in ("version: 1\n", "version: 7\n"):
+        desk.vault.put("rekey-policy", document)
+        desk.clock.advance(60)
+    fixes = [check["fix"] for check in desk.run("doctor", "--json").json["checks"]]
+    (fix,) = {fix for fix in fixes if "rollback" in fix}
+    history, back = re.findall(r"rekey (policy (?:history|rollback [^)]*))", fix)
+    past = desk.run(*history.split(), "--json").json["versions"]
+    words = [{"VERSION": past[1]["version"]}.get(word, word) for word in back.split()]
+    desk.run(*words).ends(0, "pushed")
 
 
 def test_one_vault_alone_can_be_looked_at() -> None:
