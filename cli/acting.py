@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -131,7 +132,7 @@ def show(session: Session, answer: Answer, following: str = "") -> int:
     session.terminal.progress("")
     body = {} if isinstance(answer.body, str) else dict(answer.body)
     if not session.terminal.data({**body, "follow": following} if following else body):
-        session.terminal.answer({name: _written(name, value) for name, value in body.items()})
+        session.terminal.answer(_written(body))
         if following:
             session.terminal.line(f"follow it: {following}")
     match body.get("status"):
@@ -147,5 +148,12 @@ def show(session: Session, answer: Answer, following: str = "") -> int:
             return Exit.FOUND
 
 
-def _written(name: str, value: Any) -> Any:
-    return moment(datetime.fromisoformat(value)) if name in ("due", "until") and value else value
+def _written(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the times of an answer, and of its steps, for people."""
+    written = dict(body)
+    for name in ("due", "until"):
+        if body.get(name):
+            written[name] = moment(datetime.fromisoformat(body[name]))
+    if "steps" in body:
+        written["steps"] = [_written(step) for step in body["steps"]]
+    return written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -208,3 +209,13 @@ def test_what_a_person_has_cut_off_since_the_last_audit_is_mended_by_the_pages_c
     command = (words[0], f"prod/{NAME}", *words[1:], "--wait")
     desk.run(*command, while_waiting=desk.take_up).ends(0)
     assert desk.latest(NAME).value in [key.value for key in account.keys.values()]
+
+
+def test_a_dry_run_writes_every_time_in_one_way() -> None:
+    desk = managing(days_left=10)
+    desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.take_up).ends(0)
+    ran = desk.run("rotate", f"prod/{NAME}", "--force", "--dry-run")
+    until = f"{desk.clock.now() + timedelta(days=7):%Y-%m-%d}"
+    untils = [line.split()[1] for line in ran.out.splitlines() if line.split()[:1] == ["until"]]
+    assert untils == [until, until]
+    assert not re.search(r"\d{2}T\d{2}:", ran.out)
