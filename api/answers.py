@@ -74,7 +74,7 @@ class Answer:
         """Write the body."""
         return self.body if isinstance(self.body, str) else json.dumps(self.body)
 
-    def private(self, *, without_body: bool = False) -> Answer:
+    def private(self, *, without_body: bool) -> Answer:
         """Return it as it leaves the app; HEAD wants it without its body."""
         headers = {**PRIVATE, **self.headers}
         return replace(self, headers=headers, body="" if without_body else self.body)

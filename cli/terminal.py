@@ -14,7 +14,7 @@ from cli.query import rows as table_of
 from cli.tables import aligned, paint
 from engine.errors import RekeyError
 
-RED, YELLOW, GREEN, GREY, BOLD = "31", "33", "32", "2", "1"
+RED, YELLOW, GREEN, GREY = "31", "33", "32", "2"
 COLOURS: Mapping[str, str] = {
     **dict.fromkeys(
         ("overdue", "parked", "drifted", "dropped", "expire", "finding", "failed", "-"), RED

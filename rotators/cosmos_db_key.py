@@ -78,4 +78,4 @@ class CosmosDbKey(ProvenByRequest):
     async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """List the databases, which every key may."""
         del place
-        return cosmos_request(f"https://{host}/dbs", "dbs", key, self._clock.now())
+        return cosmos_request(f"https://{host}/dbs", key, self._clock.now())

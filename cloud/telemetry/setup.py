@@ -90,11 +90,11 @@ async def flush() -> None:
     )
 
 
-def flush_now(seconds: float = FLUSH_SECONDS) -> None:
+def flush_now() -> None:
     """Do the same as `flush` outside the event loop, one provider after the other."""
     for force_flush in _flushes():
         try:
-            force_flush(int(seconds * 1000))
+            force_flush(int(FLUSH_SECONDS * 1000))
         except Exception as error:  # noqa: BLE001 - telemetry must not stop work
             log.warning("telemetry could not be sent: %s", type(error).__name__)
 

@@ -437,7 +437,7 @@ async def is_kept(at: Rotation, secret: SecretVersion) -> bool:
     A parked secret, or one that is left to a person, may still need it. If the secret has left the
     source, its derived secrets may still be inside an overlap.
     """
-    pending, managed = at.record.retirement, at.managed_here(secret)
+    pending, managed = at.record.retirement, at.here
     if not at.is_bound:
         return True
     # The record tells where the secret was, and its present tags tell what it consents to.

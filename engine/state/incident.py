@@ -110,7 +110,7 @@ class Incident:
         """Return the records in its scope, which know of a secret that is deleted, or has left."""
         return [record for record in known if self.names(ref) and self._contains(record.source)]
 
-    def is_over_at(self, record: Listed, noted: datetime | None = None) -> bool:
+    def is_over_at(self, record: Listed, noted: datetime | None) -> bool:
         """Return whether a deleted secret's source accepts nothing older than the incident.
 
         That is so if Rekey had rotated the secret, and revoked the superseded credential, before it

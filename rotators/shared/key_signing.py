@@ -81,10 +81,10 @@ def batch_request(url: str, account: str, key: str, now: datetime) -> Signed:
     )
 
 
-def cosmos_request(url: str, kind: str, key: str, now: datetime) -> Signed:
-    """Return a GET of a feed at the top, signed with a master key of Cosmos DB."""
+def cosmos_request(url: str, key: str, now: datetime) -> Signed:
+    """Return a GET of the feed of databases, signed with a master key of Cosmos DB."""
     date = http_date(now)
-    signature = _mac(decoded(key), f"get\n{kind}\n\n{date.lower()}\n\n")
+    signature = _mac(decoded(key), f"get\ndbs\n\n{date.lower()}\n\n")
     token = quote(f"type=master&ver=1.0&sig={signature}", safe="")
     return Signed(url, {"x-ms-date": date, "x-ms-version": "2018-12-31", "Authorization": token})
 

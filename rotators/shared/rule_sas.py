@@ -82,10 +82,7 @@ class RuleSas(DerivedSignature):
     def is_made_from(cls, source: str, credential: Sensitive, key: Sensitive) -> bool:
         """Return whether this key of the rule made the signature, for exactly this entity."""
         fields = _fields(cls._reach(source), credential)
-        if fields is None:
-            return False
-        expected = rule_signature(fields["sr"], fields["se"], key.reveal())
-        return hmac.compare_digest(expected.encode(), unquote(fields["sig"]).encode())
+        return fields is not None and _is_made(fields, key)
 
     @classmethod
     def signer(cls, text: str) -> str | None:
@@ -101,8 +98,7 @@ class RuleSas(DerivedSignature):
         fields = _parsed(text)
         if fields.keys() != FIELDS or unquote(fields["skn"]).lower() != source.rpartition("/")[2]:
             return False
-        expected = rule_signature(fields["sr"], fields["se"], key.reveal())
-        return hmac.compare_digest(expected.encode(), unquote(fields["sig"]).encode())
+        return _is_made(fields, key)
 
     async def sign(self, source: str, parent: Parent, ends: datetime) -> Sensitive:
         """Sign for the entity, or for the whole namespace."""
@@ -170,6 +166,12 @@ def _parsed(text: str) -> dict[str, str]:
     pairs = [part.partition("=") for part in text.removeprefix(SCHEME).split("&")]
     fields = {name: value for name, _, value in pairs}
     return fields if len(fields) == len(pairs) else {}
+
+
+def _is_made(fields: Mapping[str, str], key: Sensitive) -> bool:
+    """Return whether this key made the signature that the fields hold."""
+    expected = rule_signature(fields["sr"], fields["se"], key.reveal())
+    return hmac.compare_digest(expected.encode(), unquote(fields["sig"]).encode())
 
 
 def _fields(reach: Reach, credential: Sensitive) -> dict[str, str] | None:

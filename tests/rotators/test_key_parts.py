@@ -122,7 +122,7 @@ def test_a_request_to_batch_is_signed_as_its_client_signs_it() -> None:
 
 
 def test_a_request_to_cosmos_db_is_signed_as_its_client_signs_it() -> None:
-    signed = cosmos_request("https://shop1.documents.azure.com/dbs", "dbs", LONG, NOW)
+    signed = cosmos_request("https://shop1.documents.azure.com/dbs", LONG, NOW)
     expected = "type%3Dmaster%26ver%3D1.0%26sig%3D3h6M1vwLKwqenLtMqm1ewzDWOXRxuLp4eCrm3jxooQU%3D"
     assert signed.headers["Authorization"] == expected
 
