@@ -18,7 +18,7 @@ from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.lingering import SQL_SESSIONS
-from rotators.shared.login_password import Fields, LoginPassword, logins_of
+from rotators.shared.login_password import Fields, LoginPassword, logins_of, names_in
 from rotators.shared.sql_identity import described
 from rotators.shared.sql_names import SERVER, SqlPlace, alter, checked, segment, standing
 from rotators.shared.sql_server import SqlAccess
@@ -49,11 +49,10 @@ class SqlLoginPassword(LoginPassword):
             named == SqlLoginPassword.kind or (not named and (place.database or logins_of(tags)))
         ):
             return None
-        names = logins_of(tags) or tuple(filter(None, [tags.get("CredentialId", "").strip()]))
         scope = (
             f"{place.server_id}/databases/{place.database}" if place.database else place.server_id
         )
-        return f"{scope}/logins/{segment(*names)}"
+        return f"{scope}/logins/{segment(*names_in(tags))}"
 
     @staticmethod
     def segment(*names: str) -> str:

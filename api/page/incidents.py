@@ -104,10 +104,7 @@ async def board(engine: Engine, now: datetime, query: Mapping[str, str]) -> Boar
         _reported(incident, progress.get(incident.id), now, query).shortened()
         for incident in newest
     ]
-    return Board(
-        tuple(incident for incident in reported if incident.is_open),
-        tuple(incident for incident in reported if not incident.is_open),
-    )
+    return _board(reported)
 
 
 async def one_incident(at: Desk, request: Request) -> Answer:
@@ -161,6 +158,10 @@ async def concerning(
     except RekeyError as error:
         log.warning("the incidents of %s cannot be shown: %s", entry.secret.ref, error)
         return Board(obstacle=str(error))
+    return _board(reported)
+
+
+def _board(reported: Sequence[Reported]) -> Board:
     return Board(
         tuple(incident for incident in reported if incident.is_open),
         tuple(incident for incident in reported if not incident.is_open),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cloud.azure import CHANGING, Azure, call
@@ -76,7 +77,6 @@ class BlobMemory:
     def __init__(self, storage: HostStorage, azure: Azure) -> None:
         self._storage = storage
         self._azure = azure
-        self._service: BlobServiceClient | None = None
 
     async def recall(self, key: str) -> str | None:
         """Return the text that is stored under a key; None if there is none."""
@@ -95,14 +95,13 @@ class BlobMemory:
     async def remember(self, key: str, text: str) -> str:
         """Store a text under a key, and return the text that was stored first."""
         blob = self._blob(key)
-        if await create(self._client(), blob, text.encode(), {}):
+        if await create(self._client, blob, text.encode(), {}):
             return text
         return await self.recall(key) or text
 
     def _blob(self, key: str) -> BlobClient:
-        return self._client().get_blob_client(CONTAINER, f"requests/{key}")
+        return self._client.get_blob_client(CONTAINER, f"requests/{key}")
 
+    @cached_property
     def _client(self) -> BlobServiceClient:
-        if self._service is None:
-            self._service = self._storage.blobs(self._azure)
-        return self._service
+        return self._storage.blobs(self._azure)

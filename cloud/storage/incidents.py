@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cloud.azure import CHANGING, Azure, stream
@@ -27,12 +28,11 @@ class BlobIncidents:
     def __init__(self, storage: HostStorage, azure: Azure) -> None:
         self._storage = storage
         self._azure = azure
-        self._service: BlobServiceClient | None = None
 
     async def keep(self, incident: Incident) -> None:
         """Store an incident; an existing one stays unchanged."""
         text = json.dumps({**incident.to_dict(), "vaults": list(incident.vaults)})
-        await blobs.create(self._client(), self._blob(incident.id), text.encode(), {})
+        await blobs.create(self._client, self._blob(incident.id), text.encode(), {})
 
     async def find(self, incident_id: str) -> Incident | None:
         """Return the incident with this id; None if there is none."""
@@ -43,7 +43,7 @@ class BlobIncidents:
 
     async def newest(self, most: int) -> Sequence[Incident]:
         """Return at most so many incidents, newest first; an id starts with its time."""
-        container = self._client().get_container_client(CONTAINER)
+        container = self._client.get_container_client(CONTAINER)
         names = container.list_blobs(name_starts_with=PREFIX, **CHANGING)
         try:
             ids = [
@@ -57,12 +57,11 @@ class BlobIncidents:
         return [incident for incident in incidents if incident]
 
     def _blob(self, incident_id: str) -> BlobClient:
-        return self._client().get_blob_client(CONTAINER, PREFIX + incident_id)
+        return self._client.get_blob_client(CONTAINER, PREFIX + incident_id)
 
+    @cached_property
     def _client(self) -> BlobServiceClient:
-        if self._service is None:
-            self._service = self._storage.blobs(self._azure)
-        return self._service
+        return self._storage.blobs(self._azure)
 
 
 def _incident(incident_id: str, content: bytes) -> Incident:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -207,7 +208,6 @@ class BlobLeases:
         self._storage = storage
         self._azure = azure
         self._clock = clock
-        self._service: BlobServiceClient | None = None
 
     @asynccontextmanager
     async def hold(self, source: str, owner: str, whole: str = "") -> AsyncIterator[BlobLease]:
@@ -236,7 +236,7 @@ class BlobLeases:
             # Nobody has worked on this source yet. The secret that creates its record owns it.
             record = Record(source=whole, owner=owner)
         content = record.to_json().encode()
-        etag = await create(self._client(), blob, content, listing(record))
+        etag = await create(self._client, blob, content, listing(record))
         return await self._acquire(blob, whole), Stored(content, {}, etag)
 
     async def peek(self, source: str) -> Record | None:
@@ -250,7 +250,7 @@ class BlobLeases:
 
     async def index(self) -> AsyncIterator[Listed]:
         """Stream what a listing shows of every record, 5,000 to a call; it may be empty."""
-        container = self._client().get_container_client(CONTAINER)
+        container = self._client.get_container_client(CONTAINER)
         # The SDK does not retry this, since it waits up to a minute. The next sweep tries again.
         blobs = container.list_blobs(name_starts_with="sources/", include=["metadata"], **CHANGING)
         try:
@@ -268,12 +268,11 @@ class BlobLeases:
 
     def _blob(self, source: str) -> BlobClient:
         name = hashlib.sha256(source.encode()).hexdigest()[:40]
-        return self._client().get_blob_client(CONTAINER, f"sources/{name}")
+        return self._client.get_blob_client(CONTAINER, f"sources/{name}")
 
+    @cached_property
     def _client(self) -> BlobServiceClient:
-        if self._service is None:
-            self._service = self._storage.blobs(self._azure)
-        return self._service
+        return self._storage.blobs(self._azure)
 
 
 async def _shown(blob: BlobClient) -> Stored | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cloud.azure import CHANGING, Azure, call, stream
@@ -26,12 +27,11 @@ class BlobRequests:
     def __init__(self, storage: HostStorage, azure: Azure) -> None:
         self._storage = storage
         self._azure = azure
-        self._service: BlobServiceClient | None = None
 
     async def keep(self, request: str, text: str, due: datetime) -> None:
         """Write a request; one that is stored already is due at this time from now on."""
         metadata = {DUE: due.isoformat()}
-        await blobs.overwrite(self._client(), self._blob(request), text.encode(), metadata)
+        await blobs.overwrite(self._client, self._blob(request), text.encode(), metadata)
 
     async def read(self, request: str) -> str | None:
         """Return the text of a request; None if it is done."""
@@ -48,7 +48,7 @@ class BlobRequests:
 
     async def due(self, by: datetime) -> Sequence[str]:
         """Return the requests that are due by then, the longest due first: 5,000 to a call."""
-        container = self._client().get_container_client(CONTAINER)
+        container = self._client.get_container_client(CONTAINER)
         names = container.list_blobs(name_starts_with=PREFIX, include=["metadata"], **CHANGING)
         try:
             times = {
@@ -60,12 +60,11 @@ class BlobRequests:
         return sorted((name for name, at in times.items() if at <= by), key=times.__getitem__)
 
     def _blob(self, request: str) -> BlobClient:
-        return self._client().get_blob_client(CONTAINER, PREFIX + request)
+        return self._client.get_blob_client(CONTAINER, PREFIX + request)
 
+    @cached_property
     def _client(self) -> BlobServiceClient:
-        if self._service is None:
-            self._service = self._storage.blobs(self._azure)
-        return self._service
+        return self._storage.blobs(self._azure)
 
 
 def _time(text: str) -> datetime:

@@ -14,6 +14,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from opentelemetry import metrics
@@ -107,7 +108,6 @@ class AppWatch:
         self._rechecks = metrics.get_meter("rekey").create_counter(
             "rekey.rechecks", description="Runs of the timer that have asked for all that is due"
         )
-        self._service: BlobServiceClient | None = None
         self._turn = asyncio.Lock()
         self._kept = ""
         self._kept_until = float("-inf")
@@ -120,7 +120,7 @@ class AppWatch:
         due = max(order.until + order.period, now)
         try:
             record = SweepRecord(order.vault, due, swept=True, ended=now, covered=order.until)
-            await blobs.overwrite(self._client(), self._blob(order.vault), record.to_json())
+            await blobs.overwrite(self._client, self._blob(order.vault), record.to_json())
         except RekeyError as error:
             log.warning("the end of the sweep of %s could not be recorded: %s", order.vault, error)
 
@@ -172,7 +172,7 @@ class AppWatch:
         blob = self._blob(vault)
         if (text := await blobs.read(blob)) is None:
             record = SweepRecord(vault, next_time(self._schedule, self._clock.now()), swept=False)
-            await blobs.create(self._client(), blob, record.to_json(), {})
+            await blobs.create(self._client, blob, record.to_json(), {})
             text = await blobs.read(blob) or record.to_json()
         return SweepRecord.from_json(vault, text)
 
@@ -227,12 +227,11 @@ class AppWatch:
 
     def _blob(self, vault: str) -> BlobClient:
         digest = hashlib.sha256(vault.encode()).hexdigest()[:40]
-        return self._client().get_blob_client(blobs.CONTAINER, f"sweeps/{digest}")
+        return self._client.get_blob_client(blobs.CONTAINER, f"sweeps/{digest}")
 
+    @cached_property
     def _client(self) -> BlobServiceClient:
-        if self._service is None:
-            self._service = self._storage.blobs(self._azure)
-        return self._service
+        return self._storage.blobs(self._azure)
 
 
 def _reason(error: RekeyError | TimeoutError) -> str:

@@ -18,11 +18,10 @@ from engine.state.entry import NEEDS_A_PERSON, Entry, Scheduled, State
 from engine.state.incident import ENABLE, STILL_ACCEPTED, TO_AGREE, UNWRITTEN
 from engine.state.index import Listed
 from engine.state.policy import Policy
-from engine.state.record import RECHECKED_FOR, covers
+from engine.state.record import RECHECKED_FOR, covers, owners_tags
 from engine.state.request import Cause, WorkItem
 from engine.state.tags import (
     OPERATION,
-    OURS,
     REASON,
     REPLICA_OF,
     RETIRE,
@@ -299,9 +298,7 @@ def _ahead(
 
 def _rotated(secret: Version, managed: Managed, at: datetime) -> Version:
     """Return the version that a rotation will write, as far as it is known in advance."""
-    tags = {tag: text for tag, text in secret.tags.items() if tag not in OURS} | {
-        OPERATION: "to come"
-    }
+    tags = owners_tags(secret) | {OPERATION: "to come"}
     if not managed.is_single:
         held = secret.tags.get("CredentialId", "this one")
         tags["CredentialId"] = "the next"

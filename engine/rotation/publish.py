@@ -26,7 +26,7 @@ from engine.rotation.vault_writer import Overtaken
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretVersion, Version
 from engine.state import tags, template
 from engine.state.decision import Restore, Skip
-from engine.state.record import Record
+from engine.state.record import Record, owners_tags
 from engine.state.record_parts import Announced, Past
 from engine.state.request import Outcome, Result, operation_id
 from engine.state.tags import (
@@ -34,7 +34,6 @@ from engine.state.tags import (
     CAUSE,
     MAX_TAGS,
     OPERATION,
-    OURS,
     RETIRE,
     Managed,
     Pending,
@@ -392,7 +391,7 @@ def new_version(
 ) -> Draft:
     """Compose the version that replaces `secret`: its owner's tags stay, Rekey's are renewed."""
     assert secret.version is not None  # noqa: S101 - a version that was read has an id
-    tags = {key: value for key, value in secret.tags.items() if key not in OURS}
+    tags = owners_tags(secret)
     tags["CredentialId"] = issued.credential_id
     tags[OPERATION] = operation_id(secret.ref, secret.version)
     if issued.supersedes:

@@ -14,7 +14,7 @@ from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.database_engine import DatabaseEngine
 from rotators.shared.database_server import DatabaseAccess, DatabasePlace
-from rotators.shared.login_password import Fields, LoginPassword, logins_of
+from rotators.shared.login_password import Fields, LoginPassword, logins_of, names_in
 from rotators.shared.rights import Rights
 from rotators.shared.sql_identity import described
 
@@ -45,8 +45,7 @@ class DatabaseLogin(LoginPassword):
         mine = named == cls.engine.login_kind if named else bool(logins_of(tags))
         if place is None or place.logins or not mine:
             return None
-        names = logins_of(tags) or tuple(filter(None, [tags.get("CredentialId", "").strip()]))
-        return f"{place.server_id}/logins/{cls.segment(*names)}"
+        return f"{place.server_id}/logins/{cls.segment(*names_in(tags))}"
 
     @classmethod
     def segment(cls, *names: str) -> str:

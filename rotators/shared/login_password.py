@@ -30,6 +30,11 @@ def logins_of(tags: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name.strip() for name in tags.get("Logins", "").split(",") if name.strip())
 
 
+def names_in(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the logins that tags name: those that alternate, or the one in CredentialId."""
+    return logins_of(tags) or tuple(filter(None, [tags.get("CredentialId", "").strip()]))
+
+
 class LoginPassword(ABC):
     """What every engine's logins share; an engine fills in how a login is named, set and proven."""
 
