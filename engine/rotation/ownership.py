@@ -202,15 +202,20 @@ async def _retired_elsewhere(
     """
     mine = str(secret.ref).lower()
     known = [listed async for listed in parts.leases.index() if listed.owner == mine]
-    theirs = (listed.pending for listed in known if listed.source != record.source)
-    until = max((pending.at for pending in theirs if pending), default=None)
-    if until is None:
+    elsewhere = {it.source: it.pending for it in known if it.source != record.source and it.pending}
+    if not elsewhere:
         return unrecorded(secret)
-    ends = f"{until:%Y-%m-%d %H:%M}Z"
-    is_inside = rotates and until > parts.clock.now()
-    return (
-        Wait(until, f"inside the overlap at its former source until {ends}") if is_inside else None
-    )
+    same = [going.at for source, going in elsewhere.items() if _has_moved(source, record.source)]
+    until = max(same, default=parts.clock.now())
+    if not rotates or until <= parts.clock.now():
+        return None
+    return Wait(until, f"inside the overlap at its former address until {until:%Y-%m-%d %H:%M}Z")
+
+
+def _has_moved(source: str, now: str) -> bool:
+    """Return whether two addresses may be of one resource, which has moved to another group."""
+    names = {address.rpartition("/providers/")[2] for address in (source, now)}
+    return len(names) == 1 and source.startswith("/subscriptions/")
 
 
 def _unknown(secret: SecretVersion, record: Record) -> Park:

@@ -10,7 +10,7 @@ import pytest
 from simulator.reach.strikes import NOT_AUTHORIZED
 from simulator.storage.accounts import StorageAccount
 from simulator.wire import Request
-from simulator_tests.holders import Secret
+from simulator_tests.holders import Secret, of_application
 from tests.adversary.stage import Stage
 from tests.shared.rig import KEY_ACTIONS
 
@@ -145,7 +145,14 @@ async def test_a_source_that_cannot_be_paid_off_keeps_no_other_source_waiting(
 
     stage.outage(of_the_former, timedelta(days=900), NOT_AUTHORIZED)
     mine = secret.current
-    await stage.run_for(days=60)
+    await stage.run_for(days=7)
+    for _ in range(10):
+        before = len(stage.of(secret, "parked"))
+        await stage.run_for(days=1, minutes=5)
+        attention = await stage.attention(secret)
+        assert (attention or {}).get("state") == "parked"
+        assert len(stage.of(secret, "parked")) - before <= 1, "told once a day"
+    await stage.run_for(days=43)
     assert secret.current.version != mine.version
     assert secret.current.value in {key.value for key in other.keys.values()}
     reasons = {str(outcome["reason"]) for outcome in stage.of(secret, "parked")}
@@ -171,8 +178,23 @@ async def test_an_overlap_goes_on_where_its_account_has_got_another_address(stag
     await stage.run_for(hours=3)
     await stage.rotate(secret, force=True)
     assert (secret.works, secret.accepts(superseded)) == (True, True)
-    assert "its former source" in str(stage.of(secret, "waiting")[-1]["reason"])
+    assert "its former address" in str(stage.of(secret, "waiting")[-1]["reason"])
     await stage.run_for(days=7)
     await stage.rotate(secret, force=True)
     await stage.run_for(days=2)
     assert (secret.works, secret.accepts(superseded)) == (True, False)
+
+
+async def test_an_overlap_at_another_application_holds_up_no_rotation(stage: Stage) -> None:
+    """Its owner has kept Rekey's tags as the secret went to it, and its value ends soon."""
+    secret = await stage.rotated("entra")
+    await stage.run_for(days=1)
+    other = stage.application("invoices")
+    password = stage.password("by hand", "invoices")
+    password.end = stage.clock.now() + timedelta(days=2)
+    tags = {**secret.tags, "ProviderAddress": other.app_id, "CredentialId": password.key_id}
+    stage.person_writes(secret, password.secret, tags)
+    secret.vault.amend(secret.current, expires=int(password.end.timestamp()))
+    await stage.run_for(days=2)
+    accepts = of_application(other, stage.clock.now)
+    assert (secret.current.value != password.secret, accepts(secret.current.value)) == (True, True)
