@@ -40,8 +40,19 @@ class Documents(Protocol):
         """Tell what a document would do; raises as `push` does."""
         ...
 
-    async def push(self, text: str, *, by: str, why: str, replacing: str | None) -> Version:
-        """Write a new version in place of the one named; raises Unfollowable or Outdated."""
+    async def push(
+        self,
+        text: str,
+        *,
+        by: str,
+        why: str,
+        replacing: str | None,
+        before: Callable[[], None] = ...,
+    ) -> Version:
+        """Write a new version in place of the one named; raises Unfollowable or Outdated.
+
+        `before` is called right before it is written.
+        """
         ...
 
 
@@ -69,8 +80,9 @@ async def push(
     with _refusals(replacing):
         if request.flag("dry_run"):
             return _answer(replacing, text, [], await documents.consider(text, replacing))
-        note(200)
-        written = await documents.push(text, by=str(caller), why=reason, replacing=replacing)
+        written = await documents.push(
+            text, by=str(caller), why=reason, replacing=replacing, before=lambda: note(200)
+        )
     return _answer(written.version, text, [written])
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -167,8 +167,18 @@ class PolicyStore:
             self._secrets(), now, self._deployed.under(document), self._kinds, self._clock.now()
         )
 
-    async def push(self, text: str, *, by: str, why: str, replacing: str | None) -> SecretVersion:
+    async def push(
+        self,
+        text: str,
+        *,
+        by: str,
+        why: str,
+        replacing: str | None,
+        before: Callable[[], None] = lambda: None,
+    ) -> SecretVersion:
         """Write a new version if its text is valid and `replacing` is still the newest version.
+
+        `before` is called once that is so, right before the version is written.
 
         `replacing` is None if the document has no version yet; a disabled version counts as the
         newest too. To roll back, push the text of an earlier version. Key Vault does not compare
@@ -177,6 +187,7 @@ class PolicyStore:
         """
         async with self._turn:
             await self._pushable(text, replacing)
+            before()
             tags = {BY: by[:256], WHY: why[:256]}
             draft = Draft(Sensitive(text), self._clock.now() + LIFE, CONTENT_TYPE, tags)
             try:

@@ -69,12 +69,15 @@ async def test_what_a_call_does_by_itself_is_recorded_before_and_once(
     assert recorded(caplog) == [("asked", act, status)]
 
 
-async def test_a_push_that_is_outdated_is_recorded_as_declined(caplog: Log) -> None:
+@pytest.mark.parametrize(("text", "status"), [(SECOND, 412), ("overlapHours: x\n", 400)])
+async def test_a_push_that_is_refused_is_recorded_as_declined_alone(
+    text: str, status: int, caplog: Log
+) -> None:
     rig = PolicyRig()
     await put(rig, FIRST)
     caplog.clear()
-    assert (await put(rig, SECOND, "1" * 32)).status == 412
-    assert recorded(caplog)[-1] == ("declined", "push_policy", 412)
+    assert (await put(rig, text, "1" * 32)).status == status
+    assert recorded(caplog) == [("declined", "push_policy", status)]
 
 
 @pytest.mark.parametrize(("name", "records"), [("http_rotate", 1), ("http_list", 0)])
