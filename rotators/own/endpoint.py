@@ -31,7 +31,9 @@ type KeyOf = Callable[[], Awaitable[SigningKey]]
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between the tries of a proof: a minute in all."""
-NAME = re.compile(r"(?=.{1,200}\Z)[a-z0-9][a-z0-9._~-]*(/[a-z0-9][a-z0-9._~-]*)*")
+SEGMENT = r"""(?!\.{1,2}(?:/|\Z))[!"$&-*,\-.0-9:;<=>@\[\]^_`a-z{|}~]+"""
+"""Printable characters, in lower case, but `%`, `\\`, `?`, `#` and `+`."""
+NAME = re.compile(rf"(?=.{{1,200}}\Z){SEGMENT}(/{SEGMENT})*")
 """What follows the kind in an address. An endpoint may read `..` as the segment above it, and so
 leave the scope that its source seems to be in."""
 VERSION = 1

@@ -16,6 +16,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import pairwise
 from urllib.parse import parse_qsl, quote, unquote
 
 from engine.errors import VerificationFailed
@@ -160,7 +161,8 @@ def _service_of(host: str) -> str:
 
     An account in a DNS zone has that before it: `acc1.z01.queue.storage.azure.net`.
     """
-    return next((label for label in host.split(".")[1:] if label in SERVICES), "")
+    pairs = pairwise(host.split(".")[1:])
+    return next((it for it, after in pairs if it in SERVICES and after in ("core", "storage")), "")
 
 
 def ends_of(fields: Mapping[str, str]) -> datetime | None:

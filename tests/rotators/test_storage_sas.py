@@ -151,6 +151,7 @@ def test_a_signature_of_microsofts_package_is_recognised_by_its_key(text: str) -
         ("acc1.z6.web.core.windows.net", "acc1"),
         ("files.contoso.com", ""),
         ("queue.contoso.com", ""),
+        ("files.web.contoso.com", ""),
     ],
 )
 def test_the_account_in_a_url_is_named_unless_the_domain_is_somebodys_own(

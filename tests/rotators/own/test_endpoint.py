@@ -416,6 +416,7 @@ async def test_a_preflight_changes_nothing_and_tells_of_a_refused_signature(stag
         ("/kinds/acme-hook/team-a/%2e%2e/x", None),
         ("/kinds/acme-hook/..", None),
         ("/kinds/acme-hook/a+b", None),
+        ("/kinds/acme-hook/_a:b@c/-y/..z", "/kinds/acme-hook/_a:b@c/-y/..z"),
         ("/kinds/other/orders", None),
         (f"https://{HOST}/rekey", None),
     ],
