@@ -109,7 +109,7 @@ def _of_sweeps(sweeps: Sequence[LastSweep]) -> Iterator[Family]:
 
 def _is_shown(entry: Entry) -> bool:
     has_dates = entry.secret.expires is not None or entry.due is not None
-    return entry.state != "disabled" and (has_dates or entry.state != "unmanaged")
+    return entry.secret.enabled and (has_dates or entry.state != "unmanaged")
 
 
 def _by_state(vaults: Sequence[str], entries: Iterable[Entry]) -> list[Sample]:

@@ -272,9 +272,9 @@ class Digests:
 
     def add(self, entry: Entry) -> None:
         """Look at one secret, as the inventory shows it."""
-        by_hand = entry.state != "disabled" and is_manual(entry.secret.tags)
-        notified_at = self._moment(entry)
-        if notified_at is None or not (by_hand or entry.state in NEEDS_A_PERSON):
+        is_meant = is_manual(entry.secret.tags) or entry.state in NEEDS_A_PERSON
+        notified_at = self._moment(entry) if entry.secret.enabled and is_meant else None
+        if notified_at is None:
             return
         owner = _owner(entry)
         self._open.setdefault(owner, []).append(entry)

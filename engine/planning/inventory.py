@@ -87,15 +87,23 @@ def left_behind(
 ) -> Iterator[tuple[str, str, str]]:
     """Yield each source at which nothing revokes what was superseded, with why and the way out.
 
-    That is so where a secret has left its source and a week of rechecks was in vain, and where a
-    secret is disabled.
+    That is so where a secret has left its source, and where it is disabled: once people were told
+    of it, or a week of rechecks was in vain.
     """
-    since, enabled = now - RECHECKED_FOR, tagged.held.enabled
-    why, way = HAS_LEFT if enabled else (IS_DISABLED, "enable the current version")
+    enabled, (why, way) = tagged.held.enabled, _why_left(tagged)
     for listed in records:
+        since = now if listed.is_told else now - RECHECKED_FOR
         is_due = listed.pending and listed.pending.at <= since
         if is_due and not (enabled and covers(listed.source, tagged.source)):
             yield listed.source, f"{why}, and {listed.left(since)}", f"{way}, {OR_BY_HAND}"
+
+
+def _why_left(tagged: Tagged) -> tuple[str, str]:
+    if not tagged.held.enabled:
+        return IS_DISABLED, "enable the current version"
+    if isinstance(tagged.asks, Malformed):
+        return "its tags cannot be followed", mended(tagged, tagged.asks)
+    return HAS_LEFT
 
 
 def _needing(stands: Entry, state: State, reason: str, fix: str) -> Entry:

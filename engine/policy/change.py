@@ -178,7 +178,8 @@ def _judged(current: Entry) -> tuple[str, str]:
     credential. A change of the policy is about what comes after that.
     """
     is_by_hand = is_manual(unretired(current.secret.tags))
-    if current.state in ("disabled", "unmanaged") or not is_by_hand:
+    is_live = current.secret.enabled and current.state != "unmanaged"
+    if not (is_live and is_by_hand):
         return current.state, current.reason
     after = ", once its overlap has passed" if RETIRE in current.secret.tags else ""
     return "manual", f"only a person rotates it{after}"

@@ -96,7 +96,8 @@ class SweepSummary:
     def add(self, entry: Entry, now: datetime) -> None:
         """Count one secret."""
         self.states[entry.state] += 1
-        if (expires := entry.secret.expires) and entry.state not in ("disabled", "unmanaged"):
+        is_live = entry.secret.enabled and entry.state != "unmanaged"
+        if is_live and (expires := entry.secret.expires):
             kind = entry.managed.rotator.kind if entry.managed else UNKNOWN_KIND
             days = round((expires - now) / timedelta(days=1), 3)
             self.expiries.append(Expiry(entry.secret.ref.name, kind, days))

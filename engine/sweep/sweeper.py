@@ -129,7 +129,9 @@ class Sweeper:
         is_told = secret.enabled and (STATE in secret.tags or isinstance(tagged.asks, Malformed))
         if is_told or not audit_is_due(secret.ref, self.order, None):
             return
-        for source, what, fix in left_behind(tagged, known, self.engine.clock.now()):
+        # Where people were told, the next recheck tells them again.
+        silent = [listed for listed in known if not (secret.enabled and listed.is_told)]
+        for source, what, fix in left_behind(tagged, silent, self.engine.clock.now()):
             await self._report(secret.ref, source, what, fix)
 
     async def _report(self, ref: SecretRef, source: str, what: str, fix: str) -> None:

@@ -260,8 +260,9 @@ async def test_the_index_tells_all_that_a_listing_shows_of_a_record(rig: Rig) ->
             published=Published(*write, version=version, created=next(moments)),
             to_retire=(Pending(next(moments), "b" * 32, "key2"),),
             change=Change(in_progress_since=next(moments), recheck_at=next(moments)),
-            verified=Verified(version, next(moments), next(moments)),
+            verified=Verified(version, next(moments), next(moments), notified_at=at),
             history=History(prints={version: "k1y2one.k1y2two", "b" * 32: "k1y2three"}),
+            compromised=Compromised((version,)),
             unreported=True,
         )
         await lease.write(record)

@@ -184,7 +184,7 @@ def standing(
     expires = None if left is None else NOW + left
     ref = SecretRef(VAULT, name)
     secret = Version(
-        ref, None, enabled=True, created=YEAR_AGO, expires=expires, content_type=None,
+        ref, None, enabled=state != "disabled", created=YEAR_AGO, expires=expires, content_type=None,
         tags=tags,
     )  # fmt: skip
     return Entry(secret, state, reason, due=YEAR_AGO + DAY)

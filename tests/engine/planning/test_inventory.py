@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from engine.secret import SecretRef
+from engine.state.entry import SweepSummary
 from engine.state.incident import STILL_ACCEPTED, UNWRITTEN
 from engine.state.index import Listed
 from engine.state.record import Record
@@ -88,6 +89,29 @@ def test_a_secret_is_parked_whose_superseded_credential_nothing_revokes(
     assert shown.state == state
     assert (f"key1 of {source} lives" in shown.reason) is (state == "parked")
     assert ("revoke that at its source" in shown.fix) is (state == "parked")
+
+
+@pytest.mark.parametrize(("is_told", "state"), [(True, "parked"), (False, "ok")])
+def test_what_people_were_told_of_at_a_source_that_was_left_is_shown_at_once(
+    state: str, *, is_told: bool
+) -> None:
+    left = Listed(f"{ACCOUNT}2", str(REF), Pending(NOW - SECOND, V1, "key1"), is_told=is_told)
+    assert stands(version(left=80 * DAY), [left]).state == state
+
+
+def test_of_tags_that_cannot_be_followed_it_is_not_said_that_the_secret_has_left() -> None:
+    records = [Listed(ACCOUNT, str(REF), Pending(NOW - 8 * DAY, V1, "key1"))]
+    shown = stands(version(left=80 * DAY, changes={"ValidityPeriodDays": "ninety"}), records)
+    assert "its tags cannot be followed, and key1" in shown.reason
+    assert "has left" not in shown.reason
+
+
+def test_a_disabled_secret_has_no_expiry_to_watch_whatever_it_has_left_behind() -> None:
+    records = [Listed(ACCOUNT, str(REF), Pending(NOW - 8 * DAY, V1, "key1"))]
+    shown = stands(replace(version(left=DAY), enabled=False), records)
+    summary = SweepSummary("v")
+    summary.add(shown, NOW)
+    assert (shown.state, summary.expiries) == ("parked", [])
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -84,7 +84,7 @@ async def test_what_no_source_accepts_is_not_published() -> None:
 
 @pytest.mark.parametrize(
     ("ends", "overlap"),
-    [(None, DAY), (10 * DAY, DAY), (2 * DAY, DAY), (DAY, DAY / 2), (HOUR, HOUR / 2), (-HOUR, ZERO)],
+    [(None, DAY), (10 * DAY, DAY), (2 * DAY, DAY), (DAY, DAY / 2), (HOUR, HOUR / 2)],
 )
 async def test_an_overlap_takes_at_most_half_of_the_life_that_a_source_gives(
     ends: timedelta | None, overlap: timedelta
