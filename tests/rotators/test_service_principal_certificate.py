@@ -384,6 +384,7 @@ async def test_a_certificate_that_somebody_has_taken_from_the_list_is_still_to_b
 async def test_a_key_pair_is_made_for_as_many_of_the_shortest_months_as_its_version_lives(
     rig: CertificateRig, lifetime: timedelta, months: int
 ) -> None:
+    """It has a key of its own."""
     await rig.rotator().issue(rig.job(expires=rig.clock.now() + lifetime))
     (order,) = (
         json.loads(exchange.request.body)
@@ -391,6 +392,7 @@ async def test_a_key_pair_is_made_for_as_many_of_the_shortest_months_as_its_vers
         if _asks_for_a_certificate(exchange.request) and exchange.response.status == 202
     )
     assert order["policy"]["x509_props"]["validity_months"] == months
+    assert not order["policy"]["key_props"]["reuse_key"]
 
 
 async def test_a_value_is_recognised_by_the_certificate_itself(rig: CertificateRig) -> None:

@@ -286,8 +286,10 @@ async def test_a_digest_goes_to_its_owner_whatever_its_first_secret_says_by_then
 
 
 async def test_a_dropped_secret_is_told_to_the_owner_whom_an_earlier_version_names() -> None:
-    rig = told_about(days_left=10, further=OF_SHOP)
+    """That is the latest that names one."""
+    rig = told_about(days_left=10, owner="zoo", further=OF_SHOP)
     await rig.rotate()
+    rig.tag(NAME, Owner="shop")
     rig.world.webhooks.received.clear()
     rig.clock.advance(3600)
     rig.vault.put(NAME, "by hand", expires=rig.clock.now() + timedelta(days=7), tags={})
@@ -298,6 +300,15 @@ async def test_a_dropped_secret_is_told_to_the_owner_whom_an_earlier_version_nam
     await rig.deliver()
     assert received(rig) == [f"slack: A secret needs a person: {NAME} expires within 7 days"]
     assert "Owner: shop" in json.dumps(rig.world.webhooks.received)
+
+
+async def test_a_secret_whose_owner_was_taken_off_it_is_not_told_to_them() -> None:
+    rig = told_about()
+    before, expires = rig.latest(NAME), rig.clock.now() + timedelta(days=10)
+    tags = {tag: text for tag, text in rig.tags(NAME).items() if tag != "Owner"}
+    rig.vault.put(NAME, before.value, tags=tags, expires=expires)
+    await rig.rotate()
+    assert received(rig) == [f"teams: {NAME} has a new credential"]
 
 
 async def test_of_what_nobody_owns_nobody_is_told_where_its_versions_cannot_be_listed() -> None:

@@ -147,6 +147,14 @@ async def test_apps_that_use_a_replica_are_refreshed_with_it() -> None:
     assert len(rig.vault.versions("copy")) == 2
 
 
+async def test_the_task_for_a_replica_names_no_version_of_the_primarys() -> None:
+    rig = Consuming(SHOP, match="copy", tags={"Replicas": f"{SECRETS}/copy"})
+    rig.vault.put("copy", "x", tags={"ReplicaOf": f"{SECRETS}/{NAME}"})
+    await (await rig.service().ready()).handle(rig.item(NAME))
+    tasks = [it for it in rig.messages("rotations") if it["action"] == "refresh"]
+    assert [(task["secret"], task["version"]) for task in tasks] == [("copy", None)]
+
+
 async def test_a_message_that_could_not_be_posted_comes_with_the_daily_audit(caplog: Log) -> None:
     rig = Consuming(SHOP)
     site = rig.site()
@@ -410,8 +418,8 @@ async def test_a_dry_run_says_that_what_is_to_be_cut_off_waits_for_no_app() -> N
     assert isinstance((await engine.preview(item))[1], Retire)
 
 
-async def in_an_incident(rig: Consuming) -> tuple[float, bool, list[str]]:
-    """Cut the current key off.
+async def in_an_incident(rig: Consuming, ago: float = 0) -> tuple[float, bool, list[str]]:
+    """Cut the current key off, which was reported so many seconds `ago`.
 
     Return the seconds until its account refused it, whether the app held the new version by then,
     and what was on the queue.
@@ -428,7 +436,8 @@ async def in_an_incident(rig: Consuming) -> tuple[float, bool, list[str]]:
             seen.append(((rig.clock.now() - began).total_seconds(), held, actions))
         return response
 
-    item = rig.item(NAME, compromised=True, reported=began.isoformat())
+    reported = (began - timedelta(seconds=ago)).isoformat()
+    item = rig.item(NAME, compromised=True, reported=reported)
     await rig.service(watch).rotate(item.to_json(), 1)
     return seen[0]
 
@@ -451,6 +460,13 @@ async def test_an_app_with_a_grace_uses_the_new_version_before_the_cut_off_or_th
     assert 50 < seconds <= 60 if stuck else seconds < 5
     leases = (it.request.header("x-ms-lease-action") for it in rig.world.exchanges)
     assert (sum(action == "renew" for action in leases) > 2) is stuck, "it lasts meanwhile"
+
+
+async def test_of_a_grace_a_worker_that_comes_late_gives_what_is_left() -> None:
+    rig = Consuming(SHOP, grace=60)
+    rig.site().stuck = True
+    seconds, *_ = await in_an_incident(rig, ago=30)
+    assert 20 < seconds <= 30
 
 
 async def test_a_secret_that_no_app_uses_is_not_read_for_a_grace() -> None:

@@ -18,7 +18,7 @@ from engine.state.record_parts import Announced, Compromised, History, Published
 from engine.state.request import WorkItem, operation_id
 from engine.state.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Pending
 from tests.engine.rotation.held import Records, held, other_owner, other_writer
-from tests.shared.builders import NOW, POLICY, REF, V1, V2, V3, Park, version
+from tests.shared.builders import NOW, POLICY, REF, V1, V2, V3, Park, Wait, version
 from tests.shared.rig import VAULT_ACTIONS, Rig
 from tests.shared.scene import NAME as KEY
 from tests.shared.scene import keys_of, scene, source_of
@@ -438,6 +438,35 @@ async def test_a_version_that_nobody_can_vouch_for_is_left_to_whoever_wrote_it(
     park = await other_writer(parts, record, version(changes=changes))
     assert (park.reason if park else "").startswith(expected or "")
     assert (park is None) is (expected is None)
+
+
+GROUPS, MOVED = "/subscriptions/s/resourcegroups", "providers/microsoft.storage/storageaccounts/a"
+
+
+@pytest.mark.parametrize(
+    ("after", "rotates", "waits"), [(0, True, True), (0, False, False), (3, True, False)]
+)
+async def test_a_rotation_waits_for_the_last_overlap_at_the_addresses_that_its_resource_had(
+    after: int, *, rotates: bool, waits: bool
+) -> None:
+    """Nothing else waits for that, nor does a leak."""
+    rig, hour = scene(), timedelta(hours=1)
+    ends = [rig.clock.now() + hours * hour for hours in (1, 3, 5)]
+    mine, theirs = str(REF).lower(), "https://other"
+    groups = zip(("first", "second", "not-its-own"), (mine, mine, theirs), ends, strict=True)
+    listed = tuple(
+        Listed(f"{GROUPS}/{group}/{MOVED}", who, Pending(until, V2, "key2"))
+        for group, who, until in groups
+    )
+    # Another resource of the same secret holds nothing up.
+    others = Listed(f"{GROUPS}/first/{MOVED}2", mine, Pending(ends[2], V2, "key2"))
+    parts = replace(rig.service().engine, leases=Records((*listed, others)))  # type: ignore[arg-type]
+    rig.clock.advance(after * hour.total_seconds())
+    record = Record(source=f"{GROUPS}/now/{MOVED}")
+    named = replace(version(changes=SUPERSEDES), ref=SecretRef(REF.vault, REF.name.upper()))
+    obstacle = await other_writer(parts, record, named, rotates=rotates)
+    assert (obstacle is not None) is waits
+    assert obstacle is None or obstacle == Wait(ends[1], obstacle.reason)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ from tests.shared.builders import (
     NOW,
     REF,
     SECOND,
+    V1,
     V2,
     VAULT,
     stands,
@@ -223,13 +224,17 @@ async def test_what_somebody_replaced_since_is_sent_on_though_rekey_has_replaced
 
 
 async def test_all_that_is_to_be_retired_where_a_secret_was_before_is_sent_on() -> None:
-    """A late write has left two there. One that is refused by now is not asked about again."""
+    """A late write has left two there. One that is refused by now is not asked about again.
+
+    One that was refused before the report may have been put back since.
+    """
     rig, ids = scene(), [number * 32 for number in "123"]
     await rig.work(NAME)
     former, superseded = source_of(rig), rig.vault.versions(NAME)[0].version
     owed = tuple(Pending(NOW, version, "key2") for version in ids)
     going = Pending(NOW, str(superseded), "key1")
-    await rig.note(former, NAME, to_retire=(going, *owed), gone={ids[2]: ""})
+    before = {ids[1]: f"{NOW:{PROVEN_AT}} x"}
+    await rig.note(former, NAME, to_retire=(going, *owed), gone={ids[2]: "", **before})
     other = rig.account("other")
     rig.clock.advance(60)
     theirs = rig.write(NAME, other.keys["key1"].value, ProviderAddress=other.resource_id)
@@ -564,6 +569,15 @@ async def test_a_name_that_means_nobody_is_not_called_dealt_with_when_its_source
         await IncidentSweep(engine, incident, StateIndex({})).count_passed_on(progress)
         counts.append(progress.secrets)
     assert counts == [1, 0]
+
+
+async def test_what_is_still_to_be_refused_at_a_source_that_was_left_waits() -> None:
+    known = Compromised((V1,), revoked={V2: f"{NOW:{PROVEN_AT}} x"})
+    record = Record(owner=f"{VAULT}/secrets/heir", compromised=known)
+    engine = replace(Rig().service().engine, leases=Known(record))  # type: ignore[arg-type]
+    incident, progress = replace(INCIDENT, source=ACCOUNT), IncidentProgress()
+    await IncidentSweep(engine, incident, StateIndex({})).count_passed_on(progress)
+    assert (progress.secrets, progress.rotated, progress.waiting) == (1, 0, 1)
 
 
 async def test_a_version_of_which_no_record_knows_waits_while_its_work_is_stored() -> None:

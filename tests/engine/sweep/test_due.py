@@ -97,6 +97,18 @@ async def test_what_its_former_source_has_still_to_retire_does_not_keep_a_secret
     assert summary(caplog)["broken"] == 0
 
 
+async def test_what_is_due_at_a_former_source_is_retired_beside_what_is_due_at_the_present_one(
+    rig: Rig,
+) -> None:
+    await rig.work(NAME)
+    rig.clock.advance(7 * DAY + 60)
+    rig.secret(NAME, rig.account("moved"))
+    await rig.work(NAME)
+    rig.clock.advance(7 * DAY + 60)
+    await sweep(rig)
+    assert posted(rig) == [("retire", "appdata"), ("retire", "moved")]
+
+
 @pytest.mark.parametrize(("later", "expected"), [(-HOUR, ["audit"]), (HOUR, [])])
 async def test_a_sweep_asks_for_what_was_begun_no_earlier_than_its_record_says(
     rig: Rig, later: timedelta, expected: list[str]
@@ -106,6 +118,15 @@ async def test_a_sweep_asks_for_what_was_begun_no_earlier_than_its_record_says(
     rig.tag(NAME, Manual="true")
     await sweep(rig)
     assert rechecks(rig) == expected
+
+
+async def test_a_secret_is_parked_by_the_look_that_its_source_is_owed(rig: Rig) -> None:
+    source, now = rig.tags(NAME)["ProviderAddress"].lower(), rig.clock.now()
+    await rig.note(source, NAME, changing=now, look_at=now + HOUR)
+    elsewhere = rig.account("elsewhere").resource_id
+    rig.environment = {"REKEY_SCOPES": json.dumps({rig.vault.url: [elsewhere]})}
+    await sweep(rig)
+    assert rig.messages("rotations") == []
 
 
 @pytest.mark.parametrize(

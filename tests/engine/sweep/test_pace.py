@@ -142,14 +142,16 @@ def test_what_is_due_alone_starts_at_once() -> None:
     assert Pace({}, timedelta(0)).delay(None) == 0
 
 
-def test_the_pace_goes_on_where_the_earlier_part_ended() -> None:
-    scopes, source = {"v": ["/subscriptions/one"]}, "/subscriptions/one/x"
+@pytest.mark.parametrize("subscriptions", [1, 1500])
+def test_the_pace_goes_on_where_the_earlier_part_ended(subscriptions: int) -> None:
+    scopes = {"v": ["/subscriptions/0"]}
+    sources = [f"/subscriptions/{number % subscriptions}/x" for number in range(1500)]
     whole, first = Pace(scopes, 2 * HOUR), Pace(scopes, 2 * HOUR)
-    delays = [whole.delay(source) for _ in range(1500)]
-    for _ in range(700):
+    delays = [whole.delay(source) for source in sources]
+    for source in sources[:700]:
         first.delay(source)
     second = Pace(scopes, 2 * HOUR, first.started, elapsed=10)
-    rest = [second.delay(source) for _ in range(800)]
+    rest = [second.delay(source) for source in sources[700:]]
     assert rest == [max((delay or 0) - 10, 0) for delay in delays[700:]]
 
 

@@ -19,6 +19,8 @@ from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_arm
 
 MINUTE = timedelta(minutes=1)
+WEEK = 7 * 24 * 60.0
+"""Minutes."""
 MOST = 200
 """How many requests are asked for at a time."""
 
@@ -35,11 +37,17 @@ async def begun(rig: Rig, ago: timedelta, name: str = NAME) -> None:
     await rig.note(source, name, changing=since, look_at=since + MINUTE)
 
 
-@pytest.mark.parametrize(("ago", "due"), [(0.0, False), (0.9, False), (1.0, True), (500.0, True)])
+@pytest.mark.parametrize(
+    ("ago", "due"),
+    [(0.0, False), (0.9, False), (1.0, True), (500.0, True), (WEEK, True), (WEEK + 1.0, False)],
+)
 async def test_a_source_is_asked_for_once_what_was_begun_there_is_due_to_be_looked_at(
     rig: Rig, ago: float, caplog: Log, *, due: bool
 ) -> None:
-    """No lease is taken for that: two listings are all that is asked of Azure."""
+    """No lease is taken for that: two listings are all that is asked of Azure.
+
+    What nobody could look at for a week is left to the sweeps.
+    """
     await begun(rig, ago * MINUTE)
     rig.queue("rotations")
     rig.calls()

@@ -201,3 +201,13 @@ async def test_the_timer_orders_a_sweep_for_each_vault_measures_what_waits_and_s
     assert [message["vault"] for message in rig.messages("sweeps")] == [rig.vault.url]
     assert ("this sweep is late" in caplog.text) is past_due
     assert sent.metric("rekey.queue.messages")
+
+
+async def test_a_sweep_makes_up_for_all_since_the_last_that_came_to_its_end(rig: Rig) -> None:
+    """One that fails covers nothing, although the timer has ordered it."""
+    covered = rig.clock.now()
+    await first_record(rig)
+    rig.clock.advance(5 * HOUR.total_seconds())
+    last = (rig.clock.now() - HOUR).isoformat()
+    await rig.service().sweep({"Last": last}, past_due=False)
+    assert [message["since"] for message in rig.messages("sweeps")] == [covered.isoformat()]

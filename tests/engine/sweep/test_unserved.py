@@ -160,6 +160,14 @@ async def test_a_replica_of_what_is_not_served_is_reported_once_a_day(
     assert await reported(rig, caplog, rig.clock.now()) == []
 
 
+async def test_a_disabled_replica_is_not_reported(caplog: Log) -> None:
+    """Nobody can read it, so nobody goes on with what it holds."""
+    rig = scene(days_left=80)
+    rig.vault.put("copy", rig.latest(NAME).value, tags={"ReplicaOf": "nonsense"})
+    rig.vault.amend(rig.latest("copy"), enabled=False)
+    assert await reported(rig, caplog, rig.clock.now() - DAY) == []
+
+
 async def test_a_replica_whose_primary_may_not_be_read_is_reported_once_a_day(caplog: Log) -> None:
     rig = scene(days_left=80)
     primary = f"{rig.vault.url}/secrets/{NAME}"

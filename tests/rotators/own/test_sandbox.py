@@ -8,7 +8,7 @@ import sys
 from collections import UserDict
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import pytest
@@ -117,6 +117,15 @@ def fields(**values: Any) -> dict[str, Any]:
     return {name: Sensitive(value) for name, value in values.items()}
 
 
+class Nowhere(tzinfo):
+    """A time zone that does not say how far it is from UTC."""
+
+    def utcoffset(self, moment: datetime | None) -> None:
+        """Say nothing."""
+
+    dst = tzname = utcoffset
+
+
 @pytest.mark.parametrize("call", CALLS)
 async def test_what_is_no_rekey_error_may_pass_by_itself_and_shows_nothing_but_its_class(
     call: str,
@@ -139,6 +148,13 @@ async def test_a_value_in_an_error_is_hidden_wherever_it_stands(call: str) -> No
         await CALLS[call](raising(error))
     assert HELD not in everything(caught.value)
     assert FRESH not in everything(caught.value)
+
+
+async def test_what_is_set_back_is_hidden_in_an_error_although_the_job_does_not_hold_it() -> None:
+    with pytest.raises(PermanentError, match=r"it was \(hidden\)"):
+        await raising(PermanentError(f"it was {HELD}")).undo(
+            replace(JOB, held=None), Sensitive(HELD)
+        )
 
 
 @pytest.mark.parametrize(
@@ -322,6 +338,8 @@ async def test_an_endless_text_of_a_plug_in_is_cut() -> None:
         ("recognise", "blue"),
         ("recognise", Recognised("blue", "soon")),  # type: ignore[arg-type]
         ("recognise", Recognised("blue", datetime(2027, 1, 1))),  # noqa: DTZ001
+        ("recognise", Recognised("blue", datetime(2027, 1, 1, tzinfo=Nowhere()))),
+        ("recognise", Recognised(" blue")),
         ("read", {"token": "t"}),
         ("read", fields(token=HELD + "\udcff")),
         ("lists", "no"),
@@ -333,9 +351,12 @@ async def test_nonsense_is_an_error_that_names_the_method(call: str, nonsense: A
         await CALLS[call](answering(nonsense))
 
 
-async def test_the_credential_that_is_known_to_be_held_never_gets_as_far_as_the_plug_in() -> None:
+@pytest.mark.parametrize("held", [Sensitive(HELD), None], ids=["known", "not readable"])
+async def test_the_credential_that_is_known_to_be_held_never_gets_as_far_as_the_plug_in(
+    held: Sensitive | None,
+) -> None:
     with pytest.raises(NeedsHuman, match="hold it"):
-        await answering(None).retire(SOURCE, "blue", Sensitive(HELD), "blue")
+        await answering(None).retire(SOURCE, "blue", held, "blue")
 
 
 @pytest.mark.parametrize(
@@ -353,6 +374,8 @@ async def test_the_credential_that_is_known_to_be_held_never_gets_as_far_as_the_
         (f"{SOURCE}/./x", {}, None),
         (f"{SOURCE}/..", {}, None),
         (f"{SOURCE}/..x", {}, f"{SOURCE}/..x"),
+        (f"{SOURCE}/a b", {}, None),
+        (f"{SOURCE}/", {}, None),
     ],
 )
 def test_a_plug_in_claims_only_what_a_scope_can_name(
@@ -425,6 +448,8 @@ def test_what_a_kind_says_of_a_leak_counts_inside_its_guard_if_it_can() -> None:
     assert made.opens is Opens.IDENTITY
     assert isinstance(made, Lingers)
     assert made.lingers == lingering
+    endless = type("Endless", (Plugin,), {"lingers": Lingering("hours " * 9999, "x")})
+    assert len(type(sandboxed(endless(lambda: None))).lingers.what) == 1000
     facts = {"rewrites": "yes", "opens": 7, "lingers": Lingering(7, "x")}
     made = type(sandboxed(type("Nonsense", (Plugin,), facts)(lambda: None)))
     assert not any(isinstance(made, protocol) for protocol in (Rewrites, Ranked, Lingers))
