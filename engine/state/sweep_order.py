@@ -35,6 +35,7 @@ class SoFar:
     posted: int = 0
     broken: int = 0
     states: Mapping[str, int] = field(default_factory=dict)
+    """Empty where an earlier call could not read the records."""
     started: Mapping[str, int] = field(default_factory=dict)
     """See engine.sweep.pace.Pace."""
 

@@ -62,6 +62,8 @@ class Sweeper:
         elapsed = max((now - so_far.begun).total_seconds(), 0.0)
         self.pace = Pace(engine.policy.scopes, order.period, so_far.started, elapsed)
         states = {state: so_far.states.get(state, 0) for state in STATES}
+        # Tags alone do not tell what was dropped: no count is better than a wrong one.
+        self.counts = not index.unread and bool(so_far.states or so_far.token is None)
         # A sweep without the records sees tags alone, so it does not count as complete.
         broken = so_far.broken + index.unread
         self.summary = SweepSummary(order.vault, so_far.seen, so_far.posted, broken, states)
@@ -81,8 +83,7 @@ class Sweeper:
                 await self._continue(token)
                 break
         await self._digest()
-        if self.index.unread:
-            # Tags alone do not tell what was dropped: no count is better than a wrong one.
+        if not self.counts:
             self.summary.states.clear()
         await self.engine.reporter.swept(self.summary)
         return not self.summary.goes_on
@@ -168,14 +169,14 @@ class Sweeper:
     async def _continue(self, token: str) -> None:
         summary, begun = self.summary, self.so_far.begun
         summary.goes_on = True
-        states: Mapping[str, int] = {str(state): count for state, count in summary.states.items()}
+        states: Mapping[str, int] = {str(it): count for it, count in summary.states.items()}
         so_far = SoFar(
             token=token,
             begun=begun,
             seen=summary.seen,
             posted=summary.posted,
             broken=summary.broken,
-            states=states,
+            states=states if self.counts else {},
             started=self.pace.started,
         )
         await self.engine.post(replace(self.order, so_far=so_far))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engine import service
 from engine.errors import TransientError
 from engine.state.sweep_order import SweepOrder
 from simulator.wire import Request
@@ -211,3 +212,22 @@ async def test_a_sweep_makes_up_for_all_since_the_last_that_came_to_its_end(rig:
     last = (rig.clock.now() - HOUR).isoformat()
     await rig.service().sweep({"Last": last}, past_due=False)
     assert [message["since"] for message in rig.messages("sweeps")] == [covered.isoformat()]
+
+
+async def test_a_sweep_whose_first_part_could_not_list_the_records_counts_no_states(
+    sent: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "SWEEP_SECONDS", -1.0)
+    rig = Rig()
+    rig.secret("a-first", rig.account("appdata"))
+    await rig.work("a-first")
+    rig.clock.advance(60)
+    rig.vault.put("a-first", "by hand", tags={})  # Rekey's tags are gone: dropped, by its record
+    for number in range(30):
+        rig.vault.put(f"z-{number}", "x")
+    refuse(rig, 403, "AuthorizationFailure", lambda it: it.query.get("comp") == "list")
+    await rig.service().sweep_vault(order(rig))
+    (more,) = rig.messages("sweeps")
+    await rig.service().sweep_vault(json.dumps(more))
+    counts = {dict(k)["state"]: v for k, v in sent.metric("rekey.secrets").items()}
+    assert counts == {}
