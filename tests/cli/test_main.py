@@ -112,7 +112,6 @@ def test_every_error_has_its_exit_code(error: Exception, code: int) -> None:
         "rotate prod/x --wait 0",
         "rotate prod/x --wait 3601",
         "retire prod/x --compromised",
-        "adopt prod/x",
         "adopt prod/x --provider y --validity-days 0",
         "discover --older-than-days x",
         "report --format pdf",

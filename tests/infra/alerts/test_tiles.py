@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,12 @@ FIRST, STAND = "What needs a person first", "Compliance"
 VAULTS = re.findall(r"'(https://[^']+)'", alert_queries()["unswept"])
 PROD = VAULTS[0]
 type Rows = list[tuple[str, Row]]
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test begin now: the queries ask for the hours before they are run."""
+    monkeypatch.setattr(sys.modules[__name__], "NOW", datetime.now(UTC))
 
 
 def metric(name: str, ago: float, value: float = 1, **dimensions: str) -> tuple[str, Row]:
