@@ -128,7 +128,10 @@ class BlobLease:
             log.info("a lease ends by itself instead: %s", error)
 
 
-_TIMES = ("audited", "created", "published", "made", "under", "waiting", "next_check")
+_TIMES = (
+    *("audited", "created", "published", "made", "under", "waiting", "next_check"),
+    "notified",
+)
 
 
 def parsed(content: bytes, metadata: Mapping[str, str], source: str, where: str) -> Record:
@@ -161,7 +164,6 @@ def listing(record: Record) -> dict[str, str]:
         "owner": shown.owner,
         "open": "true" if shown.is_open else "false",
         **({"leaked": "true"} if shown.is_leaked else {}),
-        **({"told": "true"} if shown.is_told else {}),
         **({"retire": quote(str(shown.pending))} if shown.pending else {}),
         **{name: moment.isoformat() for name, moment in times.items() if moment},
         **({"prints": SEPARATOR.join(shown.prints)} if shown.prints else {}),
@@ -182,7 +184,6 @@ def listed(metadata: Mapping[str, str]) -> Listed:
         _pending(metadata.get("retire", "")),
         is_open=metadata.get("open") == "true",
         is_leaked="leaked" in metadata,
-        is_told="told" in metadata,
         **times,
         is_printed="printed" in metadata,
         prints=tuple(filter(None, metadata.get("prints", "").split(SEPARATOR))),

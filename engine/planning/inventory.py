@@ -92,7 +92,7 @@ def left_behind(
     """
     enabled, (why, way) = tagged.held.enabled, _why_left(tagged)
     for listed in records:
-        since = now if listed.is_told else now - RECHECKED_FOR
+        since = now if listed.notified else now - RECHECKED_FOR
         is_due = listed.pending and listed.pending.at <= since
         if is_due and not (enabled and covers(listed.source, tagged.source)):
             yield listed.source, f"{why}, and {listed.left(since)}", f"{way}, {OR_BY_HAND}"

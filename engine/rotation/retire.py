@@ -326,10 +326,8 @@ async def _replicas_written(
     at: Rotation, secret: SecretVersion, managed: Managed
 ) -> datetime | None:
     """Write each replica that holds something else; return when one was written last."""
-    replicas, fields = (
-        Replicas(at.vault_writer, managed),
-        template.extract(managed.template, secret.value),
-    )
+    replicas = Replicas(at.vault_writer, managed)
+    fields = template.extract(managed.template, secret.value)
     copies = await replicas.consenting(secret.ref)
     if fields and not replicas.hold(copies, fields):
         credential, held_id = fields[at.rotator.value_field], managed.credential_id or ""

@@ -28,8 +28,8 @@ class Listed:
     is_open: bool = False
     is_leaked: bool = False
     """What has leaked is not proven to be refused yet."""
-    is_told: bool = False
-    """People were told of what needs them at its source, and nothing was done there since."""
+    notified: datetime | None = None
+    """When people were last told of what needs them there; None if something was done since."""
     audited: datetime | None = None
     created: datetime | None = None
     """When the version that was seen last was created."""
@@ -89,7 +89,7 @@ class Listed:
             pending=record.retirement,
             is_open=record.is_open,
             is_leaked=bool(record.compromised.versions),
-            is_told=record.verified.notified_at is not None,
+            notified=record.verified.notified_at,
             audited=record.verified.at,
             created=record.verified.created,
             published=last.created if last else None,

@@ -35,6 +35,9 @@ from engine.sweep.pace import Pace, post
 
 log = logging.getLogger("rekey.sweep")
 
+TOLD_FOR = timedelta(days=2)
+"""For how long a sweep leaves the telling of what is left at a source to the recheck there."""
+
 
 async def sweep(engine: Engine, order: SweepOrder, seconds: float) -> bool:
     """Sweep one vault, or post the work of an incident; return whether it reached the end.
@@ -130,9 +133,10 @@ class Sweeper:
         is_told = secret.enabled and (STATE in secret.tags or isinstance(tagged.asks, Malformed))
         if is_told or not audit_is_due(secret.ref, self.order, None):
             return
-        # Where people were told, the next recheck tells them again.
-        silent = [listed for listed in known if not (secret.enabled and listed.is_told)]
-        for source, what, fix in left_behind(tagged, silent, self.engine.clock.now()):
+        now = self.engine.clock.now()
+        # A recheck that tells people does so every day, unless its source no longer answers.
+        silent = [it for it in known if not (it.notified and now - it.notified < TOLD_FOR)]
+        for source, what, fix in left_behind(tagged, silent, now):
             await self._report(secret.ref, source, what, fix)
 
     async def _report(self, ref: SecretRef, source: str, what: str, fix: str) -> None:

@@ -159,6 +159,27 @@ async def test_a_source_that_cannot_be_paid_off_keeps_no_other_source_waiting(
     assert any("appdata" in reason for reason in reasons)
 
 
+async def test_who_was_told_of_a_source_that_was_left_hears_of_it_again_once_that_answers_no_more(
+    stage: Stage,
+) -> None:
+    """Its rechecks fail in a way that may pass, and tell nobody."""
+    secret = await stage.rotated("storage")
+    await stage.run_for(days=1)
+    await moved(stage, secret)
+
+    def of_the_former(request: Request) -> bool:
+        return request.host == "management.azure.com" and "/appdata/" in f"{request.path}/".lower()
+
+    stage.outage(of_the_former, timedelta(days=8), NOT_AUTHORIZED)
+    await stage.run_for(days=8)
+    assert stage.of(secret, "parked"), "told once its overlap had passed"
+    stage.outage(of_the_former, timedelta(days=900))
+    await stage.run_for(days=4)
+    before = len(stage.of(secret, "parked"))
+    await stage.run_for(days=4)
+    assert len(stage.of(secret, "parked")) - before >= 3
+
+
 async def test_an_overlap_goes_on_where_its_account_has_got_another_address(stage: Stage) -> None:
     """A rotation under the new address waits: it would regenerate what is superseded."""
     secret = await stage.rotated("storage")

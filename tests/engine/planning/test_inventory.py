@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -91,11 +91,11 @@ def test_a_secret_is_parked_whose_superseded_credential_nothing_revokes(
     assert ("revoke that at its source" in shown.fix) is (state == "parked")
 
 
-@pytest.mark.parametrize(("is_told", "state"), [(True, "parked"), (False, "ok")])
+@pytest.mark.parametrize(("notified", "state"), [(NOW - DAY, "parked"), (None, "ok")])
 def test_what_people_were_told_of_at_a_source_that_was_left_is_shown_at_once(
-    state: str, *, is_told: bool
+    notified: datetime | None, state: str
 ) -> None:
-    left = Listed(f"{ACCOUNT}2", str(REF), Pending(NOW - SECOND, V1, "key1"), is_told=is_told)
+    left = Listed(f"{ACCOUNT}2", str(REF), Pending(NOW - SECOND, V1, "key1"), notified=notified)
     assert stands(version(left=80 * DAY), [left]).state == state
 
 
