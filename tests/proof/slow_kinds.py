@@ -47,7 +47,12 @@ class _Slow(_Kind):
             return None
         keys = await self._list(job.source)
         since = (job.asked - EPOCH).total_seconds()
-        return keys[slot] if self._slots(job.source).born[slot] > since else None
+        if self._slots(job.source).born[slot] <= since:
+            return None
+        watch = self.hand.world.watch
+        # A key that a person has made there meanwhile passes for Rekey's, for whoever looks at it.
+        watch.mistaken |= watch.disowned & {keys[slot]}
+        return keys[slot]
 
     async def _list(self, source: str) -> dict[str, str]:
         return await self.hand.reach("list keys", lambda: dict(self._slots(source).held))

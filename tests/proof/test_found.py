@@ -782,6 +782,9 @@ FOUND = {
     "a slot that was changed in vain for hours is left alone for longer than the timer allows": (
         "lost-applies-and-fails-an-hour/one-slot"
     ),
+    "a key that a person made where a slow one is awaited is not told from it, and nobody is blamed": (
+        "by-hand/two-slow!i7=l0+i18=m0+i20=m0+m20=fail after the effect"
+    ),
 }
 
 
