@@ -264,24 +264,18 @@ class Observed:
         self.is_leak_noted = True
 
     async def settle(self, version: str, how: str) -> None:
-        """Note that the credential of a compromised version is proven to be refused, and how."""
-        self.report_refused(version)
-        await self.lease.write(self.record.without(version, self.proof(how)))
+        """Note that the credential of a version is proven to be refused, and how.
 
-    def proof(self, how: str) -> str:
-        """Return the text of a proof. It is no older than the report that it answers.
-
-        The clock of the instance that took the report may be ahead.
+        For a leak, report how long that took, if the item says when it was reported.
         """
-        now = self.parts.clock.now()
-        return proof_text(max(now, self.item.reported_at or now), how)
-
-    def report_refused(self, version: str) -> None:
-        """Report how long it took from the report of a leak to its proof, if the item says when."""
-        seconds = self.item.seconds_since_report(self.parts.clock.now())
-        is_leak = self.item.compromised and version in self.record.compromised.versions
+        item, record, now = self.item, self.record, self.parts.clock.now()
+        seconds = item.seconds_since_report(now)
+        is_leak = item.compromised and version in record.compromised.versions
         if is_leak and seconds is not None:
-            self.parts.reporter.refused(self.item, self.record.kind, seconds)
+            self.parts.reporter.refused(item, record.kind, seconds)
+        # The clock of the instance that took the report may be ahead: no proof is older than that.
+        proof = proof_text(max(now, item.reported_at or now), how)
+        await self.lease.write(record.without(version, proof))
 
     async def note_left(self) -> bool:
         """Note, at a source that the secret has left, which requests cannot take effect any more.

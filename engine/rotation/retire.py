@@ -240,9 +240,9 @@ async def _note(at: Rotation, pending: Pending, proof: str) -> None:
     record = at.record
     is_leak = pending.version in record.compromised.versions
     if proof and not (is_leak and at.observed.may_come_back):
-        at.observed.report_refused(pending.version)
-        record = record.without(pending.version, at.observed.proof(proof))
-    await at.lease.write(record.discarded(*record.history.same_as(pending.version)))
+        await at.observed.settle(pending.version, proof)
+    else:
+        await at.lease.write(record.discarded(*record.history.same_as(pending.version)))
 
 
 async def _value(at: Rotation, pending: Pending) -> Sensitive | None:
