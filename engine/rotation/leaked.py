@@ -308,15 +308,21 @@ async def _revoke_accepted(
     `held`: the credentials by the template that reads each. Raises `alive`, if it is given, for one
     that is accepted: it must not be revoked.
     """
-    known = at.record.id_of(str(old.version))
+    known, rotator = at.record.id_of(str(old.version)), at.parts.rotator(managed)
     for shape, credential in held.items():
-        if await at.proof.refuses(at.parts.rotator(managed), credential):
+        if await at.proof.refuses(rotator, credential):
             continue
         if alive:
             raise alive
         is_former = _is_former(managed, known)
-        revoked = known if is_former else await _recognised(at, secret, old, managed, shape)
-        await _revoke_leaked(at, secret, old, managed, revoked, credential)
+        leaked_id = known if is_former else await _recognised(at, secret, old, managed, shape)
+        names = at.parts_with(managed, leaked_id)
+        if theirs := await other_owner(at.parts, at.lease, secret, names, leaked=True):
+            raise _not_ours(at, old, theirs.reason)
+        await at.revoke(secret, rotator, leaked_id, at.parts.held(secret, managed))
+        if not await at.proof.refused(rotator, leaked_id, credential):
+            raise at.not_revoked(leaked_id, is_lasting=at.lease.found.is_uncertain)
+        at.progress.revoked_leaks.add(str(old.version))
 
 
 async def _settle_for_good(at: Rotation, version: str, how: str) -> None:
@@ -395,23 +401,6 @@ async def _recognised(
 def _not_ours(at: Rotation, old: SecretVersion, why: str) -> NeedsHuman:
     what = f"version {str(old.version)[:8]} is still accepted, and {why}"
     return NeedsHuman(what, where=at.lease.source, fix="revoke it at its source by hand")
-
-
-async def _revoke_leaked(
-    at: Rotation,
-    secret: SecretVersion,
-    old: SecretVersion,
-    managed: Managed,
-    credential_id: str,
-    credential: Sensitive,
-) -> None:
-    rotator, names = at.parts.rotator(managed), at.parts_with(managed, credential_id)
-    if theirs := await other_owner(at.parts, at.lease, secret, names, leaked=True):
-        raise _not_ours(at, old, theirs.reason)
-    await at.revoke(secret, rotator, credential_id, at.parts.held(secret, managed))
-    if not await at.proof.refused(rotator, credential_id, credential):
-        raise at.not_revoked(credential_id, is_lasting=at.lease.found.is_uncertain)
-    at.progress.revoked_leaks.add(str(old.version))
 
 
 async def _replaced_in_place(

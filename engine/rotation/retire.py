@@ -18,7 +18,7 @@ from engine.rotation.source_lease import LOST
 from engine.rotation.vault_writer import Replicas
 from engine.secret import SecretVersion, Sensitive
 from engine.state import tags, template
-from engine.state.decision import Acting, Park, Retire, Wait
+from engine.state.decision import Acting, Retire, Wait
 from engine.state.record_parts import Past
 from engine.state.request import Outcome, WorkItem
 from engine.state.tags import Managed, Pending
@@ -71,8 +71,9 @@ async def _retire_one(
     """Retire one credential; return the secret after that, and why the credential is kept, if so."""
     kept = ""
     await at.vault_writer.out_of_use(secret)
-    if theirs := await _taken_over(at, secret, pending):
-        # Its owner's consent went with its login.
+    names = at.parts_with(_managed(at, secret), pending.credential_id)
+    if theirs := await other_owner(at.parts, at.lease, secret, names):
+        # Another secret has its login by now, and its owner's consent went with that.
         kept = theirs.reason
     elif pending.version not in at.record.compromised.revoked:
         try:
@@ -97,12 +98,6 @@ async def _retire_one(
     change = replace(record.change.arrived(), open_since=None)
     at.lease.learn(replace(record, change=change))
     return at.record.believed(at.observed.shown), kept
-
-
-async def _taken_over(at: Rotation, secret: SecretVersion, pending: Pending) -> Park | None:
-    """Return why the credential is kept if another secret has its login by now; else None."""
-    names = at.parts_with(_managed(at, secret), pending.credential_id)
-    return await other_owner(at.parts, at.lease, secret, names)
 
 
 def _managed(at: Rotation, secret: SecretVersion) -> Managed | None:
