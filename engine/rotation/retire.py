@@ -324,7 +324,7 @@ async def _replicas_written(
     replicas = Replicas(at.vault_writer, managed)
     fields = template.extract(managed.template, secret.value)
     copies = await replicas.consenting(secret.ref)
-    if fields and not replicas.hold(copies, fields):
+    if fields and not all(replicas.holds(copy, fields) for copy in copies):
         credential, held_id = fields[at.rotator.value_field], managed.credential_id or ""
         await at.proof.accepted(managed, held_id, credential, "confirm")
         for copy in copies:

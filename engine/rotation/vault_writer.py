@@ -13,7 +13,7 @@ write. A replica's tags and value decide nothing about the primary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -226,7 +226,7 @@ class Replicas:
         self, copy: SecretVersion, primary: SecretVersion, fields: Mapping[str, Sensitive]
     ) -> None:
         """Write one replica, if it does not hold the primary's credential."""
-        if _holds(copy, self.shape(copy), fields):
+        if self.holds(copy, fields):
             return
         if primary.value is None or primary.expires is None:
             what, where = "the replica missed a rotation", str(copy.ref)
@@ -236,17 +236,16 @@ class Replicas:
 
     async def consenting(self, primary: SecretRef) -> list[SecretVersion]:
         """Return the replicas that are there and consent."""
-        copies = list[SecretVersion]()
-        for ref in self.managed.replicas:
-            with suppress(NeedsHuman, NotFound):
-                copy = await self.parts.vaults.read(ref)
-                self._consents(copy, primary)
-                copies.append(copy)
-        return copies
+        copies = [await self._consenting(ref, primary) for ref in self.managed.replicas]
+        return [copy for copy in copies if copy]
 
-    def hold(self, copies: Sequence[SecretVersion], fields: Mapping[str, Sensitive]) -> bool:
-        """Return whether all of these hold the primary's credential."""
-        return all(_holds(copy, self.shape(copy), fields) for copy in copies)
+    async def _consenting(self, ref: SecretRef, primary: SecretRef) -> SecretVersion | None:
+        """Return a replica; None if its owner has withdrawn it: nothing of theirs is touched."""
+        with suppress(NeedsHuman, NotFound):
+            copy = await self.parts.vaults.read(ref)
+            self._consents(copy, primary)
+            return copy
+        return None
 
     async def dead(self, fields: Mapping[str, Sensitive], draft: Draft) -> tuple[str, ...]:
         """Return the versions of replicas whose credentials do not work once a draft is published.
@@ -260,7 +259,7 @@ class Replicas:
                 copy = await self.parts.vaults.read(ref)
                 pending = None if RETIRE in draft.tags else _pending(copy)
                 versions = [pending.version] if pending else []
-                if not _holds(copy, self.shape(copy), fields):
+                if not self.holds(copy, fields):
                     versions.append(str(copy.version))
                 urls += (f"{ref}/{version}" for version in versions)
         return tuple(urls)
@@ -277,32 +276,21 @@ class Replicas:
     async def _is_out_of_use(self, primary: SecretRef, url: str) -> bool:
         """Disable one version, unless it is still the current one; return whether that is over."""
         where, _, version = url.rpartition("/")
-        try:
-            copy = await self.parts.vaults.read(SecretRef.parse(where))
-            self._consents(copy, primary)
-        except (NeedsHuman, NotFound):
-            # The owner has withdrawn it. Its value is dead, and nothing of theirs is touched.
-            return True
-        if copy.version == version:
+        copy = await self._consenting(SecretRef.parse(where), primary)
+        if copy and copy.version == version:
             return False
-        await self.vault_writer.disable(copy, version, "disable replica")
+        if copy:
+            await self.vault_writer.disable(copy, version, "disable replica")
         return True
 
     async def disable_superseded(self, primary: SecretRef) -> None:
         """Disable the version of each replica that holds the retired credential, with consent."""
         for ref in self.managed.replicas:
-            try:
-                copy = await self.parts.vaults.read(ref)
-                self._consents(copy, primary)
-                pending = _pending(copy)
-            except (NeedsHuman, NotFound):
-                # The owner has withdrawn it. Its value is dead, and nothing of theirs is touched.
-                continue
-            if pending is None:
-                continue
-            await self.vault_writer.disable(copy, pending.version, "disable replica")
-            rest = {tag: text for tag, text in copy.tags.items() if tag in OURS - {RETIRE}}
-            await self.vault_writer.retag(copy, rest, "forget")
+            copy = await self._consenting(ref, primary)
+            if copy and (pending := _pending(copy)):
+                await self.vault_writer.disable(copy, pending.version, "disable replica")
+                rest = {tag: text for tag, text in copy.tags.items() if tag in OURS - {RETIRE}}
+                await self.vault_writer.retag(copy, rest, "forget")
 
     async def _write(
         self,
@@ -340,6 +328,14 @@ class Replicas:
         """Return the template of a replica's value."""
         return copy.tags.get("ValueTemplate", self.managed.template)
 
+    def holds(self, copy: SecretVersion, fields: Mapping[str, Sensitive]) -> bool:
+        """Return whether a replica holds these fields. Other fields of its form are not compared."""
+        shape = self.shape(copy)
+        if template.fields(shape) <= set(fields):
+            return copy.value == template.render(shape, fields)
+        held = template.extract(shape, copy.value)
+        return held is not None and all(held[name] == fields[name] for name in held.keys() & fields)
+
     def _consents(self, copy: SecretVersion, primary: SecretRef) -> None:
         """Raise NeedsHuman if a replica may not be written, or cannot be."""
         if problem := self._problem(copy, primary):
@@ -370,21 +366,11 @@ class Replicas:
         return None
 
 
-def _holds(copy: SecretVersion, shape: str, fields: Mapping[str, Sensitive]) -> bool:
-    """Return whether a replica holds these fields. Other fields of its form are not compared."""
-    if template.fields(shape) <= set(fields):
-        return copy.value == template.render(shape, fields)
-    held = template.extract(shape, copy.value)
-    return held is not None and all(held[name] == fields[name] for name in held.keys() & fields)
-
-
 def _pending(copy: SecretVersion) -> Pending | None:
-    try:
-        return Pending.parse(copy.tags[RETIRE]) if RETIRE in copy.tags else None
-    except ValueError:
-        raise NeedsHuman(
-            f"the replica's tag {RETIRE} is malformed", where=str(copy.ref), fix="remove it"
-        ) from None
+    """Return what a replica's tag RekeyRetire says, if that can be read."""
+    with suppress(KeyError, ValueError):
+        return Pending.parse(copy.tags[RETIRE])
+    return None
 
 
 def _superseded(copy: SecretVersion, draft: Draft, *, dead: bool) -> str | None:
