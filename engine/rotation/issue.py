@@ -146,7 +146,7 @@ async def _derive(
         raise await parent_key.refused(secret.ref, error.what) from None
     # The proof may have waited a minute: the key's owner still consents, and to this key.
     if await parent_key.keyed(secret.ref, job) != keyed:
-        raise Overtaken("its key has changed meanwhile", where=str(secret.ref), code="Overtaken")
+        raise Overtaken("its key has changed meanwhile", where=str(secret.ref))
     return issued
 
 

@@ -204,11 +204,7 @@ def _past(at: Rotation, record: Record, secret: SecretVersion) -> Past | None:
 def _still_asked(secret: SecretVersion, fresh: SecretVersion) -> None:
     """Raise Overtaken if the owner has changed whether, or at which source, it is rotated."""
     if any(secret.tags.get(tag) != fresh.tags.get(tag) for tag in DECIDING):
-        raise Overtaken(
-            "its owner has changed its tags in the meantime",
-            where=str(secret.ref),
-            code="Overtaken",
-        )
+        raise Overtaken("its owner has changed its tags in the meantime", where=str(secret.ref))
 
 
 def _kept_longer(

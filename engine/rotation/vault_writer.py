@@ -76,11 +76,7 @@ class VaultWriter:
             )
         fresh = await self.lease.parts.vaults.read(secret.ref)
         if fresh.version != secret.version or not fresh.enabled:
-            raise Overtaken(
-                "somebody has written a version in the meantime",
-                where=str(secret.ref),
-                code="Overtaken",
-            )
+            raise Overtaken("somebody has written a version in the meantime", where=str(secret.ref))
         return fresh
 
     async def publish(
