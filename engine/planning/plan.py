@@ -67,8 +67,6 @@ class Turn:
     """The secret owned the source when the turn began."""
     taken: frozenset[str] = frozenset()
     """The steps that were taken in this turn; in a later turn, the steps of AT_FIRST, too."""
-    owner: WorkItem | None = None
-    """Found out: the same report for the secret that holds the leaked credential now."""
     obstacle: Park | Wait | None = None
     """Found out: why the source is not this secret's, or not to be changed yet."""
     is_refused: bool = False
@@ -264,11 +262,10 @@ def _may_be_hit(turn: Turn) -> bool:
 
 type When = Callable[[Turn], Ending | bool | None]
 
-AT_FIRST = frozenset({"ask owner", "pass on", "leave to recheck"})
+AT_FIRST = frozenset({"ask owner", "leave to recheck"})
 """The steps that are taken at most once, before anything is done."""
 TABLE: tuple[tuple[str, When], ...] = (
     ("ask owner", lambda turn: turn.work.compromised and turn.here is None),
-    ("pass on", lambda turn: turn.owner is not None),
     ("leave to recheck", lambda turn: Skip(turn.needless) if turn.needless else None),
     ("leave to recheck", _left_to_a_recheck),
     ("leave to recheck", _in_progress),

@@ -157,7 +157,8 @@ class Controller:
         """Return what is known as a turn begins. What has leaked is in the record by then."""
         at = self.at
         was_owner = bool(at.record.owner)
-        await self._note_incident(secret)
+        if at.progress.item.compromised and was_owner:
+            await at.observed.note_compromised(*await leaked.compromised_versions(at, secret))
         tagged = at.parts.tagged(secret)
         at.here = tagged.managed if at.lease.covers(tagged.source) else None
         item, decision = self._decided(tagged)
@@ -180,12 +181,6 @@ class Controller:
             was_owner=was_owner,
             taken=frozenset() if is_first else AT_FIRST,
         )
-
-    async def _note_incident(self, secret: SecretVersion) -> None:
-        """Note in the record which versions are compromised, before anything else is done."""
-        at = self.at
-        if at.progress.item.compromised and at.record.owner:
-            await at.observed.note_compromised(*await leaked.compromised_versions(at, secret))
 
     def _decided(self, tagged: Tagged) -> tuple[WorkItem, Decision]:
         """Return what is done first, and the decision."""

@@ -35,16 +35,10 @@ None if the work ends because the secret's source is not the one under lease.
 # Steps that end the work.
 
 
-async def ask_owner(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Turn:
-    """Find the secret to which the source has passed, if that holds the leaked credential."""
-    owner = await leaked.held_by_owner(at.parts, at.lease.record, at.progress.item)
-    return replace(turn, owner=owner)
-
-
-async def pass_on(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Outcome:
-    """Send a report on to the secret that holds the leaked credential."""
-    assert turn.owner  # noqa: S101 - planned from it
-    return await sent_on(at, turn.owner)
+async def ask_owner(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Outcome | Turn:
+    """Send a report on if the source has passed to a secret that holds the leaked credential."""
+    later = await leaked.held_by_owner(at.parts, at.lease.record, at.progress.item)
+    return await sent_on(at, later) if later else turn
 
 
 async def sent_on(at: Rotation, later: WorkItem) -> Outcome:
@@ -228,7 +222,6 @@ async def _acted(at: Rotation, secret: SecretVersion, decision: Acting, step: St
 
 STEPS: Mapping[str, Callable[[Rotation, SecretVersion, Turn, Step], Awaitable[After]]] = {
     "ask owner": ask_owner,
-    "pass on": pass_on,
     "leave to recheck": conclude,
     "claim": claim,
     "read": lambda at, *_: at.observe(),

@@ -111,7 +111,10 @@ FIRST, LATER = {"is_first": True}, {**SLOT, "recheck_follows": True}
 QUIET = World(None, is_refused=False, lagging=None)
 PATHS: tuple[tuple[str, SecretVersion, dict[str, Any], dict[str, Any], dict[str, Any]], ...] = (
     ("ask owner, revoke", FRESH, {"compromised": True}, LEAKED, {**ELSEWHERE, **FIRST}),
-    ("pass on", FRESH, FORCED, {}, {**FIRST, "owner": item(), "needless": "settled"}),
+    (
+        *("ask owner, leave to recheck", FRESH, {"compromised": True}, {}),
+        {**FIRST, "here": None, "needless": "settled"},
+    ),
     ("leave to recheck", FRESH, FORCED, {}, {**FIRST, "needless": "settled"}),
     ("leave to recheck", FRESH, FORCED, {}, {**FIRST, **LATER}),
     ("leave to recheck", FRESH, FORCED, AT_WORK, {**FIRST, "resumes": True}),
