@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal, TypeIs
+from typing import Literal
 
 from engine.contract import Derived, Issued, Job, Parent
 from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
@@ -257,7 +257,7 @@ class Dependents:
 
     async def delay(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Wait | None:
         """Return until when a retirement waits, if it does; changes nothing."""
-        if not self._concerns(decision):
+        if not isinstance(decision, Retire):
             return None
         limits = self._limits(secret, item, decision)
         if self._goes(limits, secret, item):
@@ -273,7 +273,7 @@ class Dependents:
         audit does not. A derived secret whose key is refused asks for such an audit itself. It is
         not told to follow then, because it would ask again.
         """
-        if not self._concerns(decision):
+        if not isinstance(decision, Retire):
             return None
         limits = self._limits(secret, item, decision)
         if self._goes(limits, secret, item):
@@ -295,9 +295,6 @@ class Dependents:
         if is_short and item.action != "audit":
             raise TransientError(wait.reason, code="Followed", retry_after=LAG_PAUSE)
         return wait
-
-    def _concerns(self, decision: Decision) -> TypeIs[Retire]:
-        return isinstance(decision, Retire) and bool(self.managed.may_derive)
 
     def _goes(self, limits: Limits, secret: SecretVersion, item: WorkItem) -> bool:
         """Return whether the superseded key is revoked now, whatever lags.
