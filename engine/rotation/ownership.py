@@ -226,7 +226,7 @@ def _unknown(secret: SecretVersion, record: Record) -> Park:
     """
     fix = f"remove the tag {OPERATION}"
     if _is_news(secret, record):
-        fix = f"revoke {_named(secret)} unless {_used(secret)} and remove {OPERATION} and {RETIRE}"
+        fix = f"{_revoke_by_hand(secret)} and remove {OPERATION} and {RETIRE}"
     return Park(
         "another deployment of Rekey wrote the current version, or the record is older than that",
         f"let one deployment serve the vault; if only one does, {fix}",
@@ -251,18 +251,15 @@ def unrecorded(secret: SecretVersion) -> Park:
     """Return why a tag RekeyRetire that no record confirms is not followed."""
     return Park(
         f"tag {RETIRE} names a credential to revoke, of which there is no record",
-        f"revoke {_named(secret)} at its source unless {_used(secret)}, then remove the tag {RETIRE}",
+        f"{_revoke_by_hand(secret, ' at its source')}, then remove the tag {RETIRE}",
     )
 
 
-def _used(secret: SecretVersion) -> str:
-    """Say when a credential must not be revoked by hand: signatures made with a key end with it."""
-    return "it, or what it made, is in use" if MAY_DERIVE in secret.tags else "it is in use"
-
-
-def _named(secret: SecretVersion) -> str:
-    """Return the id of the credential that the tag RekeyRetire names."""
-    return secret.tags[RETIRE].rpartition(" ")[2][:60]
+def _revoke_by_hand(secret: SecretVersion, where: str = "") -> str:
+    """Return how to revoke what the tag RekeyRetire names. Signatures made with a key end with it."""
+    named = secret.tags[RETIRE].rpartition(" ")[2][:60]
+    used = "it, or what it made, is in use" if MAY_DERIVE in secret.tags else "it is in use"
+    return f"revoke {named}{where} unless {used}"
 
 
 async def owned(parts: Parts, ref: SecretRef) -> Owned:

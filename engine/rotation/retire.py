@@ -439,11 +439,8 @@ async def is_kept(at: Rotation, secret: SecretVersion) -> bool:
     published = managed or at.managed_here(before)
     if pending is None or published is None:
         return False
-    retire = Retire(published, pending, "its overlap passed")
+    retire, item = Retire(published, pending, "its overlap passed"), at.effective_item()
     if managed is None:
-        return (
-            await _dependents(at, published).hold_back(secret, at.effective_item(), retire)
-            is not None
-        )
-    waits = await hold_back(at, secret, at.effective_item(), retire)
+        return await _dependents(at, published).hold_back(secret, item, retire) is not None
+    waits = await hold_back(at, secret, item, retire)
     return waits is not None or await at.is_refused(secret)
