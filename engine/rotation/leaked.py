@@ -75,8 +75,8 @@ async def _left_by_hand(at: Rotation, secret: SecretVersion) -> list[str]:
     record, last, since = at.record, at.record.published, at.progress.item.began
     if last is None or since is None or last.version == secret.version or last.made_since(since):
         return []
-    is_gone = last.version in record.history.replaced or last.version in record.compromised.revoked
-    is_there = not is_gone and last.version in await _older(at, secret, since)
+    gone = {*record.history.replaced, *record.compromised.revoked}
+    is_there = last.version not in gone and last.version in await _older(at, secret, since)
     return [last.version] if is_there else []
 
 
@@ -285,12 +285,10 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
         await _settle_for_good(at, version, UNLISTED)
         return
     held = _held(at, old, managed)
-    is_current = version == secret.version
-    if not is_current and any(map(secret.contains, held.values())):
+    if version != secret.version and any(map(secret.contains, held.values())):
         await _replace_current(at, secret, version)
         return
-    alive = _alive(at, decision) if is_current else None
-    await _revoke_accepted(at, secret, old, managed, held, alive)
+    await _revoke_accepted(at, secret, old, managed, held, decision)
     await _settle_for_good(at, version, TRIED)
     await at.vault_writer.out_of_use(secret)
 
@@ -301,19 +299,19 @@ async def _revoke_accepted(
     old: SecretVersion,
     managed: Managed,
     held: Mapping[str, Sensitive],
-    alive: NeedsHuman | None,
+    decision: Decision,
 ) -> None:
     """Prove that each credential a version may hold is refused, or revoke it.
 
-    `held`: the credentials by the template that reads each. Raises `alive`, if it is given, for one
-    that is accepted: it must not be revoked.
+    `held`: the credentials by the template that reads each. What the current version holds must not
+    be revoked.
     """
     known, rotator = at.record.id_of(str(old.version)), at.parts.rotator(managed)
     for shape, credential in held.items():
         if await at.proof.refuses(rotator, credential):
             continue
-        if alive:
-            raise alive
+        if old.version == secret.version:
+            raise _alive(at, decision)
         is_former = _is_former(managed, known)
         leaked_id = known if is_former else await _recognised(at, secret, old, managed, shape)
         names = at.parts_with(managed, leaked_id)
@@ -529,9 +527,13 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
     A record tells if its source has accepted the version, or has seen it. If none does, the
     version's own tags tell, even if the source that they name has passed to another secret since:
     whoever works there compares the values before anything is revoked.
+
+    Raises AccessDenied if the app has no right to read the version. Otherwise a leak could be tried
+    at a wrong source, and pass for refused.
     """
     owned = [listed.source for listed in known]
-    named = await _named_by(parts, ref, version)
+    earlier = await parts.earlier(ref, version) if parts.policy.manages(ref.vault) else None
+    named = parts.tagged(earlier).source if earlier else None
     sources = filter(None, dict.fromkeys((named, *owned)))
     records = {at: record for at in sources if (record := await parts.leases.peek(at))}
     knowing = [at for at, record in records.items() if record.knows(version)]
@@ -543,17 +545,6 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
         telling = [at for at, record in records.items() if not record.is_blank]
         only = telling if len(telling) == 1 else []
     return next(iter((*accepted, *knowing, *only)), "")
-
-
-async def _named_by(parts: Parts, ref: SecretRef, version: str) -> str | None:
-    """Return the source that a version's tags name; None if there is none, or no such version.
-
-    Raises AccessDenied if the app has no right to read it. Otherwise a leak could be tried at a
-    wrong source, and pass for refused.
-    """
-    is_served = parts.policy.manages(ref.vault)
-    earlier = await parts.earlier(ref, version) if is_served else None
-    return parts.tagged(earlier).source if earlier else None
 
 
 async def foreseen(
