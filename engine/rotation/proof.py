@@ -53,15 +53,12 @@ def proof_text(now: datetime, how: str) -> str:
 def read_proof(text: str) -> tuple[datetime | None, str]:
     """Return when and how a credential was proven to be refused; None and no words if unknown."""
     time, _, how = text.partition(" ")
+    # These words are followed by a version.
+    how = SAME_VALUE if how.startswith(SAME_VALUE) else how
     try:
-        return datetime.fromisoformat(time).astimezone(UTC), _words(how)
+        return datetime.fromisoformat(time).astimezone(UTC), how
     except ValueError:
         return None, ""
-
-
-def _words(how: str) -> str:
-    """Return the words of a proof without the version that they may name."""
-    return SAME_VALUE if how.startswith(SAME_VALUE) else how
 
 
 @dataclass(frozen=True)

@@ -186,19 +186,14 @@ async def _disable_expired(at: Rotation, secret: SecretVersion) -> None:
     """
     record = at.record
     for version in record.history.replaced:
-        if version not in record.compromised.revoked and await _has_ended(at, secret, version):
+        if version in record.compromised.revoked:
+            continue
+        old = await at.parts.earlier(secret.ref, version)
+        held = at.parts.held(old, at.managed) if old else None
+        # A version that somebody has disabled cannot be tried, so nothing is proven of it.
+        if held is not None and await at.proof.refuses(at.rotator, held):
             at.lease.learn(at.record.without(version, proof_text(at.now, TRIED)))
     await at.vault_writer.out_of_use(secret)
-
-
-async def _has_ended(at: Rotation, secret: SecretVersion, version: str) -> bool:
-    """Return whether the source refuses a version, in as many tries as a proof needs.
-
-    A version that somebody has disabled cannot be tried, so nothing is proven of it.
-    """
-    old = await at.parts.earlier(secret.ref, version)
-    held = at.parts.held(old, at.managed) if old else None
-    return held is not None and await at.proof.refuses(at.rotator, held)
 
 
 async def _tidy_unrecorded(at: Rotation, secret: SecretVersion) -> None:
