@@ -25,7 +25,7 @@ from engine.engine import Engine
 from engine.errors import NotFound, RekeyError, TransientError
 from engine.secret import SecretRef, Version
 from engine.state.entry import NEEDS_A_PERSON, Entry, State
-from engine.state.history import events, newest_first
+from engine.state.history import events
 from engine.state.incident import TO_AGREE, UNWRITTEN, is_replica
 from engine.state.index import StateIndex
 from engine.state.phase import PHASES, phase_rule
@@ -293,7 +293,7 @@ def _next(request: Request, rest: Cursor | None, limit: int) -> str | None:
 
 async def show(engine: Engine, ref: SecretRef) -> Answer:
     """GET /api/secrets/{vault}/{name}: how it stands, and its versions, newest first."""
-    versions = newest_first([version async for version in engine.vaults.versions(ref)])
+    versions = await engine.versions(ref)
     if not versions:
         raise await no_such(engine, ref)
     index = await index_of(engine)

@@ -21,7 +21,6 @@ from engine.engine import Engine
 from engine.errors import NotFound, PermanentError
 from engine.secret import SecretRef, Version
 from engine.state.decision import Park, Skip, Wait
-from engine.state.history import newest_first
 from engine.state.record import Record
 from engine.state.request import Leak, WorkItem, operation_id
 from engine.state.tags import OPERATION, REASON, RETIRE, STATE, marked_since
@@ -86,9 +85,7 @@ async def follow(engine: Engine, operation: Operation, wait: float) -> Answer:
     ends = engine.clock.monotonic() + wait
     pauses = chain(FIRST_PAUSES, repeat(PAUSE))
     while True:
-        versions = newest_first(
-            [version async for version in engine.vaults.versions(operation.ref)]
-        )
+        versions = await engine.versions(operation.ref)
         if not versions:
             raise await no_such(engine, operation.ref)
         progress = look(engine, operation, versions, await _records(engine, operation.ref))

@@ -11,7 +11,6 @@ from api.similar_names import no_such
 from engine.engine import Engine
 from engine.errors import NeedsHuman
 from engine.secret import SecretRef
-from engine.state.history import newest_first
 
 DAYS, MOST_DAYS = 30, 730
 """How far back is looked where nobody says; a workspace keeps interactive logs for two years."""
@@ -61,7 +60,7 @@ async def read_by(engine: Engine, ref: SecretRef, days: int) -> Readers:
 
 async def _words(engine: Engine, ref: SecretRef) -> Mapping[str, Word]:
     """Return what each version is to who holds it."""
-    versions = newest_first([version async for version in engine.vaults.versions(ref)])
+    versions = await engine.versions(ref)
     if not versions:
         raise await no_such(engine, ref)
     current, *earlier = (str(version.version) for version in versions)

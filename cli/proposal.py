@@ -24,7 +24,6 @@ from cloud.vaults import KeyVaults
 from engine.engine import Engine
 from engine.errors import NeedsHuman, NotFound
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion
-from engine.state.history import newest_first
 from engine.state.record import owners_tags
 from engine.state.tags import CREDENTIAL, MAX_TAG_LENGTH, Malformed, Managed, parse
 
@@ -154,7 +153,7 @@ class Adoption:
         Which of several credentials the version holds now is left to be found out.
         """
         engine, ref = self.engine, secret.ref
-        versions = newest_first([version async for version in engine.vaults.versions(ref)])
+        versions = await engine.versions(ref)
         tagged = next((it for it in versions if "ProviderAddress" in it.tags), None)
         if tagged is None:
             fix = "name its source with --provider"

@@ -14,7 +14,7 @@ from cli.session import Session
 from cli.terminal import Terminal, distance, iso, moment
 from engine.secret import SecretRef, Version
 from engine.state.entry import NEEDS_A_PERSON, Scheduled
-from engine.state.history import events, newest_first
+from engine.state.history import events
 
 AHEAD = timedelta(days=366)
 """How far `show` looks ahead for what comes next."""
@@ -55,7 +55,7 @@ async def history(session: Session, args: Namespace) -> int:
 
 
 async def _versions(session: Session, ref: SecretRef) -> list[Version]:
-    return newest_first([version async for version in session.service.engine.vaults.versions(ref)])
+    return await session.service.engine.versions(ref)
 
 
 def _show(

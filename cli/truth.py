@@ -8,7 +8,6 @@ from typing import Any
 from cli.session import Session
 from cli.terminal import moment
 from engine.secret import SecretRef, Version
-from engine.state.history import newest_first
 from engine.state.tags import OPERATION, Managed
 
 ENDED = "succeeded"
@@ -19,7 +18,7 @@ async def truth(session: Session, ref: SecretRef, body: Mapping[str, Any], *, le
     if body.get("status") != ENDED:
         return ""
     engine = await session.ready()
-    current, *earlier = newest_first([version async for version in engine.vaults.versions(ref)])
+    current, *earlier = await engine.versions(ref)
     managed = engine.tagged(current).managed
     if managed is None:
         return ""

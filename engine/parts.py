@@ -102,6 +102,10 @@ class Parts:
         except NotFound:
             return None
 
+    async def versions(self, ref: SecretRef) -> list[Version]:
+        """Return the versions of a secret without their values, from the newest to the oldest."""
+        return newest_first([version async for version in self.vaults.versions(ref)])
+
     async def earlier(self, ref: SecretRef, version: str) -> SecretVersion | None:
         """Return one version; None if the vault has it no more, or somebody has disabled it.
 
@@ -177,7 +181,7 @@ class Parts:
         ref = tags.named(copy.tags.get(tags.REPLICA_OF, ""))
         if ref is None or not self.policy.manages(ref.vault):
             return None
-        current = newest_first([version async for version in self.vaults.versions(ref)])[:1]
+        current = (await self.versions(ref))[:1]
         is_named = any(tags.names_replica(self.policy.applied(it), copy.ref) for it in current)
         return ref if is_named else None
 

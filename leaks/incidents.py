@@ -19,7 +19,6 @@ from engine.errors import PermanentError
 from engine.rotation.proof import in_its_place, read_proof
 from engine.secret import SecretRef, Version
 from engine.state.entry import Entry
-from engine.state.history import newest_first
 from engine.state.incident import Incident, IncidentProgress, Stands
 from engine.state.index import StateIndex
 from engine.state.record import Record
@@ -267,4 +266,4 @@ async def _peek(engine: Engine, source: str) -> Record | None:
 async def _versions(engine: Engine, ref: SecretRef) -> list[Version]:
     if not engine.policy.manages(ref.vault):
         return []
-    return newest_first([version async for version in engine.vaults.versions(ref)])
+    return await engine.versions(ref)

@@ -22,7 +22,6 @@ from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
 from engine.secret import SecretRef, Version
 from engine.state.entry import Entry
-from engine.state.history import newest_first
 from engine.state.tags import REPLICA_OF
 
 KEPT = ("vault", "secret", "code")
@@ -86,7 +85,7 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
 
 
 async def _versions(engine: Engine, ref: SecretRef) -> list[Version]:
-    versions = newest_first([version async for version in engine.vaults.versions(ref)])
+    versions = await engine.versions(ref)
     if not versions:
         raise NotFound("there is no such secret", where=str(ref), fix=ELSEWHERE)
     return versions

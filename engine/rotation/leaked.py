@@ -27,7 +27,6 @@ from engine.rotation.source_lease import NOBODY, SourceLease
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state import template
 from engine.state.decision import Acting, Decision, Park
-from engine.state.history import newest_first
 from engine.state.incident import RECOVER, deleted_at
 from engine.state.index import Listed
 from engine.state.record import Record, parts_of
@@ -136,12 +135,11 @@ async def _is_sent_on(at: Rotation, older: Sequence[str]) -> bool:
 
 
 async def _older(at: Rotation, secret: SecretVersion, since: datetime) -> list[str]:
-    older = [
-        version
-        async for version in at.parts.vaults.versions(secret.ref)
+    return [
+        str(version.version)
+        for version in await at.parts.versions(secret.ref)
         if version.version not in (None, secret.version) and version.created < since
     ]
-    return [str(version.version) for version in newest_first(older)]
 
 
 async def _is_in_place(at: Rotation, going: Pending, secret: SecretVersion) -> bool:

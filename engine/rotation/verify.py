@@ -223,7 +223,7 @@ async def _replaced_by(at: Rotation, secret: Version) -> list[str]:
 
     A version is left out if another one has replaced it, as that one's tag says.
     """
-    versions = [version async for version in at.parts.vaults.versions(secret.ref)]
+    versions = await at.parts.versions(secret.ref)
     others = [version for version in versions if version.version != secret.version]
     latest = max((version.created for version in others), default=secret.created)
     if latest >= secret.created:

@@ -23,7 +23,6 @@ from engine.ports import Vaults
 from engine.rotation.proof import SAME_VALUE, in_its_place
 from engine.secret import SecretRef, Version
 from engine.state.entry import Entry
-from engine.state.history import newest_first
 from engine.state.incident import (
     LEAD,
     RECOVER,
@@ -305,11 +304,11 @@ class IncidentSweep:
         if await self._is_held_open(current):
             return True
         secret, since = current.secret, self.incident.since
-        versions = self.engine.vaults.versions(secret.ref)
-        older = [it async for it in versions if it.created < since and it.version != secret.version]
+        versions = await self.engine.versions(secret.ref)
+        older = [it for it in versions if it.created < since and it.version != secret.version]
         if not older:
             return False
-        latest = str(newest_first(older)[0].version)
+        latest = str(older[0].version)
         records = [await self._peek(listed.source) for listed in self.index.of(secret.ref)]
         return not any(record and self._accounts_for(record, latest) for record in records)
 
