@@ -279,7 +279,7 @@ class Dependents:
         if self._goes(limits, secret, item):
             # Nothing may keep the key alive now. So nothing is read here, and the message is only a
             # hint, which may fail to be posted.
-            refs = [ref for ref, _ in self._served(secret)]
+            refs = [ref for ref, _ in self.served(secret)]
             with suppress(RekeyError):
                 await self._follow(refs, LEFT_BEHIND_SECONDS)
             return None
@@ -342,7 +342,7 @@ class Dependents:
         """Return since when the secret holds its key, also if somebody wrote the key again."""
         return min(self.since or secret.created, secret.created)
 
-    def _served(self, secret: SecretVersion) -> list[tuple[SecretRef, str]]:
+    def served(self, secret: SecretVersion) -> list[tuple[SecretRef, str]]:
         """Return the secrets that may hold what the key makes, each with its source."""
         refs = [
             (consent.ref(secret.ref.vault), f"{self.managed.source}/{consent.extent}")
@@ -355,7 +355,7 @@ class Dependents:
         if key is None:
             return {}
         lags = {
-            ref: await self._lag(ref, source, secret, key) for ref, source in self._served(secret)
+            ref: await self._lag(ref, source, secret, key) for ref, source in self.served(secret)
         }
         return {ref: lag for ref, lag in lags.items() if lag}
 

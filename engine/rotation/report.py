@@ -12,6 +12,7 @@ from engine.errors import PermanentError, RekeyError
 from engine.follow_up import tasks
 from engine.parts import Parts
 from engine.rotation.context import EARLIER, Rotation
+from engine.rotation.derived import Dependents
 from engine.rotation.source_lease import LOST
 from engine.secret import SecretRef, SecretVersion
 from engine.state import tags
@@ -20,7 +21,6 @@ from engine.state.due import due_at
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.record import Record, Stale
 from engine.state.request import UNMARKED, Cause, Outcome, Result, WorkItem
-from engine.state.tags import Managed
 
 
 async def report_from_record(parts: Parts, record: Record) -> None:
@@ -52,6 +52,7 @@ def outcome_of(at: Rotation, secret: SecretVersion) -> Outcome:
     assert known.result  # noqa: S101 - only called after something was done
     record = at.record
     managed, published = known.managed or at.managed_here(secret), record.published
+    derived = Dependents(at.parts, managed).served(secret) if managed else []
     # A person may have written a version since, or disabled the secret.
     is_current = known.new_version in (None, secret.version)
     written = published.credential_id if published else None
@@ -67,7 +68,7 @@ def outcome_of(at: Rotation, secret: SecretVersion) -> Outcome:
         next_due=due_at(secret, managed) if managed and is_current else None,
         retired=known.retired,
         replicas=managed.replicas if managed else (),
-        derived=_derived(at, managed) if managed else (),
+        derived=tuple(ref for ref, _ in derived),
     )
 
 
@@ -95,11 +96,6 @@ async def report_unreported(at: Rotation) -> None:
     at.observed.reported(await tasks.conclude(at.parts, outcome))
     # The rest of this run is about something else.
     at.progress.result, at.progress.reason, at.progress.new_version = None, "", None
-
-
-def _derived(at: Rotation, managed: Managed) -> tuple[SecretRef, ...]:
-    refs = (consent.ref(at.progress.item.ref.vault) for consent in managed.may_derive)
-    return tuple(ref for ref in refs if at.parts.policy.manages(ref.vault))
 
 
 LATER = "nothing else is due, and the next sweep asks again"
