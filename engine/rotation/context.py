@@ -133,11 +133,6 @@ class Rotation:
         """Whether the secret's vault is bound to the source by the scopes as they are now."""
         return self.lease.is_bound(self.item.ref)
 
-    def held_id(self, secret: SecretVersion) -> str | None:
-        """Return the id of the credential in a version, where the record is certain of it."""
-        published = self.record.published
-        return published.credential_id if published and self.record.wrote(secret) else None
-
     @property
     def managed(self) -> Managed:
         """What the secret's tags ask for, in a step that needs tags for this source."""
@@ -280,9 +275,12 @@ class Rotation:
         self, secret: SecretVersion, rotator: Rotator, credential_id: str, held: Sensitive | None
     ) -> None:
         """Have the source revoke a credential other than the one held; noted before it is sent."""
+        published = self.record.published
+        # Only of what Rekey published is the id certain.
+        held_id = published.credential_id if published and self.record.wrote(secret) else None
         await self.lease.begin(self.observed.item, secret)
         async with self.lease.sending("retire"):
-            await rotator.retire(self.lease.source, credential_id, held, self.held_id(secret))
+            await rotator.retire(self.lease.source, credential_id, held, held_id)
 
     def not_revoked(
         self, credential_id: str, still: str = "accepted", *, is_lasting: bool

@@ -207,19 +207,6 @@ def _still_asked(secret: SecretVersion, fresh: SecretVersion) -> None:
         raise Overtaken("its owner has changed its tags in the meantime", where=str(secret.ref))
 
 
-def _kept_longer(
-    at: Rotation, secret: SecretVersion, pending: Pending, until: datetime
-) -> SecretVersion:
-    """Return the secret with its retirement put off, unless there is an incident.
-
-    Somebody has replaced what Rekey published at the source. They may use the other credential.
-    """
-    if at.record.compromised.versions:
-        return secret
-    later = str(replace(pending, at=max(pending.at, until)))
-    return replace(secret, tags={**secret.tags, tags.RETIRE: later})
-
-
 def _draft(at: Rotation, secret: SecretVersion, issued: Issued, overlap: timedelta) -> Draft:
     now = at.now
     if issued.expires:
@@ -227,8 +214,12 @@ def _draft(at: Rotation, secret: SecretVersion, issued: Issued, overlap: timedel
         # overlap.
         overlap = min(overlap, max(issued.expires - now, timedelta()) / 2)
     cause, deployment = str(at.progress.item.cause), at.parts.policy.deployment
-    if at.progress.drifted and at.managed.pending and at.record.wrote(secret):
-        secret = _kept_longer(at, secret, at.managed.pending, now + overlap)
+    pending, is_leak = at.managed.pending, at.record.compromised.versions
+    if at.progress.drifted and pending and at.record.wrote(secret) and not is_leak:
+        # Somebody has replaced what Rekey published at the source. They may use the other
+        # credential, so it is kept longer.
+        later = str(replace(pending, at=max(pending.at, now + overlap)))
+        secret = replace(secret, tags={**secret.tags, RETIRE: later})
     return new_version(secret, at.managed, issued, now, overlap, cause, deployment)
 
 
@@ -344,10 +335,11 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
         return await report.conclude(at.parts, secret, at.effective_item(), same)
     now = at.now
     ends = max(old.expires or secret.created, now + managed.overlap)
-    if source_ends := await _ends(
-        at, replace(secret, version=old.version, value=old.value), pending
-    ):
-        ends = min(ends, source_ends)
+    if isinstance(at.rotator, Recognise):
+        earlier = replace(secret, version=old.version, value=old.value)
+        job = replace(at.parts.job(earlier, managed), held_id=pending.credential_id)
+        # The source itself may end the earlier credential.
+        ends = min(ends, (await at.rotator.recognise(job)).ends or ends)
     issued = Issued(pending.credential_id, fields, supersedes=managed.credential_id, expires=ends)
     await at.proof.issued(managed, issued)
     at.progress.restores = old.bare
@@ -366,14 +358,6 @@ async def _superseded(at: Rotation, secret: SecretVersion, version: str) -> Secr
         where=str(secret.ref),
         fix="enable it and restore again, or unpark the secret and keep its new version",
     )
-
-
-async def _ends(at: Rotation, old: SecretVersion, pending: Pending) -> datetime | None:
-    """Return when the source itself ends the earlier credential; None if it does not say."""
-    if not isinstance(at.rotator, Recognise):
-        return None
-    job = replace(at.parts.job(old, at.managed), held_id=pending.credential_id)
-    return (await at.rotator.recognise(job)).ends
 
 
 def new_version(
