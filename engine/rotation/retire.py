@@ -15,7 +15,6 @@ from engine.rotation.derived import Dependents
 from engine.rotation.ownership import other_owner
 from engine.rotation.proof import TRIED, UNLISTED
 from engine.rotation.source_lease import LOST
-from engine.rotation.vault_writer import Replicas
 from engine.secret import SecretVersion, Sensitive
 from engine.state import tags, template
 from engine.state.decision import Acting, Retire, Wait
@@ -84,7 +83,7 @@ async def _retire_one(
             # There is nothing to retire any more.
             kept = "somebody has taken it into use again"
     if at.here and not kept:
-        await Replicas(at.vault_writer, at.here).disable_superseded(secret.ref)
+        await at.replicas.disable_superseded(secret.ref)
     await at.vault_writer.out_of_use(secret)
     if at.here or f" {pending.version} " in at.observed.shown.tags.get(tags.RETIRE, ""):
         # If the secret has left this source, its tags are about another one.
@@ -155,14 +154,13 @@ async def _has_come(
     the credential by hand. To revoke it again would cut off what they put in its place. A source
     that lists its credentials removes this very one, and no other.
     """
-    if at.record.change.in_progress_since:
-        return await _is_replaced(at, secret, pending, old)
-    if isinstance(_rotator_of(at), Lists):
+    is_awaited = at.record.change.in_progress_since
+    if isinstance(_rotator_of(at), Lists) and not is_awaited:
         return False
     try:
         return await _is_replaced(at, secret, pending, old)
     except RekeyError as error:
-        if error.retry_after is not None:
+        if is_awaited or error.retry_after is not None:
             raise
         # The credential must go, whatever keeps the source from an answer.
         return False
@@ -304,7 +302,7 @@ async def _wait_for_replicas(
     if not (patience and isinstance(decision, Retire) and decision.managed.replicas):
         return None
     try:
-        latest = await _replicas_written(at, secret, decision.managed)
+        latest = await _replicas_written(at, secret)
         if latest is None:
             return None
         until = min(latest + decision.managed.overlap, patience)
@@ -317,11 +315,9 @@ async def _wait_for_replicas(
     return Wait(until, f"{kept}: {why}", "send force to retire it now")
 
 
-async def _replicas_written(
-    at: Rotation, secret: SecretVersion, managed: Managed
-) -> datetime | None:
+async def _replicas_written(at: Rotation, secret: SecretVersion) -> datetime | None:
     """Write each replica that holds something else; return when one was written last."""
-    replicas = Replicas(at.vault_writer, managed)
+    managed, replicas = at.managed, at.replicas
     fields = template.extract(managed.template, secret.value)
     copies = await replicas.consenting(secret.ref)
     if fields and not all(replicas.holds(copy, fields) for copy in copies):
