@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime
 
-from engine.contract import Job, Rotator
+from engine.contract import Job, Recognise, Rotator
 from engine.errors import MayComeBack, NeedsHuman, PermanentError, RekeyError, TransientError
 from engine.parts import Parts
 from engine.rotation.derived import ParentKey
@@ -53,11 +54,6 @@ class Progress:
     def has_published(self) -> bool:
         """Return whether a version was published whose report is still to come."""
         return self.result in PUBLISHED
-
-    @property
-    def published_now(self) -> bool:
-        """Return whether this run itself has published a version."""
-        return self.has_published and self.new_version == self.proven
 
     @property
     def has_done(self) -> bool:
@@ -305,6 +301,16 @@ class Rotation:
             # The retirement needs these tags, and somebody may remove them before it is due.
             self.lease.learn(self.record.with_tags_of(self.observed.shown))
         return not accepted
+
+    async def recognised(self, secret: SecretVersion) -> str | None:
+        """Return which credential a version holds, as its source has it; None if nobody can tell."""
+        rotator = self.rotator
+        if not isinstance(rotator, Recognise):
+            return None
+        job = replace(self.parts.job(secret, self.managed), held_id=None)
+        with suppress(NeedsHuman):
+            return (await rotator.recognise(job)).credential_id
+        return None
 
     async def out_of_use(self, secret: SecretVersion) -> None:
         """Disable the versions that hold dead values, also those of replicas."""

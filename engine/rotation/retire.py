@@ -405,13 +405,9 @@ async def _kept(at: Rotation) -> str | None:
     held = at.parts.held(shown, at.here)
     if held and isinstance(at.rotator, Rewrites) and await at.proof.refuses(at.rotator, held):
         return None
-    if not held or at.record.wrote(shown) or not isinstance(at.rotator, Recognise):
+    if not held or at.record.wrote(shown):
         return named
-    try:
-        job = replace(at.parts.job(shown, at.here), held_id=None)
-        return (await at.rotator.recognise(job)).credential_id
-    except NeedsHuman:
-        return named
+    return await at.recognised(shown) or named
 
 
 def _dependents(at: Rotation, managed: Managed) -> Dependents:

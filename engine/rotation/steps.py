@@ -151,7 +151,9 @@ async def wait_for_apps(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
     if turn.item.compromised:
         refs = (secret.ref, *decision.managed.replicas)
         await refresh.give(at.parts, turn.item, refs, partial(at.lease.ensure, FRESH_SECONDS))
-        if at.progress.published_now:
+        known = at.progress
+        if known.has_published and known.new_version == known.proven:
+            # This run itself has published it.
             await tasks.refresh_first(at.parts, report.outcome_of(at, secret))
     lagging = await retire.hold_back(at, secret, turn.item, decision)
     return replace(turn, lagging=lagging)

@@ -202,20 +202,16 @@ async def _tidy_unrecorded(at: Rotation, secret: SecretVersion) -> None:
     The rotation was to replace the version before the current one, which somebody else wrote. So no
     version holds what it made. The current credential is kept.
     """
-    rotator, published = at.rotator, at.record.published
-    if at.record.wrote(secret) or not isinstance(rotator, Recognise):
+    published = at.record.published
+    if at.record.wrote(secret) or not isinstance(at.rotator, Recognise):
         return
     before = await _replaced_by(at, secret)
     if not before or (published and [published.version] != before):
         return
-    job = replace(at.parts.job(secret, at.managed), held_id=None)
-    try:
-        held_id = (await rotator.recognise(job)).credential_id
-    except NeedsHuman:
-        # Nobody can tell which credential is in use, so all of them stay.
-        return
-    for version in before:
-        await at.tidy(operation_id(secret.ref, version), keep=held_id)
+    # If nobody can tell which credential is in use, all of them stay.
+    if held_id := await at.recognised(secret):
+        for version in before:
+            await at.tidy(operation_id(secret.ref, version), keep=held_id)
 
 
 async def _replaced_by(at: Rotation, secret: Version) -> list[str]:
