@@ -141,7 +141,9 @@ class SourceLease:
                 yield
         except RekeyError as error:
             if error.unsent or isinstance(error, NeedsHuman):
-                self._untouched()
+                assert self._before  # noqa: S101 - it was begun
+                change = self.record.change.taken_back(self._before)
+                self.learn(replace(self.record, change=change))
             raise
 
     async def tidy(self, kind: str, operation: str, keep: str | None) -> None:
@@ -216,12 +218,6 @@ class SourceLease:
     def has_begun(self) -> bool:
         """Return whether this run has sent a change."""
         return self._before is not None
-
-    def _untouched(self) -> None:
-        """Note that the change just begun was never sent."""
-        assert self._before  # noqa: S101 - it was begun
-        change = self.record.change.taken_back(self._before)
-        self.learn(replace(self.record, change=change))
 
     @property
     def resumes(self) -> bool:
