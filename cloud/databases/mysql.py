@@ -14,6 +14,7 @@ import secrets
 import time
 from collections.abc import Callable
 from functools import partial
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
 from cloud.databases import problems
@@ -42,12 +43,15 @@ LIMITS = "SET SESSION lock_wait_timeout = {0}, wait_timeout = {0}".format(int(ST
 and thaws once its lease is over, changes nothing any more."""
 ALTER = "ALTER USER %s@%s IDENTIFIED BY %s"
 ACCOUNT = (
-    "SELECT plugin, (SELECT COUNT(*) > 1 FROM mysql.user AS alike WHERE alike.user IN ('', %s))"
+    "SELECT plugin, ssl_type,"
+    " (SELECT COUNT(*) > 1 FROM mysql.user AS alike WHERE alike.user IN ('', %s))"
     " FROM mysql.user WHERE user = %s AND host = %s"
 )
-"""How does the account sign in, and is there another one that the server may try in its place? The
-host of each decides, and one without a name is everybody's:
-https://dev.mysql.com/doc/refman/8.4/en/connection-access.html"""
+"""How does the account sign in, does it need a certificate of its own, and is there another one
+that the server may try in its place? The host of each decides, and one without a name is
+everybody's: https://dev.mysql.com/doc/refman/8.4/en/connection-access.html"""
+CERTIFIED = ("X509", "SPECIFIED")
+"""Without a client's certificate, a good password is refused as a wrong one is."""
 WITH_PASSWORD = frozenset(
     {"caching_sha2_password", "mysql_native_password", "sha256_password", "ed25519", "parsec", ""}
 )
@@ -105,8 +109,8 @@ def _rehearse(server: str, login: str, connection: Connection[Cursor]) -> None:
         row = cursor.fetchone()
         if row is None:
             raise problems.no_login(server, login)
-        plugin, has_others = row
-        if plugin not in WITH_PASSWORD:
+        plugin, certificate, has_others = row
+        if plugin not in WITH_PASSWORD or certificate in CERTIFIED:
             raise _no_passwords(server)
         if int(has_others):
             raise problems.several(server, login)
@@ -203,14 +207,24 @@ def _of_sign_in(server: str, login: str, error: Exception, *, is_app: bool) -> R
 def _elsewhere(login: str, error: Exception) -> str:
     """Return from where the app came, where the account's host does not let that in; else nothing.
 
-    The server tried another account then, or none, so it has not looked at the password. Of a
-    netmask the server alone can tell.
+    The server tried another account then, or none, so it has not looked at the password.
     """
-    host, came = account(login)[1], CAME_FROM.search(str(error))
-    known = "".join({"%": ".*", "_": "."}.get(letter, re.escape(letter)) for letter in host)
-    if came is None or "/" in host or re.fullmatch(known, came[1], re.IGNORECASE):
-        return ""
-    return came[1]
+    came = CAME_FROM.search(str(error))
+    return "" if came is None or _lets_in(account(login)[1], came[1]) else came[1]
+
+
+def _lets_in(host: str, address: str) -> bool:
+    """Return whether it is certain that the host of an account lets a client's address in."""
+    network, has_mask, mask = host.partition("/")
+    if not has_mask:
+        known = "".join({"%": ".*", "_": "."}.get(letter, re.escape(letter)) for letter in host)
+        return re.fullmatch(known, address, re.IGNORECASE) is not None
+    try:
+        # Of a mask, ipaddress would take 0.0.0.255 for 255.255.255.0; the server does not.
+        bits = IPv4Address(mask) if "." in mask else IPv4Network(f"0.0.0.0/{mask}").netmask
+        return int(IPv4Address(address)) & int(bits) == int(IPv4Address(network))
+    except ValueError:
+        return False
 
 
 def _from_elsewhere(server: str, login: str, address: str) -> RekeyError:
@@ -253,8 +267,9 @@ def _other(server: str, error: Exception) -> RekeyError:
 
 def _no_passwords(server: str) -> RekeyError:
     return NeedsHuman(
-        "the account does not sign in with a password of its own",
+        "the account does not sign in with a password of its own alone",
         where=server,
-        fix="name an account with a password in CredentialId or Logins, or remove the secret",
+        fix="name an account with a password in CredentialId or Logins, let it sign in without a "
+        "certificate (REQUIRE SSL), or remove the secret",
         code="PasswordsOff",
     )

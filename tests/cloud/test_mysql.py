@@ -122,9 +122,24 @@ async def test_a_locked_user_needs_a_person(mariadb: MariaDb, user: str) -> None
     assert await kind_of(sign_in(mariadb, user, FIRST)) == (NeedsHuman, problems.LOGIN_DISABLED)
 
 
-async def test_an_account_without_a_password_is_left_alone(mariadb: MariaDb, user: str) -> None:
-    await asyncio.to_thread(mariadb.sql, f"ALTER USER {user} IDENTIFIED VIA unix_socket")
-    assert await kind_of(MYSQL.rehearse(mariadb.server, APP, user)) == (NeedsHuman, "PasswordsOff")
+@pytest.mark.parametrize(
+    ("way", "is_fit"),
+    [
+        ("IDENTIFIED VIA unix_socket", False),
+        ("REQUIRE X509", False),
+        ("REQUIRE SUBJECT '/CN=app'", False),
+        ("REQUIRE SSL", True),
+    ],
+)
+async def test_an_account_that_no_password_alone_opens_is_left_alone(
+    mariadb: MariaDb, user: str, way: str, *, is_fit: bool
+) -> None:
+    await asyncio.to_thread(mariadb.sql, f"ALTER USER {user} {way}")
+    rehearsed = MYSQL.rehearse(mariadb.server, APP, user)
+    if is_fit:
+        await rehearsed
+    else:
+        assert await kind_of(rehearsed) == (NeedsHuman, "PasswordsOff")
 
 
 async def test_a_database_that_is_closed_to_the_user_is_told_apart_from_a_wrong_password(
@@ -204,7 +219,14 @@ def test_a_statement_waits_no_longer_for_a_lock_and_a_session_idles_no_longer_th
         ("app@10.0.0.4", "10.0.0.44", NeedsHuman),
         ("app@localhost", "10.0.0.4", NeedsHuman),
         ("app@LocalHost", "localhost", VerificationFailed),
-        ("app@10.0.0.0/255.0.0.0", "192.0.2.1", VerificationFailed),
+        ("app@10.0.0.0/255.0.0.0", "192.0.2.1", NeedsHuman),
+        ("app@10.0.0.0/255.0.0.0", "10.1.2.3", VerificationFailed),
+        ("app@10.0.0.0/255.0.255.0", "10.9.0.3", VerificationFailed),
+        ("app@10.0.0.0/0.0.0.255", "10.0.0.0", NeedsHuman),
+        ("app@10.0.0.0/8", "192.0.2.1", NeedsHuman),
+        ("app@10.0.0.0/8", "10.1.2.3", VerificationFailed),
+        ("app@10.0.0.0/eight", "10.1.2.3", NeedsHuman),
+        ("app@10.0.0.0/8", "client.example", NeedsHuman),
         ("app@10.0.%", None, VerificationFailed),
     ],
 )

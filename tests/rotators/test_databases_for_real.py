@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -181,21 +181,37 @@ async def test_a_password_is_set_back(real: Real) -> None:
     assert not await rotator.accepts(job.source, login, issued.fields["password"])
 
 
+def expired(login: str) -> tuple[list[str], list[str]]:
+    """A PostgreSQL role whose password has expired, and how it is lifted."""
+    limit = f'ALTER ROLE "{login}" VALID UNTIL'
+    return [f"{limit} '2020-01-01'"], [f"{limit} 'infinity'"]
+
+
+def hidden(login: str) -> tuple[list[str], list[str]]:
+    """A MySQL user with another account of a more specific host."""
+    others = [f"`{login}`@'{host}'" for host in ("127.0.0.1", "localhost")]
+    made = [f"CREATE USER {other} IDENTIFIED BY '0ther'" for other in others]
+    return made, [f"DROP USER {other}" for other in others]
+
+
+def certified(login: str) -> tuple[list[str], list[str]]:
+    """A MySQL user that needs a certificate of its own as well."""
+    return [f"ALTER USER `{login}` REQUIRE X509"], [f"ALTER USER `{login}` REQUIRE NONE"]
+
+
+@pytest.mark.parametrize(
+    ("server", "way"),
+    [("postgresql", expired), ("mysql", hidden), ("mysql", certified)],
+    indirect=["server"],
+)
 async def test_an_audit_replaces_no_good_password_that_is_refused_as_a_wrong_one_is(
-    real: Real,
+    real: Real, way: Callable[[str], tuple[list[str], list[str]]]
 ) -> None:
-    """Of a role that has expired, or of a user with another account of a more specific host."""
     real.scene.manage()
     (login,) = real.scene.logins
     assert await rotated(real) == "rotated"
     password = real.published()["password"]
-    if isinstance(real.server, PostgreSql):
-        hide = [f"ALTER ROLE \"{login}\" VALID UNTIL '2020-01-01'"]
-        show = [f"ALTER ROLE \"{login}\" VALID UNTIL 'infinity'"]
-    else:
-        others = [f"`{login}`@'{host}'" for host in ("127.0.0.1", "localhost")]
-        hide = [f"CREATE USER {other} IDENTIFIED BY '0ther'" for other in others]
-        show = [f"DROP USER {other}" for other in others]
+    hide, show = way(login)
     await asyncio.to_thread(real.server.sql, *hide)
     real.scene.rig.clock.advance(DAY)
     assert not await real.signs_in(login, password)

@@ -29,7 +29,9 @@ UTF8, AUTOCOMMIT, VAR_STRING = 255, 2, 0xFD
 QUIT, QUERY = 1, 3
 LITERAL = r"'((?:[^'\\]|\\.)*)'"
 ALTER = re.compile(rf"ALTER USER {LITERAL}@{LITERAL} IDENTIFIED BY {LITERAL}", re.DOTALL)
-ACCOUNT = re.compile(rf".* FROM mysql\.user WHERE user = {LITERAL} AND host = {LITERAL}", re.DOTALL)
+ACCOUNT = re.compile(
+    rf".* FROM mysql\.user.* WHERE user = {LITERAL} AND host = {LITERAL}", re.DOTALL
+)
 ESCAPED = {"0": "\0", "n": "\n", "r": "\r", "Z": "\x1a"}
 CODES = {
     "refused": 1045,
@@ -77,9 +79,11 @@ def _answer(client: Client, text: str) -> list[bytes]:
     if match := ACCOUNT.fullmatch(text):
         login = _login(match[1], match[2])
         is_there = login.removesuffix(ANYWHERE) in client.server.accounts
-        row = _text(PLUGIN) + _text(b"1" if client.server.alike(login) else b"0")
-        columns = [_column(b"plugin"), _column(b"has_others")]
-        return [b"\x02", *columns, END, *([row] if is_there else []), END]
+        others = b"1" if client.server.alike(login) else b"0"
+        values = {b"plugin": PLUGIN, b"ssl_type": b"", b"has_others": others}
+        row = b"".join(map(_text, values.values()))
+        columns = map(_column, values)
+        return [bytes([len(values)]), *columns, END, *([row] if is_there else []), END]
     if match := ALTER.fullmatch(text):
         refused = client.alter(_login(match[1], match[2]), _plain(match[3]))
         # A server looks at the right first, and then for the account.
