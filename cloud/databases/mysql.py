@@ -13,6 +13,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from pymysql.connections import Connection
     from pymysql.cursors import Cursor
 
+    type Connect = Callable[[], Connection[Cursor]]
     type Work = Callable[[Connection[Cursor]], None]
+    type Explain = Callable[[Exception], RekeyError]
 
 PORT = 3306
 ANYWHERE = "%"
@@ -73,7 +76,8 @@ class MySqlServers:
         """Sign in once, on a new connection."""
         name, _ = account(login)
         await _in_thread(
-            partial(_connected, server, database, name, password, _nothing),
+            partial(_connected, server, database, name, password),
+            _nothing,
             partial(_of_sign_in, server, login, is_app=False),
         )
 
@@ -91,7 +95,8 @@ class MySqlServers:
 
     async def _operate(self, server: str, operator: Operator, login: str, work: Work) -> None:
         await _in_thread(
-            partial(_connected, server, None, operator.name, operator.token, work),
+            partial(_connected, server, None, operator.name, operator.token),
+            work,
             partial(_of_operator, server, operator.name, login),
         )
 
@@ -144,42 +149,41 @@ def _nothing(connection: Connection[Cursor]) -> None:
     del connection
 
 
-async def _in_thread(work: Callable[[], None], explain: Callable[[Exception], RekeyError]) -> None:
+async def _in_thread(connect: Connect, work: Work, explain: Explain) -> None:
     """Do the work in a thread; the driver's error, which may hold a value, does not leave it."""
-    problem = await asyncio.to_thread(_attempt, work, explain)
+    problem = await asyncio.to_thread(_attempt, connect, work, explain)
     if problem:
         raise problem
 
 
-def _attempt(
-    work: Callable[[], None], explain: Callable[[Exception], RekeyError]
-) -> RekeyError | None:
+def _attempt(connect: Connect, work: Work, explain: Explain) -> RekeyError | None:
+    connection = None
     try:
-        work()
+        connection = connect()
+        with closing(connection):
+            work(connection)
     except RekeyError as error:
         return error
     except Exception as error:  # noqa: BLE001 - the driver raises many classes
-        return explain(error)
+        problem = explain(error)
+        problem.unsent = connection is None
+        return problem
     return None
 
 
 def _connected(
-    server: str, database: str | None, name: str, password: Sensitive, work: Work
-) -> None:
+    server: str, database: str | None, name: str, password: Sensitive
+) -> Connection[Cursor]:
     import pymysql
 
     host, port = host_and_port(server, PORT)
     # As bytes, since the driver would encode text as Latin-1. A context makes TLS a must.
-    connection = pymysql.connect(
+    return pymysql.connect(
         host=host, port=port, user=name, password=password.reveal().encode(), database=database,
         ssl=verified_tls(), charset="utf8mb4", connect_timeout=int(LOGIN_SECONDS),
         read_timeout=int(STATEMENT_SECONDS) + 1, write_timeout=int(STATEMENT_SECONDS),
         init_command=LIMITS, autocommit=True, program_name="rekey",
     )  # fmt: skip
-    try:
-        work(connection)
-    finally:
-        connection.close()
 
 
 def _code(error: BaseException) -> int:

@@ -139,6 +139,7 @@ async def _connected(
         )  # fmt: skip
     except Exception as error:  # noqa: BLE001 - the driver raises many classes
         problem = _of_sign_in(error, f"{server}, database {database}", login, is_app=is_app)
+        problem.unsent = True
     if opened is None:
         raise problem
     try:

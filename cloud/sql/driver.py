@@ -16,6 +16,7 @@ import os
 import struct
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ from engine.secret import Sensitive
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+type Use = Callable[[Any], Row]
 
 LOGIN_SECONDS = 5
 """The longest that a server may take to answer a sign-in."""
@@ -53,9 +56,8 @@ class DriverSqlServers:
         secret = password.reveal()
         settings = {"UID": user, "PWD": secret}
         where = f"{server}, database {database}"
-        await _in_thread(
-            partial(_connected, server, database, settings, {}, _nothing), where, user, secret
-        )
+        connect = partial(_connected, server, database, settings, {})
+        await _in_thread(connect, _nothing, where, user, secret)
 
     async def execute(
         self, server: str, database: str, token: Sensitive, statement: Sensitive
@@ -64,53 +66,50 @@ class DriverSqlServers:
         text, where = statement.reveal(), f"{server}, database {database}"
         before = {ACCESS_TOKEN: _token_struct(token.reveal())}
         latest = time.monotonic() + SENT_WITHIN
-        work = partial(
-            _connected, server, database, {}, before, partial(_first_row, text, latest, where)
+        connect = partial(_connected, server, database, {}, before)
+        return await _in_thread(
+            connect, partial(_first_row, text, latest, where), where, None, text
         )
-        return await _in_thread(work, where, None, text)
 
 
-async def _in_thread(work: Callable[[], Row], where: str, user: str | None, secret: str) -> Row:
+async def _in_thread(
+    connect: Callable[[], Any], use: Use, where: str, user: str | None, secret: str
+) -> Row:
     """Do the work in a thread and raise its error as a RekeyError.
 
     The driver's error may hold the secret, so it does not leave the thread.
     """
-    answer = await asyncio.to_thread(_attempt, work, where, user, secret)
+    answer = await asyncio.to_thread(_attempt, connect, use, where, user, secret)
     if isinstance(answer, RekeyError):
         raise answer
     return answer
 
 
 def _attempt(
-    work: Callable[[], Row], where: str, user: str | None, secret: str
+    connect: Callable[[], Any], use: Use, where: str, user: str | None, secret: str
 ) -> Row | RekeyError:
+    connection = None
     try:
-        return work()
+        connection = connect()
+        with closing(connection):
+            return use(connection)
     except RekeyError as error:
         return error
     except ImportError as error:
-        return not_loaded(str(error), where)
+        problem = not_loaded(str(error), where)
     except Exception as error:  # noqa: BLE001 - the driver raises many classes
-        return explain(str(error), where, user, secret)
+        problem = explain(str(error), where, user, secret)
+    problem.unsent = connection is None
+    return problem
 
 
 def _connected(
-    server: str,
-    database: str,
-    settings: Mapping[str, str],
-    before: Mapping[int, bytes],
-    use: Callable[[Any], Row],
-) -> Row:
+    server: str, database: str, settings: Mapping[str, str], before: Mapping[int, bytes]
+) -> Any:
     driver = _driver()
     fixed = {"Server": server, "Database": database, "Encrypt": "strict", "ConnectRetryCount": "0"}
     text = "".join(f"{key}={_braced(value)};" for key, value in {**fixed, **settings}.items())
-    connection = driver.connect(
-        text, autocommit=True, attrs_before=dict(before), timeout=LOGIN_SECONDS
-    )
-    try:
-        return use(connection)
-    finally:
-        connection.close()
+    return driver.connect(text, autocommit=True, attrs_before=dict(before), timeout=LOGIN_SECONDS)
 
 
 def _driver() -> ModuleType:

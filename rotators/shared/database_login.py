@@ -9,7 +9,14 @@ from cloud.azure import Azure
 from cloud.databases.problems import MAY_NOT_ALTER
 from cloud.databases.servers import Operator
 from engine.contract import Job
-from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, VerificationFailed
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    RekeyError,
+    VerificationFailed,
+    before_sending,
+)
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.database_engine import DatabaseEngine
@@ -105,11 +112,10 @@ class DatabaseLogin(LoginPassword):
                 where=source,
                 fix="write a version without it, then rotate",
             )
-        operator = await self._access.operator(place)
+        with before_sending():
+            operator, server = await self._access.operator(place), await self._access.name(place)
         try:
-            await self._access.servers.set_password(
-                await self._access.name(place), operator, name, password
-            )
+            await self._access.servers.set_password(server, operator, name, password)
         except RekeyError as error:
             reason = await self._access.explained(place, error)
             problem = self._denied(reason, place, name, operator)

@@ -13,7 +13,14 @@ from cloud.azure import READING, Azure, call
 from cloud.sql.driver import SENT_WITHIN, DriverSqlServers, refuse_late
 from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE
 from cloud.sql.servers import Row
-from engine.errors import NeedsHuman, NotFound, RekeyError, TransientError, VerificationFailed
+from engine.errors import (
+    NeedsHuman,
+    NotFound,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+    before_sending,
+)
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.host_names import HostNames
@@ -146,7 +153,8 @@ class SqlAccess:
     async def execute(self, place: SqlPlace, statement: Sensitive) -> Row:
         """Run one statement under the app's identity."""
         latest = self._clock.monotonic() + SENT_WITHIN
-        name, token = await self.name(place), await self.token()
+        with before_sending():
+            name, token = await self.name(place), await self.token()
         # A process that was frozen while it waited goes on before its time-out is noticed.
         refuse_late(self._clock.monotonic(), latest, place.server_id)
         return await self._sql.execute(name, place.opened, token, statement)

@@ -5,7 +5,9 @@ test_mysql.py and test_postgresql.py give it their engine, and add what only tha
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import ClassVar
 
 import pytest
@@ -48,6 +50,8 @@ class DatabaseContract:
     client: ClassVar[DatabaseServers]
     app: ClassVar[Operator]
     database: ClassVar[str]
+    busy: ClassVar[str]
+    """Makes the role `busy`, whom the server turns away as one that has too much open already."""
 
     def sign_in(self, server: str, login: str, password: str = FIRST) -> Awaitable[None]:
         return self.client.sign_in(server, self.database, login, Sensitive(password))
@@ -90,6 +94,21 @@ class DatabaseContract:
             TransientError,
             problems.NOT_REACHED,
         )
+
+    async def test_a_change_without_a_connection_is_known_not_to_be_sent(
+        self, server: Server, login: str
+    ) -> None:
+        await asyncio.to_thread(server.sql, self.busy)
+        with suppress(RekeyError):
+            await self.sign_in(server.server, "busy")
+        busy, stranger = (Operator(name, Sensitive(FIRST)) for name in ("busy", "rekey"))
+        for app, code in ((busy, problems.BUSY), (stranger, problems.REFUSED)):
+            value = Sensitive("value-x")
+            error = await problem_of(self.client.set_password(server.server, app, login, value))
+            assert (error.code, error.unsent) == (code, True)
+        refused = await problem_of(self.set_password(server, "nobody", "value-x"))
+        assert not refused.unsent, "a statement was sent"
+        await asyncio.to_thread(server.sql, "DROP USER busy")
 
     async def test_no_error_keeps_a_value(self, server: Server, login: str) -> None:
         for call in (

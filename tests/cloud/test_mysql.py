@@ -64,6 +64,7 @@ def sign_in(server: MariaDb, name: str, password: str, database: str = "") -> Aw
 
 class TestContract(DatabaseContract):
     client, app, database = MYSQL, APP, ""
+    busy = f"CREATE USER busy IDENTIFIED BY '{FIRST}' WITH MAX_CONNECTIONS_PER_HOUR 1"
 
     @pytest.fixture
     def server(self, mariadb: MariaDb) -> MariaDb:
@@ -198,15 +199,10 @@ def test_a_statement_waits_no_longer_for_a_lock_and_a_session_idles_no_longer_th
     mariadb: MariaDb, user: str
 ) -> None:
     """A process that freezes before its statement finds its session ended by the server."""
-
-    def read(connection: object) -> None:
-        with connection.cursor() as cursor:  # type: ignore[attr-defined]
-            cursor.execute("SELECT @@lock_wait_timeout, @@wait_timeout")
-            limits.extend(cursor.fetchone())
-
-    limits: list[int] = []
-    _connected(mariadb.server, None, user, Sensitive(FIRST), read)
-    assert limits == [5, 5]
+    connection = _connected(mariadb.server, None, user, Sensitive(FIRST))
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT @@lock_wait_timeout, @@wait_timeout")
+        assert cursor.fetchone() == (5, 5)
 
 
 @pytest.mark.parametrize(

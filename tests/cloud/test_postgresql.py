@@ -50,6 +50,7 @@ def sign_in(server: PostgreSql, name: str, password: str) -> Awaitable[None]:
 
 class TestContract(DatabaseContract):
     client, app, database = POSTGRES, APP, "postgres"
+    busy = f"CREATE ROLE busy LOGIN CONNECTION LIMIT 0 PASSWORD '{FIRST}'"
 
     @pytest.fixture
     def server(self, postgresql: PostgreSql) -> PostgreSql:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from azure.core.exceptions import ServiceRequestError
 
 from engine.contract import Job
-from engine.errors import NeedsHuman, VerificationFailed
+from engine.errors import NeedsHuman, TransientError, VerificationFailed
 from engine.secret import Sensitive
+from simulator.reach.transport import SimulatedCredential
 from tests.rotators import sql_scenes
 from tests.rotators.database_scenes import FIRST, SECOND, TEMPLATE, WRONG, DatabaseScene
 from tests.rotators.test_admin_password import SCENES as ADMINISTRATORS
@@ -66,6 +68,20 @@ async def test_a_password_of_neither_is_nobodys_and_the_server_is_named(
     with pytest.raises(NeedsHuman, match="neither 'app_a' nor 'app_b'") as caught:
         await recognised(scene, held=Sensitive(WRONG))
     assert caught.value.where == scene.server.resource_id.lower()
+
+
+@one_login
+async def test_a_change_without_a_token_for_it_was_not_sent_and_leaves_no_doubt(
+    made: Callable[[], Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreachable(*_: object, **__: object) -> None:
+        raise ServiceRequestError("no route to host")
+
+    scene = made()
+    monkeypatch.setattr(SimulatedCredential, "get_token", unreachable)
+    with pytest.raises(TransientError) as caught:
+        await scene.rotator().issue(scene.job())
+    assert caught.value.unsent
 
 
 @two_logins

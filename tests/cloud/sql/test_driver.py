@@ -146,6 +146,21 @@ async def test_a_token_for_somebody_else_is_refused(wired: Wired, audience: str)
         await execute(wired, standing(place(wired.rig), "app"), token_of(wired.rig, audience))
 
 
+async def test_a_statement_without_a_connection_is_known_not_to_be_sent(wired: Wired) -> None:
+    statement = alter(place(wired.rig), "nobody", Sensitive("An0ther-password"))
+    with pytest.raises(NeedsHuman) as refused_there:
+        await execute(wired, statement)
+    assert not refused_there.value.unsent
+    wired.rig.server.firewalled = True
+    with pytest.raises(AccessDenied) as turned_away:
+        await execute(wired, statement)
+    wired.rig.server.fqdn = "localhost,1"
+    with pytest.raises(TransientError) as closed:
+        await execute(wired, statement)
+    assert turned_away.value.unsent
+    assert closed.value.unsent
+
+
 async def test_two_statements_at_once_are_none(wired: Wired) -> None:
     with pytest.raises(PermanentError):
         await execute(
