@@ -62,8 +62,9 @@ WITH_PASSWORD = frozenset(
 CAME_FROM = re.compile(r"@'([0-9A-Za-z.:_-]{1,255})' \(using password")
 """How a refusal names the address that a client came from: error 1045."""
 READ_ONLY = (1290, 1836)
-DISABLED = (3118, 4151, 1820, 1862)
-"""Locked (of MySQL, of MariaDB), and an expired password (at a statement, at a sign-in)."""
+DISABLED = (3118, 3955, 4151, 1820, 1862)
+"""Locked (by a person, by FAILED_LOGIN_ATTEMPTS, of MariaDB), and an expired password (at a
+statement, at a sign-in)."""
 UNREACHED, NO_TLS = (2002, 2003, 2005), 2026
 PASSING = (1040, 1053, 1129, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1226, 3024, 4031)
 """Too many connections, a shutdown, a blocked host, networks, locks, limits, time-outs, an idle session."""

@@ -242,6 +242,7 @@ def test_a_user_that_may_not_come_from_the_apps_address_has_refused_no_password(
     [
         (3118, NeedsHuman, problems.LOGIN_DISABLED),
         (1862, NeedsHuman, problems.LOGIN_DISABLED),
+        (3955, NeedsHuman, problems.LOGIN_DISABLED),
         (1130, AccessDenied, problems.FIREWALL),
         (1040, TransientError, problems.BUSY),
         (2013, TransientError, NO_ANSWER),
