@@ -1,7 +1,8 @@
 """Passwords for SQL logins, from the operating system's randomness.
 
 Azure SQL asks for 8 to 128 characters, three of four classes and nothing of the login's name:
-https://learn.microsoft.com/sql/relational-databases/security/password-policy
+https://learn.microsoft.com/sql/relational-databases/security/password-policy. MySQL's policy MEDIUM
+asks for all four: https://dev.mysql.com/doc/refman/8.4/en/validate-password.html
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ ALPHABET = string.ascii_letters + string.digits + "-_"
 """64 characters (240 bits in all) that need no escaping in ADO.NET, ODBC, JDBC and URL connection
 strings, nor in T-SQL,
 a shell or XML."""
+CLASSES = (str.isupper, str.islower, str.isdigit, lambda character: not character.isalnum())
+"""Tests of a character: capital and small letters, digits, whatever is neither."""
 
 
 def fresh_password(name: str) -> Sensitive:
-    """Return a new password for the login of this name; it begins with a letter."""
+    """Return a new password for the login of this name, of all classes; it begins with a letter."""
     while True:
         text = secrets.choice(string.ascii_letters) + "".join(
             secrets.choice(ALPHABET) for _ in range(LENGTH - 1)
         )
-        if acceptable(text, name):
+        if _classes(text) == len(CLASSES) and acceptable(text, name):
             return Sensitive(text)
 
 
@@ -33,6 +36,8 @@ def acceptable(text: str, name: str) -> bool:
 
     It looks at length, classes of characters, and whether the login's name is part of it.
     """
-    classes = (str.isupper, str.islower, str.isdigit, lambda character: not character.isalnum())
-    present = sum(any(test(character) for character in text) for test in classes)
-    return 8 <= len(text) <= 128 and present >= 3 and name.casefold() not in text.casefold()  # noqa: PLR2004
+    return 8 <= len(text) <= 128 and _classes(text) >= 3 and name.casefold() not in text.casefold()  # noqa: PLR2004
+
+
+def _classes(text: str) -> int:
+    return sum(any(test(character) for character in text) for test in CLASSES)

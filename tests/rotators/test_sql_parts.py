@@ -33,6 +33,8 @@ def test_a_fresh_password_is_long_mixed_and_without_the_name(name: str) -> None:
         password = fresh_password(name).reveal()
         assert len(password) == LENGTH >= 32
         assert weakness(password, name) is None
+        for kind in ("[A-Z]", "[a-z]", "[0-9]", "[-_]"):
+            assert re.search(kind, password), "MySQL's policy MEDIUM asks for all four"
         assert set(password) <= set(ALPHABET)
         assert password[0].isalpha()
 
