@@ -91,6 +91,7 @@ _BY_SERVER = "[SQL Server]"
 """The mark before a message of the server. Without it the message is the driver's."""
 _BY_LOADER = "Failed to load the driver"
 """The driver's words where a library is missing that it opens itself."""
+_QUOTED = re.compile("'[^']*'|\"[^\"]*\"")
 _MISSING = re.compile(r"^(\S+): cannot open shared object file")
 _UNTRUSTED = re.compile(r"certificate|self.signed|hostname mismatch|TLS error|SSL", re.IGNORECASE)
 
@@ -109,12 +110,13 @@ def explain(text: str, where: str, user: str | None, secret: str) -> RekeyError:
             f"no answer: {_harmless(text, secret)}", where=where, code=NO_ANSWER
         )
         return problems.untrusted(where) if _UNTRUSTED.search(text) else unanswered
-    # The name of a login may contain one of the phrases.
-    message = message.replace(f"'{user}'", "''").replace(f'"{user}"', '""')
+    # A name may contain one of the phrases, and that of a login a quotation mark as well.
+    phrases = message.replace(f"'{user}'", "''").replace(f'"{user}"', '""')
+    phrases = _QUOTED.sub("''", phrases)
     for pattern, made in _REFUSALS:
-        if re.search(pattern, message, re.IGNORECASE):
+        if re.search(pattern, phrases, re.IGNORECASE):
             return made(where)
-    if "login failed for user" in message.lower():
+    if "login failed for user" in phrases.lower():
         return _refused(where, user)
     return PermanentError(f"the server refused: {_harmless(message, secret)}", where=where)
 

@@ -73,6 +73,16 @@ def test_what_a_server_says_has_one_meaning(meant: tuple[type[RekeyError], str])
 
 
 @pytest.mark.parametrize(
+    "name", ["retry_worker", "deny public network access", "cannot open server"]
+)
+def test_a_login_named_like_an_error_is_told_as_missing(name: str) -> None:
+    told = SAID[NeedsHuman, NO_PRINCIPAL][0].replace("app", name)
+    for text in (told, told.replace("'", '"')):
+        error = explain(SERVER + text, "orders", None, "ALTER LOGIN")
+        assert (type(error), error.code) == (NeedsHuman, NO_PRINCIPAL)
+
+
+@pytest.mark.parametrize(
     ("text", "code"),
     [
         (f"{TLS} error:0A000086:SSL routines:{UNVERIFIED}: (Hostname mismatch)", UNTRUSTED),
