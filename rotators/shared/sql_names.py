@@ -116,23 +116,31 @@ def alter(place: SqlPlace, name: str, password: Sensitive) -> Sensitive:
 def standing(place: SqlPlace, name: str) -> Sensitive:
     """Return the query for two numbers.
 
-    May the app alter logins here, and how many have this name.
+    May the app alter logins here, and how many have this name, but for its case.
     """
+    itself = _is_named(checked(name))
     if place.database:
         permitted = "COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'ALTER ANY USER'), 0)"
-        named = (
-            "sys.database_principals WHERE authentication_type = 2 AND name = "
-            f"{literal(checked(name))}"
-        )
+        named = f"sys.database_principals WHERE authentication_type = 2 AND {itself}"
     else:
         ways = (
             "HAS_PERMS_BY_NAME(NULL, NULL, N'ALTER ANY LOGIN'), "
             "IS_ROLEMEMBER(N'loginmanager'), IS_ROLEMEMBER(N'db_owner')"
         )
         permitted = f"CASE WHEN 1 IN ({ways}) THEN 1 ELSE 0 END"
-        named = f"sys.sql_logins WHERE name = {literal(checked(name))}"
+        named = f"sys.sql_logins WHERE {itself}"
     # The name passes literal().
     return Sensitive(f"SELECT {permitted}, (SELECT COUNT(*) FROM {named})")  # noqa: S608
+
+
+def _is_named(name: str) -> str:
+    """Return the condition that a name is this one, as the server and as `segment` tell names apart.
+
+    The server takes more spellings for one name, such as one of full width. Each would be a source
+    of its own here, and have another owner.
+    """
+    text, by_letter = literal(name), "COLLATE Latin1_General_100_BIN2"
+    return f"name = {text} AND LOWER(name {by_letter}) = LOWER({text} {by_letter})"
 
 
 def identifier(name: str) -> str:

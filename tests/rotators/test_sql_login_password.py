@@ -252,6 +252,19 @@ async def test_a_password_whose_answer_was_lost_is_told_as_one_that_may_have_bee
     assert isinstance(issued.doubt, TransientError)
 
 
+@pytest.mark.parametrize("name", ["\uff41\uff50\uff50", "\u24d0pp"])
+async def test_a_login_in_another_spelling_than_its_own_is_not_changed(
+    rig: SqlRig, name: str
+) -> None:
+    """The server takes it for the same login, but a source of that name has an owner of its own."""
+    rig.server.add_login("app", FIRST, "master")
+    with pytest.raises(NotFound, match="no login is called"):
+        await rotate(rig, rig.tags(CredentialId=name, Rotator=KIND), proven=False)
+    assert rig.accepts("app", FIRST)
+    await rotate(rig, rig.tags(CredentialId="APP", Rotator=KIND), proven=False)
+    assert not rig.accepts("app", FIRST)
+
+
 async def test_a_login_of_somebody_else_is_not_retired(rig: SqlRig) -> None:
     """The tag RekeyRetire can be edited by whoever may tag the secret.
 

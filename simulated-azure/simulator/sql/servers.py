@@ -6,6 +6,7 @@ https://learn.microsoft.com/sql/relational-databases/errors-events/database-engi
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 MASTER = "master"
 LOGIN_MANAGER = "loginmanager"
 ALTER_ANY_USER = "ALTER ANY USER"
+
+
+def folded(name: str) -> str:
+    """Return what the default collation tells a name by: neither its case nor its width."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 @dataclass
@@ -91,7 +97,7 @@ class Failure:
 class SqlServer:
     """One logical server.
 
-    Names are compared without case, as in the default collation. `propagation` is how long
+    Names are compared without case and width, as in the default collation. `propagation` is how long
     databases take to learn a new password. `operation_time` is how long a change through Resource
     Manager runs. `retry_after` is how many seconds pollers are asked to wait. `next_failure` is how
     the next change fails.
@@ -131,15 +137,15 @@ class SqlServer:
 
     def add_login(self, name: str, password: str, *databases: str) -> Account:
         """Add a login, with a user in these databases."""
-        self.logins[name.casefold()] = Account(name, [(self.now(), password)])
+        self.logins[folded(name)] = Account(name, [(self.now(), password)])
         for database in databases:
-            self.databases[database.casefold()].login_users.add(name.casefold())
-        return self.logins[name.casefold()]
+            self.databases[database.casefold()].login_users.add(folded(name))
+        return self.logins[folded(name)]
 
     def add_user(self, database: str, name: str, password: str) -> Account:
         """Add a user contained in a database."""
         account = Account(name, [(self.now(), password)])
-        self.databases[database.casefold()].contained[name.casefold()] = account
+        self.databases[database.casefold()].contained[folded(name)] = account
         return account
 
     def grant(self, principal: Principal, right: str, database: str = MASTER) -> None:
@@ -167,7 +173,7 @@ class SqlServer:
             raise errors.no_database(database, name)
         admitted = (
             account is self.administrator
-            or name.casefold() in place.login_users | place.contained.keys()
+            or folded(name) in place.login_users | place.contained.keys()
         )
         if not admitted:
             raise (
@@ -192,10 +198,10 @@ class SqlServer:
         return Session(self, place, principal.name, frozenset(place.granted[principal.oid]))
 
     def _account(self, database: Database | None, name: str) -> Account | None:
-        if name.casefold() == self.administrator.name.casefold():
+        if folded(name) == folded(self.administrator.name):
             return self.administrator
-        contained = database.contained.get(name.casefold()) if database else None
-        return contained or self.logins.get(name.casefold())
+        contained = database.contained.get(folded(name)) if database else None
+        return contained or self.logins.get(folded(name))
 
     def _check_firewall(self) -> None:
         if self.firewalled:

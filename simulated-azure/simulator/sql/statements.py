@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from simulator.sql import errors
-from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER, MASTER, Account, Session, weakness
+from simulator.sql.servers import (
+    ALTER_ANY_USER,
+    LOGIN_MANAGER,
+    MASTER,
+    Account,
+    Session,
+    folded,
+    weakness,
+)
 
 type Row = tuple[int, ...]
 
@@ -31,8 +39,15 @@ QUESTIONS = {
         "sys.database_principals WHERE authentication_type = 2 AND name = "
     ),
 }
-"""The text before the name; one parenthesis follows the name."""
-PATTERNS = {kind: re.compile(rf"{re.escape(text)}{LITERAL}\)") for kind, text in QUESTIONS.items()}
+"""The text before the name."""
+BY_LETTER = (
+    r" AND LOWER\(name COLLATE Latin1_General_100_BIN2\)"
+    r" = LOWER\(N'(?P=text)' COLLATE Latin1_General_100_BIN2\)\)"
+)
+"""What follows the name, and names it once more."""
+PATTERNS = {
+    kind: re.compile(f"{re.escape(text)}{LITERAL}{BY_LETTER}") for kind, text in QUESTIONS.items()
+}
 
 
 @dataclass(frozen=True)
@@ -97,8 +112,9 @@ def run(session: Session, statement: Statement) -> Row:
 
 def _answer(session: Session, kind: str, name: str) -> Row:
     permitted = _permitted(session, kind)
+    target = _target(session, kind, name)
     # A caller cannot see what it may not alter.
-    seen = _target(session, kind, name) is not None and permitted
+    seen = permitted and target is not None and target.name.lower() == name.lower()
     return int(permitted), int(seen)
 
 
@@ -120,4 +136,4 @@ def _permitted(session: Session, kind: str) -> bool:
 
 def _target(session: Session, kind: str, name: str) -> Account | None:
     accounts = session.server.logins if kind == "login" else session.database.contained
-    return accounts.get(name.casefold())
+    return accounts.get(folded(name))
