@@ -47,12 +47,16 @@ and thaws once its lease is over, changes nothing any more."""
 ALTER = "ALTER USER %s@%s IDENTIFIED BY %s"
 ACCOUNT = (
     "SELECT plugin, ssl_type,"
-    " (SELECT COUNT(*) > 1 FROM mysql.user AS alike WHERE alike.user IN ('', %s))"
-    " FROM mysql.user WHERE user = %s AND host = %s"
+    " (SELECT COUNT(*) > 1 FROM mysql.user AS alike WHERE alike.user IN ('', %s)),"
+    " (SELECT (SELECT JSON_CONTAINS_PATH(user_attributes, 'one', '$.additional_password')"
+    " FROM mysql.user AS same WHERE same.user = account.user AND same.host = account.host)"
+    " FROM (SELECT NULL AS user_attributes) AS in_mariadb)"
+    " FROM mysql.user AS account WHERE user = %s AND host = %s"
 )
-"""How does the account sign in, does it need a certificate of its own, and is there another one
-that the server may try in its place? The host of each decides, and one without a name is
-everybody's: https://dev.mysql.com/doc/refman/8.4/en/connection-access.html"""
+"""How does the account sign in, does it need a certificate of its own, is there another one that
+the server may try in its place, and has it a second password? The host of each account decides, and
+one without a name is everybody's: https://dev.mysql.com/doc/refman/8.4/en/connection-access.html.
+MariaDB has neither second passwords nor their column, so NULL stands in for it."""
 CERTIFIED = ("X509", "SPECIFIED")
 """Without a client's certificate, a good password is refused as a wrong one is."""
 WITH_PASSWORD = frozenset(
@@ -115,11 +119,13 @@ def _rehearse(server: str, login: str, connection: Connection[Cursor]) -> None:
         row = cursor.fetchone()
         if row is None:
             raise problems.no_login(server, login)
-        plugin, certificate, has_others = row
+        plugin, certificate, has_others, has_second = row
         if plugin not in WITH_PASSWORD or certificate in CERTIFIED:
             raise _no_passwords(server)
         if int(has_others):
             raise problems.several(server, login)
+        if has_second:
+            raise _second_password(server, login)
         _judge_right(cursor)
 
 
@@ -277,4 +283,13 @@ def _no_passwords(server: str) -> RekeyError:
         fix="name an account with a password in CredentialId or Logins, let it sign in without a "
         "certificate (REQUIRE SSL), or remove the secret",
         code="PasswordsOff",
+    )
+
+
+def _second_password(server: str, login: str) -> RekeyError:
+    return NeedsHuman(
+        f"{login!r} has a second password, which stays valid whatever becomes of the first one",
+        where=server,
+        fix="end it: ALTER USER ... DISCARD OLD PASSWORD",
+        code="SecondPassword",
     )

@@ -180,6 +180,30 @@ async def test_a_server_that_only_reads_needs_a_person(
 
 
 @pytest.fixture(scope="module")
+def with_attributes() -> Iterator[MariaDb]:
+    """A server whose table of users has the column of MySQL's that tells of a second password."""
+    with start_mariadb() as server:
+        server.sql(
+            f"CREATE USER twice IDENTIFIED BY '{FIRST}'",
+            f"CREATE USER once IDENTIFIED BY '{FIRST}'",
+            "CREATE OR REPLACE VIEW mysql.user AS SELECT user, host, '' AS plugin, '' AS ssl_type,"
+            " IF(user = 'twice', JSON_OBJECT('additional_password', '*hash'), NULL)"
+            " AS user_attributes FROM mysql.global_priv",
+        )
+        yield server
+
+
+async def test_an_account_with_a_second_password_which_no_change_ends_needs_a_person(
+    with_attributes: MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(with_attributes.authority))
+    await MYSQL.rehearse(with_attributes.server, APP, "once")
+    error = await problem_of(MYSQL.rehearse(with_attributes.server, APP, "twice"))
+    assert isinstance(error, NeedsHuman)
+    assert "DISCARD OLD PASSWORD" in error.fix
+
+
+@pytest.fixture(scope="module")
 def unencrypted() -> Iterator[MariaDb]:
     """A server without TLS."""
     with start_mariadb("--skip-ssl", "--require-secure-transport=OFF") as server:

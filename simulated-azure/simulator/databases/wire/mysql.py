@@ -80,7 +80,7 @@ def _answer(client: Client, text: str) -> list[bytes]:
         login = _login(match[1], match[2])
         is_there = login.removesuffix(ANYWHERE) in client.server.accounts
         others = b"1" if client.server.alike(login) else b"0"
-        values = {b"plugin": PLUGIN, b"ssl_type": b"", b"has_others": others}
+        values = {b"plugin": PLUGIN, b"ssl_type": b"", b"has_others": others, b"has_second": b""}
         row = b"".join(map(_text, values.values()))
         columns = map(_column, values)
         return [bytes([len(values)]), *columns, END, *([row] if is_there else []), END]
