@@ -43,13 +43,24 @@ ROLE_QUERY = (
 )
 """May the role sign in, has its password expired, and which hashes does Azure's server accept?"""
 CONCURRENT = "tuple concurrently updated"
+ZERO_WIDTH_SPACE = "\u200b"
 
 
 class PostgresServers:
     """See DatabaseServers."""
 
     async def sign_in(self, server: str, database: str, login: str, password: Sensitive) -> None:
-        """Sign in once, on a new connection."""
+        """Sign in once, on a new connection.
+
+        NeedsHuman for a password that the driver prepares otherwise than the server: a good one
+        would be refused.
+        """
+        if ZERO_WIDTH_SPACE in password.reveal():
+            raise NeedsHuman(
+                "the value holds U+200B, a space without width, so no sign-in can prove it",
+                where=server,
+                fix="set a password without it, and write that into the secret",
+            )
         async with _connected(server, database, login, password, is_app=False):
             pass
 

@@ -54,10 +54,11 @@ def _prepared(password: str) -> bytes:
     """Apply SASLprep; like PostgreSQL, take a password that it forbids as it is."""
     if password.isascii():
         return password.encode()
+    # U+200B is in both tables. It becomes a space, as PostgreSQL itself has it.
     mapped = "".join(
         " " if stringprep.in_table_c12(character) else character
         for character in password
-        if not stringprep.in_table_b1(character)
+        if stringprep.in_table_c12(character) or not stringprep.in_table_b1(character)
     )
     text = unicodedata.normalize("NFKC", mapped)
     return (text if _is_allowed(text) else password).encode()

@@ -91,6 +91,15 @@ async def test_a_process_that_freezes_before_its_statement_changes_nothing_any_m
     await sign_in(postgresql, role, FIRST)
 
 
+async def test_a_password_that_the_driver_prepares_otherwise_than_the_server_needs_a_person(
+    postgresql: PostgreSql, role: str
+) -> None:
+    """It is the right one, and would be refused as a wrong one is."""
+    password = "pass\u200bword"
+    await asyncio.to_thread(postgresql.sql, f"ALTER ROLE \"{role}\" PASSWORD '{password}'")
+    assert isinstance(await problem_of(sign_in(postgresql, role, password)), NeedsHuman)
+
+
 def test_a_name_with_a_nul_character_is_refused() -> None:
     with pytest.raises(NeedsHuman, match="NUL"):
         identifier("a\0b")
