@@ -190,7 +190,18 @@ def entra_only(place: SqlPlace) -> NeedsHuman:
 
 
 def _database(place: SqlPlace, tags: Mapping[str, str]) -> str:
-    """Return the database for connection strings, in the owner's own spelling."""
+    """Return the database for connection strings, in the owner's own spelling.
+
+    NeedsHuman where a contained user would be shown with another database than its own.
+    """
     address = tags.get("ProviderAddress", "").strip().rstrip("/")
-    named = address.rpartition("/")[2] if place.database else MASTER
-    return tags.get("Database", "").strip() or named
+    own = address.rpartition("/")[2] if place.database else MASTER
+    named = tags.get("Database", "").strip() or own
+    is_shown = "{database}" in tags.get("ValueTemplate", "")
+    if place.database and is_shown and named.casefold() != own.casefold():
+        raise NeedsHuman(
+            f"the tag Database is {named[:40]!r}, which a user contained in {own!r} cannot open",
+            where=place.server_id,
+            fix="remove the tag Database, or correct ProviderAddress",
+        )
+    return named

@@ -124,6 +124,20 @@ async def test_a_login_is_no_contained_user(rig: SqlRig, user: dict[str, str]) -
 
 
 @pytest.mark.parametrize("proven", [False, True])
+async def test_a_contained_user_is_published_with_no_database_but_its_own(
+    rig: SqlRig, user: dict[str, str], proven: bool
+) -> None:
+    for named in ("", "Shop"):
+        tags = {**user, "Database": named, "ValueTemplate": TEMPLATE}
+        issued = await rotate(rig, tags, rig.server.databases["shop"].contained["app"].newest)
+        assert issued.fields["database"].reveal().lower() == "shop"
+    live = rig.server.databases["shop"].contained["app"].newest
+    with pytest.raises(NeedsHuman, match="'warehouse'"):
+        await rotate(rig, {**tags, "Database": "warehouse"}, live, proven=proven)
+    assert rig.server.databases["shop"].contained["app"].newest == live
+
+
+@pytest.mark.parametrize("proven", [False, True])
 async def test_without_the_right_the_error_names_identity_and_role(
     rig: SqlRig, one_login: dict[str, str], proven: bool
 ) -> None:
