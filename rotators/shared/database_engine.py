@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from cloud.databases.mysql import account
-from cloud.databases.postgresql import MAINTENANCE
+from cloud.databases.postgresql import MAINTENANCE, identifier
 from engine.errors import NeedsHuman
 from rotators.shared.rights import Rights
 
@@ -45,8 +45,8 @@ class DatabaseEngine:
     """What switches passwords off at a server, so that Entra identities alone sign in."""
     admin_kind: str
     login_kind: str
-    grants: str
-    """Statements that give the app's user, {app}, the right to set the password of {login}."""
+    grants: Callable[[str, str], str]
+    """Statements that give the app's user, the first name, the right to set a login's password."""
     user_and_host: Callable[[str], tuple[str, str]]
     """Splits a login; the second part is empty where logins have no host."""
     limits: Callable[[str, str], bool]
@@ -98,6 +98,12 @@ def _encoded(text: str) -> str:
     return "".join(chr(byte) if chr(byte) in plain else f"%{byte:02x}" for byte in text.encode())
 
 
+def _literal(name: str) -> str:
+    """Quote a name for MySQL, as its usual sql_mode reads it."""
+    escaped = name.replace("\\", r"\\").replace("'", "''")
+    return f"'{escaped}'"
+
+
 POSTGRESQL = DatabaseEngine(
     name="postgresql",
     provider="Microsoft.DBforPostgreSQL/flexibleServers",
@@ -109,7 +115,10 @@ POSTGRESQL = DatabaseEngine(
     way_off="passwordAuth=Disabled",
     admin_kind="postgresql-admin-password",
     login_kind="postgresql-role-password",
-    grants='ALTER ROLE "{app}" CREATEROLE; GRANT "{login}" TO "{app}" WITH ADMIN OPTION',
+    grants=lambda app, login: (
+        f"ALTER ROLE {identifier(app)} CREATEROLE; "
+        f"GRANT {identifier(login)} TO {identifier(app)} WITH ADMIN OPTION"
+    ),
     user_and_host=lambda login: (login, ""),
     limits=lambda user, _: len(user.encode()) <= MAX_BYTES,
 )
@@ -124,7 +133,10 @@ MYSQL = DatabaseEngine(
     way_off="aad_auth_only=ON",
     admin_kind="mysql-admin-password",
     login_kind="mysql-user-password",
-    grants="GRANT CREATE USER ON *.* TO '{app}'@'%'; GRANT SELECT ON mysql.user TO '{app}'@'%'",
+    grants=lambda app, _: "; ".join(
+        f"GRANT {right} TO {_literal(app)}@'%'"
+        for right in ("CREATE USER ON *.*", "SELECT ON mysql.user")
+    ),
     user_and_host=account,
     limits=lambda user, host: len(user) <= MAX_USER and len(host) <= MAX_HOST,
     reads=("read", "configurations/read"),

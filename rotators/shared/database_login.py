@@ -133,6 +133,6 @@ class DatabaseLogin(LoginPassword):
         return AccessDenied(
             f"{error.what}: refused to {described(operator.token)}",
             where=f"{place.server_id}, signed in as {app!r}",
-            fix=f"run as an administrator: {self.engine.grants.format(app=app, login=user)}",
+            fix=f"run as an administrator: {self.engine.grants(app, user)}",
             code=error.code,
         )

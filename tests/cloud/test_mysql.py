@@ -103,7 +103,7 @@ async def test_the_grants_of_the_kinds_page_are_what_it_takes(mariadb: MariaDb, 
     low = f"low_{secrets.token_hex(4)}"
     await asyncio.to_thread(mariadb.sql, f"CREATE USER {low} IDENTIFIED BY '{FIRST}'")
     app = Operator(low, Sensitive(FIRST))
-    grants = FACTS.grants.format(app=low, login=user).split("; ")
+    grants = FACTS.grants(low, user).split("; ")
     error = await problem_of(MYSQL.set_password(mariadb.server, app, user, Sensitive("value-x")))
     assert (type(error), error.code) == (AccessDenied, problems.MAY_NOT_ALTER)
     for grant in grants:

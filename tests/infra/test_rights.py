@@ -163,5 +163,5 @@ def test_every_statement_that_a_message_tells_to_run_in_a_database_is_on_the_pag
         assert words in code
         assert words in page
     for engine in (POSTGRESQL, MYSQL):
-        for statement in engine.grants.format(app="<identity>", login="<role>").split("; "):
+        for statement in engine.grants("<identity>", "<role>").split("; "):
             assert statement in page

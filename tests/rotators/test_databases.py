@@ -139,6 +139,17 @@ async def test_the_statements_name_the_role_that_the_app_may_not_alter() -> None
     assert f'GRANT "app" TO "{scene.rig.identity.name}" WITH ADMIN OPTION' in error.fix
 
 
+def test_the_statements_carry_any_name_as_the_engine_quotes_it() -> None:
+    assert POSTGRESQL.grants('the "app"', 'a"; DROP ROLE b; --') == (
+        'ALTER ROLE "the ""app""" CREATEROLE; '
+        'GRANT "a""; DROP ROLE b; --" TO "the ""app""" WITH ADMIN OPTION'
+    )
+    assert MYSQL.grants("the 'app' \\", "app") == (
+        "GRANT CREATE USER ON *.* TO 'the ''app'' \\\\'@'%'; "
+        "GRANT SELECT ON mysql.user TO 'the ''app'' \\\\'@'%'"
+    )
+
+
 async def test_a_mysql_server_without_the_parameter_takes_passwords() -> None:
     scene = scene_of("mysql-user-password")
     missing = json_response(404, {"error": {"code": "ResourceNotFound", "message": "none"}})
