@@ -102,6 +102,9 @@ class SqlLoginPassword(LoginPassword):
         missing = await self._permitted(place, name)
         return missing or await self._denied(place, f"the app may alter logins, but not {name!r}")
 
+    async def _is_closed(self, source: str, name: str, fields: Fields) -> bool:
+        return await self._access.is_closed(SqlPlace.of(source), name, fields)
+
     async def _standing(self, source: str, name: str) -> RekeyError | None:
         return await self._permitted(SqlPlace.of(source), name)
 

@@ -95,6 +95,9 @@ class DatabaseLogin(LoginPassword):
         standing = await self._standing(source, name)
         return problem if standing is None or isinstance(standing, NotFound) else standing
 
+    async def _is_closed(self, source: str, name: str, fields: Fields) -> bool:
+        return await self._access.is_closed(self._place(source), name, fields)
+
     async def _standing(self, source: str, name: str) -> RekeyError | None:
         place = self._place(source)
         operator = await self._access.operator(place)

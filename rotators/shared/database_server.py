@@ -175,11 +175,19 @@ class DatabaseAccess:
             return await self._unrecognised(place, user, problem)
         return problem
 
+    async def is_closed(
+        self, place: DatabasePlace, user: str, fields: Mapping[str, Sensitive]
+    ) -> bool:
+        """Return whether the password is good, and the database of these fields is closed to it."""
+        problem = await self._sign_in(place, user, fields["password"], fields["database"].reveal())
+        return problem is not None and problem.code == problems.NO_DATABASE
+
     async def _sign_in(
-        self, place: DatabasePlace, user: str, password: Sensitive
+        self, place: DatabasePlace, user: str, password: Sensitive, database: str | None = None
     ) -> RekeyError | None:
+        opened = database or self.engine.opened
         try:
-            await self.servers.sign_in(await self.name(place), self.engine.opened, user, password)
+            await self.servers.sign_in(await self.name(place), opened, user, password)
         except RekeyError as error:
             return error
         return None

@@ -16,7 +16,13 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 from engine.contract import Issued, Job, Opens, Recognised
-from engine.errors import NeedsHuman, NotFound, RekeyError, VerificationFailed
+from engine.errors import (
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    VerificationFailed,
+)
 from engine.secret import Sensitive
 from rotators.shared.in_doubt import doubt_of
 from rotators.shared.sql_passwords import fresh_password
@@ -72,6 +78,13 @@ class LoginPassword(ABC):
         """Sign in once and return what speaks against it; None if the password is accepted."""
 
     @abstractmethod
+    async def _is_closed(self, source: str, name: str, fields: Fields) -> bool:
+        """Sign in once to the database that the fields name, and return whether it is closed.
+
+        False where the answer does not tell: a password that spreads is proven later.
+        """
+
+    @abstractmethod
     async def _standing(self, source: str, name: str) -> RekeyError | None:
         """Return what stands in the way of setting this login's password."""
 
@@ -92,6 +105,21 @@ class LoginPassword(ABC):
         password = fresh_password(name)
         fields = await self._fields(job, name, password)
         doubt = await doubt_of(self._set(job.source, name, password))
+        # A default is not tried: it is the database in which a login needs no rights.
+        tags = job.options
+        is_named = "Database" in tags and "{database}" in tags.get("ValueTemplate", "")
+        if (
+            supersedes
+            and is_named
+            and not doubt
+            and await self._is_closed(job.source, name, fields)
+        ):
+            # No NeedsHuman, which says that nothing was changed.
+            raise PermanentError(
+                f"{name!r} may not open the database that the value names, so it is not published",
+                where=job.source,
+                fix="give both logins the same rights, or correct the tag Database",
+            )
         return Issued(name, fields, supersedes, restorable=accepted, doubt=doubt)
 
     async def preflight(self, job: Job) -> None:

@@ -118,9 +118,18 @@ class SqlAccess:
             return await self._unrecognised(place, user)
         return problem
 
-    async def _sign_in(self, place: SqlPlace, user: str, password: Sensitive) -> RekeyError | None:
+    async def is_closed(self, place: SqlPlace, user: str, fields: Mapping[str, Sensitive]) -> bool:
+        """Return whether the password is good, and the database of these fields is closed to it."""
+        problem = await self._sign_in(place, user, fields["password"], fields["database"].reveal())
+        return problem is not None and problem.code == NO_DATABASE
+
+    async def _sign_in(
+        self, place: SqlPlace, user: str, password: Sensitive, database: str = ""
+    ) -> RekeyError | None:
         try:
-            await self._sql.sign_in(await self.name(place), place.opened, user, password)
+            await self._sql.sign_in(
+                await self.name(place), database or place.opened, user, password
+            )
         except RekeyError as error:
             return error
         return None

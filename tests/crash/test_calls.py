@@ -76,16 +76,17 @@ ROTATION: dict[str, dict[str, int]] = {
     # answer.
     "sql-login-password": {**ONE_SLOT, "sign-in": 4, "ALTER": 1, **LEASE, **POSTED},
     "sql-login-password of a user": {**ONE_SLOT, "ALTER": 1, **LEASE, **POSTED},
-    "sql-login-password of two logins": {**BOTH, "ALTER": 1, "sign-in": 2, "lease": 9},
+    # One of two tries the database that its value names, too.
+    "sql-login-password of two logins": {**BOTH, "ALTER": 1, "sign-in": 3, "lease": 9},
 }
 ROTATION |= {
     # A role and a user are recognised by their server at once, like a contained user.
     "postgresql-admin-password": ROTATION["sql-admin-password"],
     "postgresql-role-password": ROTATION["sql-login-password of a user"],
-    "postgresql-role-password of two roles": {**BOTH, "ALTER": 1, "sign-in": 1, "lease": 9},
+    "postgresql-role-password of two roles": {**BOTH, "ALTER": 1, "sign-in": 2, "lease": 9},
     "mysql-admin-password": ROTATION["sql-admin-password"],
     "mysql-user-password": ROTATION["sql-login-password of a user"],
-    "mysql-user-password of two users": {**BOTH, "ALTER": 1, "sign-in": 1, "lease": 9},
+    "mysql-user-password of two users": {**BOTH, "ALTER": 1, "sign-in": 2, "lease": 9},
 }
 MARKED = {"vault GET": 5, "vault PATCH": 2, "lease": 6}
 """The superseded version is read and disabled, and the tag RekeyRetire removed; its credential is

@@ -61,6 +61,8 @@ class DatabaseScene:
     rig: Rig = field(default_factory=Rig)
     server: FlexibleServer = field(init=False)
     source_name: str = "orders"
+    database: str = "shop"
+    """What the value of two logins names."""
 
     def __post_init__(self) -> None:
         self.server = self.rig.world.databases.add_server(self.engine, "orders", ADMIN, FIRST)
@@ -119,8 +121,8 @@ class DatabaseScene:
         """Put the secret under management, due in a few days."""
         value, tags = FIRST, self.tags | {"ValidityPeriodDays": "90"}
         if len(self.logins) > 1:
-            tags["Database"] = "shop"
-            names = {"server": self.server.fqdn, "database": "shop", "user": self.logins[0]}
+            tags["Database"] = self.database
+            names = {"server": self.server.fqdn, "database": self.database, "user": self.logins[0]}
             value = TEMPLATE.format(**names, password=FIRST)
         expires = self.rig.clock.now() + timedelta(days=10)
         return self.rig.vault.put(

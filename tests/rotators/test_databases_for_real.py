@@ -130,6 +130,7 @@ def real(
     rig.identity = replace(rig.identity, name=f"rekey_{suffix}")
     scene = DatabaseScene(engine, logins, rig)
     scene.server.fqdn = server.server
+    scene.database = {"postgresql": "postgres", "mysql": "information_schema"}[engine]
     server.sql(*statements(engine, rig.identity.name, logins))
     return Real(scene, server)
 
@@ -237,3 +238,26 @@ async def test_a_role_that_may_not_open_the_usual_database_is_proven_all_the_sam
         assert not await real.rotator.accepts(real.scene.job().source, login, Sensitive(FIRST))
     finally:
         await asyncio.to_thread(real.server.sql, "GRANT CONNECT ON DATABASE postgres TO PUBLIC")
+
+
+@two
+async def test_a_login_that_may_not_open_the_database_of_the_value_is_not_published(
+    real: Real,
+) -> None:
+    first, second = real.scene.logins
+    if isinstance(real.server, PostgreSql):
+        allow, deny = "CONNECT ON DATABASE {0} TO", "CONNECT ON DATABASE {0} FROM PUBLIC"
+        made = ["CREATE DATABASE {0}", f"REVOKE {deny}"]
+    else:
+        allow, made = "SELECT ON {0}.* TO", ["CREATE DATABASE {0}"]
+    shop = f"shop_{secrets.token_hex(3)}"
+    for statement in (*made, f"GRANT {allow} {first}"):
+        await asyncio.to_thread(real.server.sql, statement.format(shop))
+    real.scene.database = shop
+    real.scene.manage()
+    assert await rotated(real) == "parked"
+    assert real.published() == {"user": first, "password": FIRST}
+    await asyncio.to_thread(real.server.sql, f"GRANT {allow} {second}".format(shop))
+    real.scene.rig.clock.advance(DAY)
+    assert await rotated(real) == "rotated"
+    assert real.published()["user"] == second

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.contract import Issued
-from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
+from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
 from engine.secret import Sensitive
 from rotators.shared.sql_server import database_scope
 from rotators.sql_login_password import SqlLoginPassword
@@ -88,6 +88,21 @@ async def test_where_neither_value_nor_tag_tells_nothing_is_changed(
     assert tagged or caught.value.where == rig.server.resource_id.lower()
     assert rig.accepts("app_a", FIRST)
     assert rig.accepts("app_b", SECOND)
+
+
+async def test_a_login_that_cannot_open_the_database_of_the_value_is_not_published(
+    rig: SqlRig, two: dict[str, str]
+) -> None:
+    """It is forgotten easily: CREATE LOGIN in master, and no CREATE USER in the database."""
+    rig.server.databases["shop"].login_users.remove("app_b")
+    with pytest.raises(PermanentError, match="'app_b' may not open the database") as caught:
+        await rotate(rig, two)
+    assert not isinstance(caught.value, NeedsHuman), "its password has been changed"
+    assert rig.accepts("app_a", FIRST)
+    no_tag = {name: text for name, text in two.items() if name != "Database"}
+    for tags in ({**two, "ValueTemplate": "{user}:{password}"}, no_tag):
+        issued = await rotate(rig, tags)
+        assert issued.credential_id == "app_b", "no database is named"
 
 
 async def test_in_place_the_held_login_is_mended_and_the_other_is_left_alone(
