@@ -9,7 +9,16 @@ import hashlib
 from collections.abc import Callable
 
 from api.answers import Answer, TooMany, Unauthorized
-from api.leaks import DOUBTED_SECONDS, RECEIVED, Finding, Reports, others, taken, unjudged
+from api.leaks import (
+    DOUBTED_SECONDS,
+    RECEIVED,
+    Finding,
+    Reports,
+    others,
+    taken,
+    tell_unseen,
+    unjudged,
+)
 from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import RekeyError
@@ -55,6 +64,7 @@ async def deliver(
         await queued.post(engine)
         async for other in others(engine, reports, finding, queued):
             await other.post(engine)
+        tell_unseen(queued, finding)
     except Unauthorized:
         raise
     except RekeyError as error:

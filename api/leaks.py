@@ -31,6 +31,7 @@ from engine.state.incident import LEAD, Incident, danger
 from engine.state.record import SELDOM
 from engine.state.request import REPORTED_LEAK, Cause, FollowUp, WorkItem
 from leaks.index import Index, LeakedVersion
+from leaks.reading import read
 from leaks.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, elsewhere, is_bare, judge
 
 log = logging.getLogger("rekey.leak")
@@ -52,7 +53,7 @@ BARE = (
     "report it with its URL"
 )
 CUT = "the text is too long to be looked up as a whole: report its parts by themselves"
-MORE = "; of several lines or keys one credential is found: report each by itself"
+MORE = f"what else it holds could not be judged: {AGAIN}"
 ELSEWHERE = f"; whether another secret holds it cannot be seen now: {AGAIN}"
 QUOTED = re.compile("%[0-9A-Fa-f]{2}")
 RECEIVED = Answer.of(202, models.Leak(status="received"))
@@ -138,6 +139,7 @@ async def report(
         async for other in others(engine, reports, finding, queued):
             await other.post(engine)
         await _reach(engine)
+        tell_unseen(queued, finding)
     except RekeyError as error:
         problem = unjudged(error, str(caller))
     passed = engine.clock.monotonic() - begun
@@ -169,6 +171,15 @@ async def _reach(engine: Engine) -> None:
     if engine.memory:
         today = f"reached {engine.clock.now():%Y-%m-%d}"
         await engine.memory.remember(hashlib.sha256(today.encode()).hexdigest(), today)
+
+
+def tell_unseen(queued: Queued, finding: Finding) -> None:
+    """Log what a report holds that was not looked at, for whoever sent it is told nothing."""
+    unseen = [why for why in (BARE, CUT, BLIND, MORE) if why in queued.answer.body["reason"]]
+    if unseen:
+        place = scrubbed(finding.location, read(finding.value).parts)
+        report = f"a report of {finding.by} ({place or 'reported by value'})"
+        log.warning("%s was not looked at as a whole: %s", report, "; ".join(unseen))
 
 
 def unjudged(error: RekeyError, by: str) -> TransientError:
@@ -206,21 +217,23 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
 async def others(
     engine: Engine, reports: Reports, finding: Finding, queued: Queued
 ) -> AsyncIterator[Queued]:
-    """Yield what a hit comes to besides, once it is acted on: who holds the same without a print."""
+    """Yield what a hit comes to besides, once it is acted on: what is held without a print."""
     if queued.answer.body["status"] != "alive" or not engine.prints.keys:
         # Where nothing has a print, all that there is was looked through for the hit.
         return
-    known = [queued.answer.body["source"], *(it.answer.body["source"] for it in queued.further)]
+    bodies = [queued.answer.body, *(it.answer.body for it in queued.further)]
+    known = [(body["source"], body["version"]) for body in bodies]
     async for verdict in elsewhere(engine, reports.index, finding.value, known):
         if verdict.status == "alive":
             yield await _come_to(engine, reports, finding, verdict)
 
 
 def _with(answer: Answer, other: Answer) -> Answer:
-    """Name in an answer who else holds the value."""
+    """Name in an answer what else works: elsewhere, or of the same text."""
     body = other.body
     how = f"incident {body['incident']}" if body["incident"] else body["command"]
-    return _with_reason(answer, f"; {body['vault']}/{body['secret']} holds it, too: {how}")
+    held = f"{body['vault']}/{body['secret']}, version {body['version'][:8]}"
+    return _with_reason(answer, f"; found in {held}, too: {how}")
 
 
 def _with_reason(answer: Answer, text: str) -> Answer:
@@ -230,15 +243,15 @@ def _with_reason(answer: Answer, text: str) -> Answer:
 async def _come_to(engine: Engine, reports: Reports, finding: Finding, verdict: Verdict) -> Queued:
     """Return what is done about a value in one secret."""
     leaks = engine.policy.document.leaks
+    unseen = _unseen(engine, reports.index, verdict)
     if verdict.match is None or verdict.status == "refused":
-        unseen = "" if verdict.match else _unseen(engine, reports.index, verdict)
-        return Queued((), Answer.of(200, _view(engine, verdict, reason=unseen)))
+        return Queued((), Answer.of(200, _view(engine, verdict, unseen)))
     if not acts(leaks, verdict, finding.feed, asked=finding.act):
         await _ask_once(engine, verdict, finding)
-        return Queued((), Answer.of(200, _view(engine, verdict, command=_confirm(verdict))))
+        return Queued((), Answer.of(200, _view(engine, verdict, unseen, command=_confirm(verdict))))
     incident, is_known = await _incident(engine, verdict, finding)
     headers = {"Location": f"/api/incidents/{incident.id}"}
-    answer = Answer.of(202, _view(engine, verdict, incident), headers)
+    answer = Answer.of(202, _view(engine, verdict, unseen, incident), headers)
     match, is_alive = verdict.match, verdict.is_accepted
     kind = engine.kinds.get(match.kind)
     ranked = danger(kind, is_alive=is_alive, is_current=match.is_current)
@@ -259,12 +272,13 @@ async def _is_tried(engine: Engine, work: WorkItem, match: LeakedVersion) -> boo
 
 
 def _unseen(engine: Engine, index: Index, verdict: Verdict) -> str:
-    """Return what a miss does not tell of; empty where it does of all."""
-    reasons = [BARE] if is_bare(engine, verdict.reported.parts) else []
+    """Return what a verdict does not tell of; empty where it does of all."""
+    is_miss, kept = verdict.match is None, timedelta(seconds=STEP_SECONDS)
+    reasons = [BARE] if is_miss and is_bare(engine, verdict.reported.parts) else []
     reasons += [CUT] if verdict.reported.is_cut else []
-    reasons += [] if engine.prints.keys else [BLIND]
-    kept = timedelta(seconds=STEP_SECONDS)
-    if index.listed_at and index.listed_at + kept < engine.clock.now():
+    reasons += [BLIND] if is_miss and not engine.prints.keys else []
+    reasons += [MORE] if verdict.has_more else []
+    if is_miss and index.listed_at and index.listed_at + kept < engine.clock.now():
         reasons.append(f"what was written after {stamp(index.listed_at)} is seen a minute later")
     return "; ".join(reasons)
 
@@ -360,14 +374,14 @@ def _bare(text: str) -> str:
 def _view(
     engine: Engine,
     verdict: Verdict,
+    unseen: str,
     incident: Incident | None = None,
     command: str = "",
-    reason: str = "",
 ) -> models.Leak:
     match, kind = verdict.match, verdict.reported.kind
     title = kind.title if kind else None
     if match is None:
-        return models.Leak(status=verdict.status, kind=title, reason=reason, command=_find(verdict))
+        return models.Leak(status=verdict.status, kind=title, reason=unseen, command=_find(verdict))
     return models.Leak(
         status=verdict.status,
         kind=match.kind or title,
@@ -377,7 +391,7 @@ def _view(
         source=match.source,
         owner=match.owner or None,
         accepted=verdict.is_accepted,
-        reason=_reason(verdict) + (MORE if verdict.reported.has_more else ""),
+        reason="; ".join(filter(None, (_reason(verdict), unseen))),
         refused=stamp(verdict.refused) if verdict.refused else None,
         proof=verdict.proof or None,
         lingers=lingering(engine.kinds.get(match.kind)) or None,

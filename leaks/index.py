@@ -9,7 +9,8 @@ A match counts once the vault, or the record under its own key, confirms it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -180,8 +181,9 @@ class Index:
     ) -> Sequence[LeakedVersion]:
         """Return which versions hold these texts, by their prints; those without one are read.
 
-        `everywhere`: they are read for a hit as well. Raises TransientError if one cannot be read,
-        rather than report a miss.
+        Each source is named once for each of its credentials. `everywhere`: what has no print is
+        read for a hit as well. Raises TransientError if one cannot be read, rather than report a
+        miss.
         """
         if not everywhere and (matches := await self._confirmed(engine, parts)):
             return matches
@@ -192,12 +194,13 @@ class Index:
         async with self._turn:
             await self._list(engine)
 
-        async def compared(ref: SecretRef) -> LeakedVersion | None:
+        async def compared(ref: SecretRef) -> list[LeakedVersion]:
             async with self.turns:
-                return await _in_secret(engine, ref, index.of(ref), parts)
+                return [match async for match in _in_secret(engine, ref, index.of(ref), parts)]
 
         unprinted = _unprinted(engine, index, self._listed)
-        return [*matches, *filter(None, await asyncio.gather(*map(compared, unprinted)))]
+        held = await asyncio.gather(*map(compared, unprinted))
+        return distinct(itertools.chain(matches, *held))
 
     async def _look(self, engine: Engine, seen: int) -> StateIndex:
         """List the records, unless a listing that began after the first `seen` ones has done so.
@@ -212,14 +215,13 @@ class Index:
             return self._index
 
     async def _confirmed(self, engine: Engine, parts: Sequence[str]) -> Sequence[LeakedVersion]:
-        """Return what the prints tell of these texts, once for each source."""
-        texts, matches = _by_print(engine, parts), dict[str, LeakedVersion]()
-        for print_ in texts:
-            for source in sorted(self._sources.get(print_, set()) - matches.keys()):
-                record = await engine.leases.peek(source)
-                if record and (match := await _printed(engine, record, print_, texts)):
-                    matches[source] = match
-        return [*matches.values()]
+        """Return what the prints tell of these texts."""
+        texts, matches = _by_print(engine, parts), list[LeakedVersion]()
+        sources = (source for it in texts for source in sorted(self._sources.get(it, set())))
+        for source in dict.fromkeys(sources):
+            if record := await engine.leases.peek(source):
+                matches += [match async for match in _printed(engine, record, texts)]
+        return distinct(matches)
 
     async def _list(self, engine: Engine) -> None:
         now = engine.clock.now()
@@ -230,6 +232,14 @@ class Index:
                 async for secret in engine.vaults.list(vault)
             ]
             self.listed_at = now
+
+
+def distinct(matches: Iterable[LeakedVersion]) -> Sequence[LeakedVersion]:
+    """Return each source once for each of its credentials, with the version that came first."""
+    first = dict[tuple[str, Sensitive], LeakedVersion]()
+    for match in matches:
+        first.setdefault((match.source, match.credential), match)
+    return [*first.values()]
 
 
 def sources_of(index: StateIndex) -> dict[str, set[str]]:
@@ -278,56 +288,69 @@ def _by_print(engine: Engine, parts: Iterable[str]) -> dict[str, str]:
 
 
 async def _printed(
-    engine: Engine, record: Record, print_: str, texts: Mapping[str, str]
-) -> LeakedVersion | None:
-    """Return the newest version of a record with the credential that this print is of, or is in.
-
-    None if the vault denies it. The present owner may hold the credential in another form.
-    """
+    engine: Engine, record: Record, texts: Mapping[str, str]
+) -> AsyncIterator[LeakedVersion]:
+    """Yield the newest version of a record with each credential that a print is of, or is in."""
     held = {version: prints.split(SEPARATOR) for version, prints in record.history.prints.items()}
-    alone = next((prints[0] for prints in held.values() if print_ in prints), None)
-    if alone is None:
-        return None
+    alone = dict.fromkeys(it[0] for it in held.values() if not texts.keys().isdisjoint(it))
+    if not alone:
+        return
     owner = await Owner.of(engine, record)
-    known = next(version for version, prints in held.items() if prints[0] == alone)
+    for print_ in alone:
+        same = [version for version, prints in held.items() if prints[0] == print_]
+        reported = [texts[it] for version in same for it in held[version] if it in texts]
+        if match := await _shown(engine, owner, record, print_, same[0], reported):
+            yield match
+
+
+async def _shown(
+    engine: Engine, owner: Owner, record: Record, print_: str, known: str, texts: Sequence[str]
+) -> LeakedVersion | None:
+    """Return the version that a record knows by a print, if it holds the credential.
+
+    None if the vault denies it. The present owner may hold the credential in another form, or in a
+    version that has no print yet.
+    """
     place, _, version = known.rpartition("/")
     former = SecretRef.parse(place) if place else None
     old = await read(engine, former or owner.ref, version)
-    read_as = owner.credentials_of(old, record, version, texts[print_])
-    within = (it.reveal() for it in read_as if alone in engine.prints.each(it.reveal()))
-    credential = texts.get(alone) or next(within, "")
+    read_as = (owner.credentials_of(old, record, version, text) for text in texts)
+    within = (it.reveal() for it in itertools.chain.from_iterable(read_as))
+    may_be = itertools.chain(texts, within)
+    credential = next((it for it in may_be if print_ in engine.prints.each(it)), "")
     is_denied = old is not None and old.value is not None and credential not in old.value.reveal()
     if is_denied or not credential:
         return None
+    if owner.source == record.source and owner.held == Sensitive(credential):
+        return owner.leaked(record, owner.version, owner.held)
     return owner.leaked(record, version, Sensitive(credential), former)
 
 
 async def _in_secret(
     engine: Engine, ref: SecretRef, known: Iterable[Listed], parts: Sequence[str]
-) -> LeakedVersion | None:
+) -> AsyncIterator[LeakedVersion]:
     """Compare every version that can be read, and what the records know, with the texts.
 
     The records come last: they tell what a rotation has superseded since the version was read.
     """
     owner = await Owner.of(engine, Record(owner=str(ref)))
     if owner.held and owner.held.reveal() in parts:
-        return owner.leaked(None, owner.version, owner.held)
+        yield owner.leaked(None, owner.version, owner.held)
     sources = dict.fromkeys((*(listed.source for listed in known), owner.source))
     for source in filter(None, sources):
         record = await engine.leases.peek(source)
         # It may have been released, or claimed by nobody yet, since the records were listed.
-        is_owned = record and record.owner not in ("", NOBODY)
-        if record and is_owned and (match := await _in_record(engine, record, parts)):
-            return match
-    return None
+        if record and record.owner not in ("", NOBODY):
+            async for match in _in_record(engine, record, parts):
+                yield match
 
 
-async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> LeakedVersion | None:
+async def _in_record(
+    engine: Engine, record: Record, parts: Sequence[str]
+) -> AsyncIterator[LeakedVersion]:
     """Compare what a record knows, and the versions that are superseded and work on."""
-    texts = _by_print(engine, parts)
-    for print_ in texts:
-        if match := await _printed(engine, record, print_, texts):
-            return match
+    async for match in _printed(engine, record, _by_print(engine, parts)):
+        yield match
     owner = await Owner.of(engine, record)
     for version, credential_id, digest in _digests(record):
         for part in map(Sensitive, parts):
@@ -335,7 +358,7 @@ async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Le
                 # Of what was published, the digest is of the whole value.
                 old = await read(engine, owner.ref, version) if version else None
                 read_as = owner.credentials_of(old, record, version, part.reveal())
-                return owner.leaked(record, version, next(iter(read_as), part))
+                yield owner.leaked(record, version, next(iter(read_as), part))
     superseded = (
         *(pending.version for pending in record.to_retire),
         record.pending_write.replaces if record.pending_write else "",
@@ -344,8 +367,7 @@ async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Le
         # It works on, and what it holds may be noted nowhere.
         for credential in await owner.credentials(engine, record, version):
             if credential.reveal() in parts:
-                return owner.leaked(record, version, credential)
-    return None
+                yield owner.leaked(record, version, credential)
 
 
 async def in_primary(
@@ -354,9 +376,9 @@ async def in_primary(
     """Return the version of a primary that holds its replica's credential; None if none does."""
     if copy.value is None or not engine.policy.manages(primary.vault):
         return None
-    known = (await engine.index()).of(primary)
-    match = await _in_secret(engine, primary, known, taken_apart(copy.value.reveal()).parts)
-    return match if match and match.version else None
+    known, parts = (await engine.index()).of(primary), taken_apart(copy.value.reveal()).parts
+    matches = [match async for match in _in_secret(engine, primary, known, parts)]
+    return next((match for match in matches if match.version), None)
 
 
 def _digests(record: Record) -> Iterator[tuple[str, str, str]]:

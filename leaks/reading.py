@@ -32,8 +32,6 @@ NAMES = (
     ),
     re.compile(r"[a-z]{2,20}://(?:[^\s/@]{0,500}@)?([^\s/?#;\"']+)", re.IGNORECASE),
 )
-PEM = "-----BEGIN "
-"""How a credential begins that has several lines."""
 RESOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{1,62}")
 
 
@@ -47,8 +45,6 @@ class Reported:
     """The kind of the first part that is a key by its form."""
     resource: str
     """The name of the resource that the text names, in lower case; empty if it names none."""
-    has_more: bool = False
-    """It has several lines, or keys: another one may be a credential as well."""
     is_cut: bool = False
     """It is longer, or has more parts, than is looked at."""
 
@@ -62,10 +58,8 @@ def read(text: str) -> Reported:
     text = text[:MOST_TEXT].encode(errors="replace").decode()
     distinct = dict.fromkeys(part for part in _parts(text) if len(part) >= LEAST)
     parts = tuple(distinct)[:MOST_PARTS]
-    kinds = [*filter(None, map(kind_of, parts))]
-    has_more = len(kinds) > 1 or ("\n" in text.strip() and PEM not in text)
-    is_cut = is_cut or len(distinct) > MOST_PARTS
-    return Reported(parts, next(iter(kinds), None), _resource(text), has_more or is_cut, is_cut)
+    kind = next(filter(None, map(kind_of, parts)), None)
+    return Reported(parts, kind, _resource(text), is_cut or len(distinct) > MOST_PARTS)
 
 
 def _parts(text: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ Of a signature, the key that made it is found: that is what must go, since nothi
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +20,7 @@ from engine.secret import Sensitive
 from engine.state.index import StateIndex
 from engine.state.policy import LeakRule, Leaks
 from engine.state.record import Record
-from leaks.index import Index, LeakedVersion, Owner
+from leaks.index import Index, LeakedVersion, Owner, distinct
 from leaks.reading import Reported, read
 
 DRIFTED = "its source refuses it now, but it is in use"
@@ -42,42 +43,49 @@ class Verdict:
     proof: str = ""
     was: str = ""
     """The proof that it was refused before: somebody has put it back."""
+    has_more: bool = False
+    """Another credential of the same text could not be judged."""
 
 
 async def judge(engine: Engine, index: Index, text: str) -> Sequence[Verdict]:
-    """Return what a value is in each secret that holds or held it, by prints; what works first.
+    """Return what each credential of a text is in each secret that has it; what works comes first.
 
-    Raises why it cannot be judged, rather than guess, unless it works somewhere.
+    Prints tell which those are. Raises why one cannot be judged, rather than guess, unless
+    something works.
     """
     reported = read(text)
     with engine.reporter.step("match"):
-        matches, has_more = await _found(engine, index, reported)
+        matches = await _found(engine, index, reported)
     if not matches:
         return [Verdict("not ours" if reported.kind else "unknown", reported)]
-    reported = replace(reported, has_more=reported.has_more or has_more)
-    verdicts = list[Verdict]()
+    verdicts, has_more = list[Verdict](), False
     try:
         async for verdict in _judged(engine, reported, matches):
             verdicts.append(verdict)
         if all(verdict.status == "refused" for verdict in verdicts):
             # It may work where it has no print yet.
-            known = [verdict.match.source for verdict in verdicts if verdict.match]
+            known = [(match.source, match.version) for match in matches]
             async for verdict in elsewhere(engine, index, text, known):
                 verdicts.append(verdict)
     except RekeyError:
         if all(verdict.status == "refused" for verdict in verdicts):
             raise
-    return sorted(verdicts, key=lambda verdict: verdict.status != "alive")
+        has_more = True
+    ordered = sorted(verdicts, key=lambda verdict: verdict.status != "alive")
+    return [replace(verdict, has_more=has_more) for verdict in ordered]
 
 
 async def elsewhere(
-    engine: Engine, index: Index, text: str, known: Collection[str]
+    engine: Engine, index: Index, text: str, known: Collection[tuple[str, str]]
 ) -> AsyncIterator[Verdict]:
-    """Yield what a value is at all sources but the `known` ones, which reads every version."""
+    """Yield what else a text holds, which reads every version that has no print.
+
+    `known`: the source and version of what is judged already.
+    """
     reported = read(text)
     with engine.reporter.step("match"):
-        matches, _ = await _found(engine, index, reported, everywhere=True)
-    others = [match for match in matches if match.source not in known]
+        matches = await _found(engine, index, reported, everywhere=True)
+    others = [match for match in matches if (match.source, match.version) not in known]
     async for verdict in _judged(engine, reported, others):
         yield verdict
 
@@ -135,22 +143,19 @@ def _was_amid(before: Record | None, after: Record | None) -> bool:
 
 async def _found(
     engine: Engine, index: Index, reported: Reported, *, everywhere: bool = False
-) -> tuple[Sequence[LeakedVersion], bool]:
-    """Return which versions hold the first known credential of a text, and whether there are more.
+) -> Sequence[LeakedVersion]:
+    """Return which versions hold the credentials of a text.
 
     Of a signature that is the key that made it. See Index.find for `everywhere`.
     """
     matches = await index.find(engine, reported.parts, everywhere=everywhere)
-    if not matches:
-        by = None if everywhere else await signing_key(engine, reported.parts, index.turns)
-        return ([by] if by else []), False
-    same = [match for match in matches if match.credential == matches[0].credential]
-    held = dict[str, LeakedVersion]()
-    for match in same:
-        signed = await key_of(engine, match) if match.kind in engine.kinds else None
-        leaked = signed or match
-        held.setdefault(leaked.source, leaked)
-    return [*held.values()], len(same) < len(matches)
+    leaked = [
+        (await key_of(engine, match) if match.kind in engine.kinds else None) or match
+        for match in matches
+    ]
+    if everywhere or not (matches and engine.prints.keys):
+        leaked += await signing_keys(engine, reported.parts, index.turns)
+    return distinct(leaked)
 
 
 async def _tried(engine: Engine, match: LeakedVersion) -> tuple[bool | None, str]:
@@ -217,17 +222,17 @@ class Signature:
         )
 
 
-async def signing_key(
+async def signing_keys(
     engine: Engine, parts: Sequence[str], turns: asyncio.Semaphore
-) -> LeakedVersion | None:
-    """Return the version with the key that made one of these signatures; None if there is none.
+) -> Sequence[LeakedVersion]:
+    """Return the versions with the keys that made these signatures.
 
     Each place is read once, however many signatures a text holds. Those that do not say whose key
     made them are tried at all places, and only if no other is ours: a URL's query is one.
     `turns`: how many secrets the process reads together.
     """
     if not [*_signatures(engine, parts, ())]:
-        return None
+        return ()
     places = [place async for place in _places(engine)]
     signatures = [*_signatures(engine, parts, [source for _, source in places])]
     named = [each for each in signatures if each.name]
@@ -241,19 +246,20 @@ async def _made_by(
     signatures: Sequence[Signature],
     places: Sequence[tuple[str, str]],
     turns: asyncio.Semaphore,
-) -> LeakedVersion | None:
-    async def one(owner: str, source: str) -> LeakedVersion | None:
+) -> Sequence[LeakedVersion]:
+    async def at(owner: str, source: str) -> Sequence[LeakedVersion]:
         suspects = [each for each in signatures if _may_sign(engine, each, source)]
         if not suspects:
-            return None
+            return ()
         async with turns:
-            async for match in _keys(engine, owner, source):
-                if any(each.is_signed_by(source, match.credential) for each in suspects):
-                    return replace(match, signs=True)
-        return None
+            return [
+                replace(match, signs=True)
+                async for match in _keys(engine, owner, source)
+                if any(each.is_signed_by(source, match.credential) for each in suspects)
+            ]
 
-    matches = await asyncio.gather(*(one(*place) for place in places))
-    return next(filter(None, matches), None)
+    matches = await asyncio.gather(*(at(*place) for place in places))
+    return [*itertools.chain.from_iterable(matches)]
 
 
 async def key_of(engine: Engine, signature: LeakedVersion) -> LeakedVersion | None:

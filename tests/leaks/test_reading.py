@@ -51,14 +51,6 @@ def test_a_credential_is_found_in_its_surroundings(
     assert reported.resource == resource
 
 
-@pytest.mark.parametrize(
-    ("text", "several"), [("{0}", False), ("A={0};B={0}", False), ("A={0};B={1}", True)]
-)
-def test_several_keys_in_one_line_are_told_by_their_form(text: str, several: bool) -> None:
-    keys = f"{'a' * 76}+ASt5mnCaw==", f"{'a' * 76}ACDbOpqrYA=="
-    assert read(text.format(*keys)).has_more is several
-
-
 def test_what_no_digest_can_be_made_of_is_read_as_well() -> None:
     parts = read(f"\udcff {KEY} \ud800").parts
     assert KEY in parts
