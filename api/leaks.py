@@ -2,7 +2,7 @@
 
 Whoever may start incidents is told what the value is. Anybody else learns that the report was
 received. A report must not serve to check guesses, so the answer comes after a multiple of five
-seconds; a hit whose source is slow may take one step more than a miss.
+seconds; a hit whose source is slow may take a step more than a miss, several hits some more.
 """
 
 from __future__ import annotations

@@ -78,13 +78,14 @@ class Owner:
     @classmethod
     async def of(cls, engine: Engine, record: Record) -> Owner:
         """Read the current version. The record tells of one that nobody can read any more."""
-        ref, kind = SecretRef.parse(record.owner), record.kind
-        current, known = await read(engine, ref), record.verified.tags
+        ref, known = SecretRef.parse(record.owner), record.verified.tags
+        current = await read(engine, ref)
         # The vault shows no tags of what is disabled.
         tags = current.tags if current and current.enabled else known
         name = engine.policy.document.tags_for(ref, tags).get("Owner", "")
         managed = engine.entry(current).managed if current else None
         if current is None or managed is None:
+            kind = record.kind or _kind_before(engine, ref, record)
             field = engine.rotators[kind].value_field if kind in engine.rotators else ""
             return cls(ref, kind, field, known.get(leaked.TEMPLATE, f"{{{field}}}"), name=name)
         return cls(
@@ -141,6 +142,17 @@ class Owner:
             is_current=is_current,
             former=former,
         )
+
+
+def _kind_before(engine: Engine, ref: SecretRef, record: Record) -> str:
+    """Return the kind that the tags had asked for at a source; empty if they name another one.
+
+    An audit keeps those tags. The kind itself is noted by a rotation alone.
+    """
+    tags = record.verified.tags
+    before = Version(ref, None, enabled=True, created=NO_TIME, expires=None, tags=tags)
+    managed = engine.entry(before).managed
+    return managed.rotator.kind if managed and managed.source == record.source else ""
 
 
 async def read(engine: Engine, ref: SecretRef, version: str = "") -> SecretVersion | None:
