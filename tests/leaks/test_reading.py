@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import json
+import time
+from urllib.parse import quote
+
 import pytest
 
 from leaks.reading import MOST_PARTS, MOST_TEXT, read
@@ -49,6 +54,46 @@ def test_a_credential_is_found_in_its_surroundings(
     reported = read(text)
     assert credential in reported.parts
     assert reported.resource == resource
+
+
+ODD = """aB3$x;y'z"w&q p"""
+
+
+@pytest.mark.parametrize(
+    ("text", "credential"),
+    [
+        (json.dumps({"key": KEY}).replace("+", "\\u002B"), KEY),
+        (json.dumps({"key": KEY}).replace("/", "\\/"), KEY),
+        (json.dumps({"env": f"A=1\nKEY={KEY}\nB=2\n"}), KEY),
+        (json.dumps({"settings": json.dumps({"key": KEY})}), KEY),
+        (json.dumps([json.dumps({"in": json.dumps({"key": f"AccountKey={KEY};"})})]), KEY),
+        (json.dumps({"password": ODD}), ODD),
+        (f"<add value='AccountKey={KEY.replace('+', '&#43;')}' />", KEY),
+        (f'<add value="{html.escape(ODD)}" />', ODD),
+        (f"https://x.example/api?key={quote(KEY, safe='')}", KEY),
+        (f"https://x.example/?next={quote(f'/a?k={quote(KEY, safe="")}', safe='')}", KEY),
+        (f"https://u:{KEY}@x.example/", KEY),
+        (f"curl -u user:{KEY} https://x.example", KEY),
+        ("curl -u user:pa55-word/x https://x.example", "pa55-word/x"),
+        (f"\ufeff{KEY}", KEY),
+        (f"{KEY[:9]}\u200b{KEY[9:]}\0", KEY),
+        (f"echo -e '{KEY}\\n'", KEY),
+        (f"the key is {KEY}.", KEY),
+        (f"Bearer_{KEY}_x|b", KEY),
+        ("a|abc8Q~defghijklmnopqrstuvwxyz.01234567|b", "abc8Q~defghijklmnopqrstuvwxyz.01234567"),
+    ],
+)
+def test_a_credential_is_found_however_it_is_written(text: str, credential: str) -> None:
+    assert credential in read(text).parts
+
+
+@pytest.mark.parametrize(
+    "text", ['"\\', '\\"', 'x"y\\"', "\\u005c", "&amp;amp;x", "%2525", "a" * 19 + "-", "a:", "?"]
+)
+def test_a_crafted_text_takes_no_time_that_matters(text: str) -> None:
+    began = time.process_time()
+    assert len(read(text * MOST_TEXT).parts) <= MOST_PARTS
+    assert time.process_time() - began < 2
 
 
 def test_what_no_digest_can_be_made_of_is_read_as_well() -> None:
