@@ -31,7 +31,7 @@ from engine.state.incident import LEAD, Incident, danger
 from engine.state.record import SELDOM
 from engine.state.request import REPORTED_LEAK, Cause, FollowUp, WorkItem
 from leaks.index import Index, LeakedVersion
-from leaks.reading import read
+from leaks.reading import LEAST, plain, read
 from leaks.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, elsewhere, is_bare, judge
 
 log = logging.getLogger("rekey.leak")
@@ -56,6 +56,14 @@ CUT = "the text is too long to be looked up as a whole: report its parts by them
 MORE = f"what else it holds could not be judged: {AGAIN}"
 ELSEWHERE = f"; whether another secret holds it cannot be seen now: {AGAIN}"
 QUOTED = re.compile("%[0-9A-Fa-f]{2}")
+VARIES = re.compile(r"[\s=+/_-]")
+"""What may be missing or another sign where base 64 is wrapped, cut or put into a URL."""
+OPENS = re.compile(
+    r"(://)[^\s/?#@…]+(?=@)|((?:sig|code|key|token|secret|password)=)[^\s&#…]+", re.IGNORECASE
+)
+"""What opens a place to whoever reads it: who signs in there, a signature, a token."""
+ROUNDS = 10
+"""So often quotes and escapes are undone."""
 RECEIVED = Answer.of(202, models.Leak(status="received"))
 SHAPE = '{"value": text, "location": text, "act": bool}'
 
@@ -351,14 +359,21 @@ def _why(verdict: Verdict, finding: Finding) -> str:
 def scrubbed(text: str, values: Iterable[str]) -> str:
     """Return a text without any part of a reported value, quoted or not, as one printable line.
 
-    A text that holds one in yet another form, such as wrapped at a space, is not shown at all.
+    What opens the place where it was found is left out, too. A text that holds one in yet another
+    form, such as wrapped at a space, is not shown at all.
     """
-    text, values = _line(text), set(values)
-    forms = {form for value in values for form in (value, quote(value), quote(value, safe=""))}
-    for form in sorted(map(_line, forms), key=len, reverse=True):
-        text = text.replace(form, "…")
-    bare = _bare(text)
-    return "…" if any(_bare(_line(value)) in bare for value in values) else text
+    text = _line(OPENS.sub(r"\1\2…", text))
+    undone = _undone(text)
+    # The longest first: what is left of it once a part of it is cut out would not be known any more.
+    for value in sorted({*values}, key=len, reverse=True):
+        before = text
+        for form in map(_line, (value, quote(value), quote(value, safe=""))):
+            text = text.replace(form, "…") if form else text
+        undone = undone if text == before else _undone(text)
+        bare = VARIES.sub("", _undone(value) or value)
+        if undone is None or (len(bare) > LEAST // 2 and bare in VARIES.sub("", undone)):
+            return "…"
+    return "…" if undone is None or OPENS.search(undone) else text
 
 
 def _line(text: str) -> str:
@@ -367,8 +382,13 @@ def _line(text: str) -> str:
     return QUOTED.sub(lambda match: match[0].upper(), line)
 
 
-def _bare(text: str) -> str:
-    return "".join(unquote(text).split())
+def _undone(text: str) -> str | None:
+    """Return a text without quotes and escapes; None where they are within others for too long."""
+    for _ in range(ROUNDS):
+        before, (*_, text) = text, plain(unquote(text))
+        if text == before:
+            return text
+    return None
 
 
 def _view(

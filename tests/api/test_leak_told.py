@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from functools import reduce
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -102,6 +103,14 @@ FORMS: dict[str, Callable[[str], str]] = {
     "quoted in lower case and wrapped": lambda value: wrapped(lower(value)),
     "wrapped and indented": lambda value: f"{value[:30]}\n  {value[30:]}",
     "quoted in part": lambda value: f"%{ord(value[0]):x}{value[1:]}",
+    "quoted twice": lambda value: quote(quote(value, safe=""), safe=""),
+    "quoted many times": lambda value: reduce(lambda it, _: quote(it, safe=""), range(12), value),
+    "without its padding": lambda value: value.rstrip("="),
+    "as URLs have base 64": lambda value: value.replace("+", "-").replace("/", "_"),
+    "as JSON has it": lambda value: value.replace("+", "\\u002B").replace("/", "\\/"),
+    "as JSON in JSON has it": lambda value: value.replace("+", "\\\\u002b").replace("/", "\\\\\\/"),
+    "as HTML has it": lambda value: value.replace("+", "&#43;").replace("/", "&#x2F;"),
+    "with spaces for its pluses": lambda value: value.replace("+", " "),
 }
 
 
@@ -112,9 +121,30 @@ async def test_a_location_shows_no_value_that_is_wrapped_or_quoted_in_another_wa
     """Key Vault, GitHub and people wrap long lines; .NET quotes in lower case."""
     rig = leaky()
     value = rig.latest("app-key").value
-    assert (await leak(rig.api(), value, location=FORMS[form](value))).status == 202
+    place = f"https://x.example/?k={FORMS[form](value)}"
+    assert (await leak(rig.api(), value, location=place)).status == 202
     (incident,) = (await send(rig.api(), "http_incidents")).body["incidents"]
     assert value not in "".join(unquote(incident["reason"]).split())
+    pieces = re.split("[^A-Za-z0-9]+", value)
+    assert not [piece for piece in pieces if len(piece) > 7 and piece in incident["reason"]]
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("https://x.blob.core.windows.net/c/.env?sv=1&sig=Zm9v%2B&sr=b#L3", "?sv=1&sig=…&sr=b#L3"),
+        ("https://jane:Zm9v%2B@git.example/x.git", "https://…@git.example/x.git"),
+        ("https://x.example/?access_token=Zm9v%2B", "https://x.example/?access_token=…"),
+        ("https://x.example/?next=%2Fa%3Fsig%3DZm9v%252B", "leaked: …"),
+        ("https://dev.azure.com/o/_git/r?path=/a&line=3", "r?path=/a&line=3"),
+    ],
+)
+async def test_a_location_shows_nothing_that_opens_it(place: str, shown: str) -> None:
+    rig = leaky()
+    assert (await leak(rig.api(), rig.latest("app-key").value, location=place)).status == 202
+    (incident,) = (await send(rig.api(), "http_incidents")).body["incidents"]
+    assert incident["reason"].endswith(shown)
+    assert "Zm9v" not in incident["reason"]
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["without a tag", "with another tag"])
