@@ -137,7 +137,7 @@ class Owner:
             kind=self.kind,
             version=version,
             credential_id=self.credential_id if is_current else past_id,
-            credential=credential,
+            credential=_alone(credential),
             owner=self.name,
             is_current=is_current,
             former=former,
@@ -296,7 +296,13 @@ def _are_whole(engine: Engine, records: Iterable[Listed]) -> bool:
 
 
 def _by_print(engine: Engine, parts: Iterable[str]) -> dict[str, str]:
-    return {print_: part for part in parts for print_ in engine.prints.each(part)}
+    texts = (text for part in parts for text in (part, f"{part}\n"))
+    return {print_: text for text in texts for print_ in engine.prints.each(text)}
+
+
+def _alone(credential: Sensitive) -> Sensitive:
+    """Return a credential without the line break that a file or an editor has left behind it."""
+    return Sensitive(credential.reveal().rstrip("\r\n"))
 
 
 async def _printed(
@@ -346,7 +352,7 @@ async def _in_secret(
     The records come last: they tell what a rotation has superseded since the version was read.
     """
     owner = await Owner.of(engine, Record(owner=str(ref)))
-    if owner.held and owner.held.reveal() in parts:
+    if owner.held and _alone(owner.held).reveal() in parts:
         yield owner.leaked(None, owner.version, owner.held)
     sources = dict.fromkeys((*(listed.source for listed in known), owner.source))
     for source in filter(None, sources):
@@ -378,7 +384,7 @@ async def _in_record(
     for version in filter(None, superseded):
         # It works on, and what it holds may be noted nowhere.
         for credential in await owner.credentials(engine, record, version):
-            if credential.reveal() in parts:
+            if _alone(credential).reveal() in parts:
                 yield owner.leaked(record, version, credential)
 
 

@@ -56,3 +56,20 @@ async def test_a_value_that_a_person_has_written_again_is_in_use_whatever_its_so
     answer = await leak(rig.api(), leaked)
     known = [answer.body[name] for name in ("status", "version")]
     assert known == ["alive", rig.latest("app-key").version]
+
+
+@pytest.mark.parametrize("text", ["{0}", "{0}\n", "KEY={0}\n"])
+@pytest.mark.parametrize("audited", [True, False], ids=["seen", "never seen"])
+async def test_a_line_break_behind_a_value_hides_no_credential_that_works(
+    text: str, *, audited: bool
+) -> None:
+    """A file or an editor has left it there: `az keyvault secret set --file` writes it."""
+    rig = leaky()
+    leaked = rig.latest("app-key").value
+    rig.write("app-key", f"{leaked}\n")
+    rig.clock.advance(120)
+    if audited:
+        await audit(rig, "app-key", "other")
+    answer = await leak(rig.api(), text.format(leaked))
+    known = [answer.body[name] for name in ("status", "accepted", "version")]
+    assert known == ["alive", True, rig.latest("app-key").version]
