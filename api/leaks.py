@@ -7,6 +7,7 @@ seconds; a hit whose source is slow may take a step more than a miss, several hi
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import re
@@ -75,6 +76,8 @@ class Reports:
     index: Index = field(default_factory=Index)
     _times: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
     """When the reports of each caller came: who sends many keeps out nobody else's."""
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Who asks an owner: of several reports at once, the first does."""
     _kept: dict[SecretRef, tuple[float, Sensitive]] = field(default_factory=dict)
 
     async def kept(
@@ -255,7 +258,8 @@ async def _come_to(engine: Engine, reports: Reports, finding: Finding, verdict: 
     if verdict.match is None or verdict.status == "refused":
         return Queued((), Answer.of(200, _view(engine, verdict, unseen)))
     if not acts(leaks, verdict, finding.feed, asked=finding.act):
-        await _ask_once(engine, verdict, finding)
+        async with reports.asking:
+            await _ask_once(engine, verdict, finding)
         return Queued((), Answer.of(200, _view(engine, verdict, unseen, command=_confirm(verdict))))
     incident, is_known = await _incident(engine, verdict, finding)
     headers = {"Location": f"/api/incidents/{incident.id}"}

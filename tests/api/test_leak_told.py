@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import reduce
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from api import github
 from api.leaks import CUT
+from simulator.wire import Request, Response
 from tests.api.test_access import SIGNED_IN, principal
 from tests.api.test_github import POLICY, deliver, hooked, numbered
 from tests.api.test_leak_cases import accepted
@@ -87,6 +89,20 @@ async def test_a_report_that_is_sent_again_for_want_of_an_answer_is_the_same_eve
     await Delivery(rig, rig.service).run()
     ids = [request.header("webhook-id") for request in receiver.requests]
     assert (len(ids), len(set(ids))) == (2, 1)
+
+
+async def test_an_owner_is_asked_once_where_many_report_the_same_at_once() -> None:
+    rig = leaky(KEYED)
+    await audit(rig, "app-key", "other")
+    value = rig.latest("app-key").value
+
+    async def slow(_: Request, call: Callable[[], Awaitable[Response]]) -> Response:
+        await asyncio.sleep(0)
+        return await call()
+
+    api = rig.api(slow)
+    await asyncio.gather(*(leak(api, value, location=f"commit {n}") for n in range(10)))
+    assert len(rig.messages("rotations")) == 1
 
 
 def lower(value: str) -> str:
