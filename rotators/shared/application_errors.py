@@ -64,6 +64,11 @@ SIGN_IN: dict[int, tuple[type[PermanentError], str, str]] = {
         "Entra refuses the certificate",
         "see whether the certificate has expired, or was removed from the application by hand",
     ),
+    1000502: (
+        VerificationFailed,
+        "the certificate is not valid now",
+        "rotate it now: POST …/rotate with force",
+    ),
     700016: (
         NeedsHuman,
         "Entra knows no such application in the tenant",
@@ -93,8 +98,9 @@ SIGN_IN: dict[int, tuple[type[PermanentError], str, str]] = {
         "correct AZURE_TENANT_ID and AZURE_AUTHORITY_HOST",
     ),
 }
-"""By the number after AADSTS;
-https://learn.microsoft.com/entra/identity-platform/reference-error-codes."""
+"""By the number after AADSTS; sources:
+https://learn.microsoft.com/entra/identity-platform/reference-error-codes, and of 1000502
+https://github.com/AzureAD/microsoft-identity-web/issues/2834."""
 SPREADING = frozenset({"AADSTS7000215", "AADSTS700027", "AADSTS700016", "AADSTS7000229"})
 """Refusals that a new secret, or a new application, gets from a replica that does not know it
 yet."""

@@ -28,7 +28,7 @@ from simulator.entra.app_policy import AppPolicy
 from simulator.faults import Fault
 from simulator.reach.sabotage import Died, Saboteur
 from simulator.wire import Request, json_response
-from tests.shared.certificate_rig import CERTIFICATE_ACTIONS, CertificateRig
+from tests.shared.certificate_rig import CERTIFICATE_ACTIONS, NAME, CertificateRig
 from tests.shared.graph_rig import days, seconds
 from tests.shared.rig import OPERATION
 
@@ -318,6 +318,18 @@ async def test_a_new_value_has_the_form_of_the_one_before(
     assert issued.fields["certificate"].reveal().startswith(begins)
     await rig.rotator().verify(rig.source, issued.credential_id, issued.fields["certificate"])
     assert issued.supersedes == (rig.first.key_id if form else None)
+
+
+async def test_a_certificate_past_its_own_end_is_refused_and_another_one_listed(
+    rig: CertificateRig,
+) -> None:
+    """The list may say that it lasts longer, or that its end was reached as well."""
+    rig.managed()
+    rig.clock.advance(days(365).total_seconds())
+    assert not await rig.rotator().accepts(rig.source, "", Sensitive(rig.held))
+    await rig.rotator().preflight(rig.job())
+    assert (await rig.handle(NAME, action="audit")).result == "rotated"
+    assert rig.accepts(rig.vault.secrets[NAME][-1].value)
 
 
 async def test_a_certificate_is_listed_until_the_version_expires_and_is_valid_as_long(

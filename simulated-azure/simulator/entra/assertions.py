@@ -1,7 +1,8 @@
 """Client assertions: tokens that an application signs with the key of a certificate.
 
 Sources: https://learn.microsoft.com/entra/identity-platform/certificate-credentials and, for the texts,
-https://github.com/AzureAD/microsoft-authentication-library-for-js/issues/8339 and
+https://github.com/AzureAD/microsoft-authentication-library-for-js/issues/8339,
+https://github.com/AzureAD/microsoft-identity-web/issues/2834 (1000502) and
 https://learn.microsoft.com/entra/identity-platform/reference-error-codes. The order of the checks is
 from memory.
 """
@@ -85,15 +86,24 @@ def _check_signature(assertion: str, header: dict[str, Any], expected: Expected)
     key = next((key for key in expected.known if _is_meant(key, header)), None)
     if key is None:
         raise _unknown("The key was not found.", header, expected)
+    certificate = x509.load_der_x509_certificate(key.der)
+    if not certificate.not_valid_before_utc <= expected.now < certificate.not_valid_after_utc:
+        raise BadAssertionError(
+            1000502, "The provided certificate is not within its specified validity window."
+        )
     if not key.start <= expected.now < key.end:
         raise _unknown("The key used is expired.", header, expected)
-    public = x509.load_der_x509_certificate(key.der).public_key()
     try:
         jwt.decode(
             assertion,
-            public,  # type: ignore[arg-type]
+            certificate.public_key(),  # type: ignore[arg-type]
             algorithms=list(ALGORITHMS),
-            options={"verify_aud": False, "verify_exp": False, "verify_nbf": False},
+            options={
+                "verify_aud": False,
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            },
         )
     except jwt.PyJWTError:
         raise _unknown(

@@ -170,10 +170,22 @@ def test_an_assertion_signed_by_another_key_than_its_certificates_is_refused(
 
 
 def test_a_certificate_is_accepted_no_longer_than_its_entry_says(rig: Registered) -> None:
-    rig.clock.advance(timedelta(days=366).total_seconds())
-    body = body_of(sign_in(rig, assertion(rig, rig.pair)))
+    pair, soon = another(rig), rig.clock.now() + timedelta(days=1)
+    assert put(rig, *listed(rig), entry(pair, endDateTime=moment(soon))).status == 204
+    rig.clock.advance(timedelta(days=2).total_seconds())
+    body = body_of(sign_in(rig, assertion(rig, pair)))
     assert body["error_codes"] == [700027]
     assert "The key used is expired." in body["error_description"]
+
+
+@pytest.mark.parametrize("after", [timedelta(seconds=-1), timedelta(0)])
+def test_a_certificate_is_accepted_no_longer_than_it_says_itself(
+    rig: Registered, after: timedelta
+) -> None:
+    ends = rig.pair.certificate.not_valid_after_utc
+    rig.clock.advance((ends + after - rig.clock.now()).total_seconds())
+    codes = body_of(sign_in(rig, assertion(rig, rig.pair))).get("error_codes")
+    assert codes == (None if after else [1000502])
 
 
 @pytest.mark.parametrize(
