@@ -10,7 +10,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from cloud.azure import Azure
-from cloud.rest.data_plane import Signed
+from cloud.rest.data_plane import Answer, Signed
 from engine.errors import NeedsHuman, RekeyError
 from engine.ports import Clock
 from engine.secret import Sensitive
@@ -24,7 +24,6 @@ HEADER = "Ocp-Apim-Subscription-Key"
 class Gateway(ProvenByRequest):
     """Two keys that a gateway asks for."""
 
-    proves_itself: ClassVar[bool] = False
     unproven_fix: ClassVar[str] = (
         f"give the API an operation GET {OPERATION} that answers by itself and wants a key, as the "
         "page of api-management-key shows"
@@ -40,6 +39,11 @@ class Gateway(ProvenByRequest):
         if isinstance(problem, NeedsHuman):
             self._targets.pop(place.source, None)
         return problem
+
+    def proves(self, answer: Answer) -> bool:
+        """Return that no answer does by itself."""
+        del answer
+        return False
 
     async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """Ask for the operation that proves keys."""

@@ -84,6 +84,10 @@ class DerivedSignature(ABC):
     def refuses(self, answer: Answer) -> bool:
         """Return whether an answer says that the signature is wrong, and nothing else."""
 
+    def proves(self, answer: Answer) -> bool:
+        """Return whether only a good signature gets such an answer."""
+        return answer.is_success
+
     @abstractmethod
     def unproven(self, answer: Answer, source: str) -> RekeyError:
         """Return the error for an answer that any signature would get."""
@@ -179,7 +183,7 @@ class DerivedSignature(ABC):
             what = "has expired" if ends else "is no signature for this address"
             return VerificationFailed(f"the value {what}", where=source, fix="see ValueTemplate")
         answer = await self.ask(source, credential)
-        if answer.is_success:
+        if self.proves(answer):
             return None
         if self.refuses(answer) and not answer.is_page:
             return VerificationFailed(

@@ -30,10 +30,6 @@ class ProvenByRequest(TwoKeys):
     """Two keys that are used over HTTPS."""
 
     template_fields: ClassVar[frozenset[str]] = frozenset({"host", "key", "name"})
-    accepting: ClassVar[frozenset[int]] = frozenset()
-    """Statuses beside 200 to 299 that only a good key gets."""
-    proves_itself: ClassVar[bool] = True
-    """Such an answer says by itself that the key is good."""
     unproven_fix: ClassVar[str] = (
         "let the app's network reach {host}, so that a key can be proven there"
     )
@@ -46,6 +42,10 @@ class ProvenByRequest(TwoKeys):
     @abstractmethod
     async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """Return the request that tries a key."""
+
+    def proves(self, answer: Answer) -> bool:
+        """Return whether only a good key gets such an answer."""
+        return answer.is_success
 
     def refuses(self, answer: Answer) -> bool:
         """Return whether an answer says that the key is wrong."""
@@ -69,9 +69,7 @@ class ProvenByRequest(TwoKeys):
             answer = await self._try(place, key.reveal())
         except VerificationFailed as malformed:
             return malformed
-        known = answer.status in self.accepting and not answer.is_page
-        welcome = answer.is_success or known
-        if welcome and self.proves_itself:
+        if self.proves(answer):
             return None
         if self._is_refusal(answer):
             fix = "see whether its keys were changed by hand just now"

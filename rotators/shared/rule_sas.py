@@ -24,7 +24,7 @@ from engine.secret import Sensitive
 from rotators.shared.derived_signature import DerivedSignature
 from rotators.shared.key_facts import KeyPlace
 from rotators.shared.key_signing import rule_signature, sas_until, split
-from rotators.shared.sas_rule import SasRule, entity_of
+from rotators.shared.sas_rule import SasRule, entity_of, lists
 
 ADDRESS = re.compile(
     r"(?P<rule>/subscriptions/.+?/authorizationrules/[^/]+)/sas(?:/(?P<entity>[a-z0-9._/-]+))?",
@@ -134,6 +134,10 @@ class RuleSas(DerivedSignature):
         fields = {**_parsed(credential.reveal()), "sig": quote(nobodys, safe="")}
         return Sensitive(SCHEME + "&".join(f"{name}={text}" for name, text in fields.items()))
 
+    def proves(self, answer: Answer) -> bool:
+        """Return whether the service describes what the signature is for."""
+        return self._keys.proves(answer)
+
     def refuses(self, answer: Answer) -> bool:
         """Return whether the service does not know the signature."""
         return self._keys.refuses(answer)
@@ -145,6 +149,12 @@ class RuleSas(DerivedSignature):
                 "the namespace accepts no keys (disableLocalAuth is on)",
                 where=source,
                 fix="remove the secret, or switch keys on",
+            )
+        if lists(answer):
+            return NeedsHuman(
+                f"the namespace has no {self._reach(source).entity}",
+                where=source,
+                fix="correct ProviderAddress, or create the queue, topic or hub",
             )
         return NeedsHuman(
             f"the namespace answers {answer.status} to any signature",

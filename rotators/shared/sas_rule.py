@@ -34,6 +34,9 @@ RULE_KEYS = Pair(
 RULE_SHAPE = re.compile(r"[A-Za-z0-9+/=]{43,88}")
 WRONG = re.compile(r"40103|invalid ?signature|invalid authorization token signature", re.IGNORECASE)
 """What the service says of a token that another key signed."""
+LIST = re.compile(r"<feed\b")
+"""What nobody has to sign for; source:
+https://learn.microsoft.com/rest/api/servicebus/entities-discovery."""
 NAMESPACE_RULE = 2
 """So many names has the id of a rule of the whole namespace."""
 
@@ -108,6 +111,10 @@ class SasRule(ProvenByRequest):
         token = sas_token(target, await self.rule(place), key, self._clock.now())
         return Signed(f"{target}?api-version=2021-05", {"Authorization": token})
 
+    def proves(self, answer: Answer) -> bool:
+        """Return whether the service describes something; who may list it proves nothing."""
+        return answer.is_success and not lists(answer)
+
     def refuses(self, answer: Answer) -> bool:
         """Return whether the signature was wrong.
 
@@ -120,6 +127,11 @@ class SasRule(ProvenByRequest):
         if place.source not in self._rules:
             await self.listed(place)
         return self._rules[place.source]
+
+
+def lists(answer: Answer) -> bool:
+    """Return whether the service lists what is there, as it does for a name that nothing has."""
+    return bool(LIST.search(answer.text))
 
 
 def entity_of(place: KeyPlace) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from engine.errors import NeedsHuman, RekeyError, TransientError
 from engine.secret import Sensitive
+from rotators.shared.sas_rule import SasRule
 from rotators.shared.two_keys import TwoKeys
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
@@ -61,6 +62,22 @@ async def test_a_page_that_a_proxy_shows_for_everything_proves_nothing(
 async def test_a_service_that_asks_to_try_again_is_asked_again_later(kind: str) -> None:
     with pytest.raises(TransientError, match="449"):
         await verified(kind, Response(449, JSON, b"{}"))
+
+
+RULE_KINDS = [str(member) for member in OVER_HTTPS if issubclass(member.kind, SasRule)]
+
+
+@pytest.mark.parametrize("kind", [*RULE_KINDS, *(rule.kind.kind for rule in RULES)])
+async def test_a_list_that_a_namespace_shows_to_everybody_proves_nothing(kind: str) -> None:
+    feed = b'<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title/></feed>'
+    with pytest.raises(NeedsHuman):
+        await verified(kind, Response(200, {"Content-Type": "application/atom+xml"}, feed))
+
+
+@pytest.mark.parametrize("kind", ["signalr-key", "web-pubsub-key"])
+async def test_a_404_that_the_service_did_not_write_proves_nothing(kind: str) -> None:
+    with pytest.raises(NeedsHuman, match="answers 404 to its key and 404 to a made-up one"):
+        await verified(kind, Response(404, {"Content-Type": "text/plain"}, b"no route"))
 
 
 async def test_a_batch_account_that_forbids_for_another_reason_has_not_refused_its_key() -> None:

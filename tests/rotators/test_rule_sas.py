@@ -9,7 +9,11 @@ import pytest
 
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
+from rotators.event_hubs_sas import EventHubsSas
 from rotators.service_bus_sas import ServiceBusSas
+from rotators.shared.key_signing import sas_until
+from rotators.shared.rule_sas import RuleSas
+from tests.rotators.key_scenes import KeyScene, Member
 from tests.rotators.sas_scenes import KEY, RULES, SAS, RuleScene, RuleSigned
 from tests.shared.delivery import Delivery
 
@@ -65,6 +69,24 @@ async def test_a_namespace_without_keys_says_so(signed: RuleSigned) -> None:
     sas = (await scene.rotator().issue(scene.job())).fields["sas"]
     with pytest.raises(NeedsHuman, match="disableLocalAuth"):
         await scene.rotator().verify(scene.source, "", sas)
+
+
+@pytest.mark.parametrize("made_up", [False, True])
+@pytest.mark.parametrize("kind", [ServiceBusSas, EventHubsSas])
+async def test_a_signature_for_what_is_not_there_is_not_proven(
+    kind: type[RuleSas], made_up: bool
+) -> None:
+    """Whoever asks for a name that nothing has gets a list of what is there."""
+    member = Member(kind.rules, "authorizationRules/Root")
+    scene = KeyScene(member)
+    ends = scene.rig.clock.now() + timedelta(days=9)
+    key = member.wrong if made_up else scene.value("primaryKey")
+    sas = Sensitive(sas_until(f"https://{scene.account.host}/ordrs", "Root", key, ends))
+    rotator, source = scene.rig.alone(kind), kind.canonical(f"{member.address}/sas/ordrs", {})
+    assert source
+    for proof in (rotator.verify(source, "", sas), rotator.accepts(source, "", sas)):
+        with pytest.raises(NeedsHuman, match="has no ordrs"):
+            await proof
 
 
 @every_kind

@@ -108,6 +108,11 @@ class KeyedAccount:
         """The resource's name."""
         return self.resource_id.rpartition("/")[2]
 
+    def has(self, entity: str) -> bool:
+        """Return whether a rule's queue, topic or hub has this name, or the service itself."""
+        names = {ring.entity.lower() for ring in self.rings.values()} - {""}
+        return entity.startswith("$") or entity.lower() in names
+
     def add_ring(
         self, path: str = "", rights: tuple[str, ...] = ("Manage", "Send", "Listen")
     ) -> KeyRing:

@@ -3,7 +3,9 @@
 The words of a refusal of Service Bus are from
 https://github.com/Azure/azure-sdk-for-ruby/issues/2357 (40103) and
 https://github.com/Azure/azure-sdk-for-js/issues/32923 (LocalAuthDisabled); those of AI services and
-Search are from memory.
+Search are from memory. A GET of a name that no entity has lists what is there
+(https://learn.microsoft.com/rest/api/servicebus/entities-discovery), to whoever asks
+(https://learn.microsoft.com/azure/event-hubs/troubleshooting-guide).
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 OTHERS = {"Microsoft.ApiManagement": ask_gateway, "Microsoft.Cache": ask_redis}
+
+FEED = b'<feed xmlns="http://www.w3.org/2005/Atom"><title>Publicly Listed Services</title></feed>'
 
 
 class KeysService:
@@ -44,6 +48,8 @@ class KeysService:
                 {"error": {"code": "Forbidden", "message": "Public network access is disabled."}},
             )
         namespace = accounts[0].contract.kind.partition("/")[0]
+        if accounts[0].contract.ruled and not accounts[0].has(request.path.strip("/")):
+            return Response(200, {"Content-Type": "application/atom+xml;type=feed"}, FEED)
         if accounts[0].contract.ruled:
             return self._rule(request, accounts[0])
         if namespace in OTHERS:
@@ -97,7 +103,7 @@ class KeysService:
                 return signatures.knows(request, account.name.lower(), key, now)
 
     def _rule(self, request: Request, account: KeyedAccount) -> Response:
-        fields = signatures.sas_fields(request)
+        entity, fields = request.path.strip("/"), signatures.sas_fields(request)
         if not account.takes_keys:
             return _unauthorised(
                 "LocalAuthDisabled: Authorization failed because SAS authentication has "
@@ -105,7 +111,6 @@ class KeysService:
             )
         if fields is None or int(fields.get("se", "0")) <= self._world.now().timestamp():
             return _unauthorised("40104: Malformed or expired authorization token")
-        entity = request.path.strip("/")
         if account.contract.kind.startswith("Microsoft.Relay") and not entity.startswith("$"):
             # Whatever a client asks of a hybrid connection, its listener answers.
             account.published.append(request.path)

@@ -176,9 +176,20 @@ def test_a_resource_shows_its_switch_and_its_address_and_no_key(contract: Contra
 def test_a_request_without_a_key_is_refused_at_the_address(contract: Contract) -> None:
     caller = Caller(contract)
     path = "rekey-proof" if contract.replies == "empty" else "v2/"
+    path = "$namespaceinfo" if contract.ruled else path
     request = Request("GET", f"https://{caller.account.endpoint}/{path}", {}, b'{"password": ""}')
     response = caller.world.handle(request)
     assert response.status in (401, 403) or response.body.startswith(b"-WRONGPASS")
+
+
+@pytest.mark.parametrize(
+    "contract", [row for row in CONTRACTS if row.ruled], ids=lambda row: row.kind
+)
+def test_a_name_that_no_entity_has_lists_what_is_there_to_everybody(contract: Contract) -> None:
+    caller = Caller(contract)
+    response = caller.world.handle(Request("GET", f"https://{caller.account.endpoint}/none", {}))
+    assert response.status == 200
+    assert response.body.startswith(b"<feed")
 
 
 def test_a_second_change_while_one_goes_on_is_a_conflict() -> None:
