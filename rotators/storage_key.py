@@ -113,7 +113,7 @@ class StorageKey(TwoKeys):
                 where=place.source,
             )
         except RekeyError as error:
-            if error.code != NO_ANSWER or self._source.is_known(place):
+            if error.code != NO_ANSWER or self._source.forget(place):
                 return _refusal(error, place)
             unanswered = error
         else:

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
 
-from cloud.azure import Azure
+from cloud.azure import NO_ANSWER, Azure
 from cloud.rest.data_plane import Answer, DataPlane, Signed
-from engine.errors import NeedsHuman, RekeyError, VerificationFailed
+from engine.errors import NeedsHuman, RekeyError, TransientError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.key_facts import KeyPlace, Slot
@@ -94,9 +94,13 @@ class ProvenByRequest(TwoKeys):
         return self.refuses(answer) and not answer.is_page
 
     async def _try(self, place: KeyPlace, key: str) -> Answer:
-        return await self._plane.send(
-            await self.signed(place, await self._source.host(place), key), place.source
-        )
+        signed = await self.signed(place, await self._source.host(place), key)
+        try:
+            return await self._plane.send(signed, place.source)
+        except TransientError as error:
+            if error.code == NO_ANSWER:
+                self._source.forget(place)
+            raise
 
 
 def made_up(key: str) -> str:

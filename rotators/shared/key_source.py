@@ -93,6 +93,13 @@ class KeySource:
         """Return the resource at the top as it was read last, for what never changes."""
         return self._known.get(place.account) or await self.read(place)
 
+    def forget(self, place: KeyPlace) -> bool:
+        """Forget where a resource is that does not answer there; return whether it was known.
+
+        One that was deleted and made again may be elsewhere.
+        """
+        return self._known.pop(place.account, None) is not None
+
     async def refuse_keyless(self, place: KeyPlace) -> None:
         """Raise NeedsHuman where keys are switched off."""
         if not self._facts.switches:

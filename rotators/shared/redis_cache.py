@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from cloud.azure import Azure
 from cloud.databases.redis import PORT, RedisServers
-from engine.errors import RekeyError
+from engine.errors import RekeyError, TransientError
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.key_facts import KeyPlace, Slot, properties_of
@@ -46,6 +46,9 @@ class RedisCache(TwoKeys):
         try:
             await self._redis.sign_in(await self._server(place), "", "", key)
         except RekeyError as problem:
+            if isinstance(problem, TransientError):
+                self._source.forget(place)
+                self._ports.pop(place.source, None)
             return problem
         return None
 

@@ -244,6 +244,26 @@ def zone(rig: Rig) -> Intercept:
     return network
 
 
+async def test_an_account_that_left_a_dns_zone_of_its_own_is_found_by_the_same_process() -> None:
+    scene, away = StorageScene(), True
+    scene.rig.world.grant(scene.rig.identity, [READ], scene.job().source)
+    zoned = zone(scene.rig)
+
+    async def network(request: Request, call: Call) -> Response:
+        if away:
+            return await zoned(request, call)
+        if request.host == ZONE:
+            raise ServiceRequestError("Cannot connect to host: Name or service not known")
+        return await call()
+
+    rotator, source, held = scene.rotator(network), scene.job().source, scene.value("key1")
+    assert await rotator.accepts(source, "key1", Sensitive(held))
+    away = False
+    with pytest.raises(TransientError):
+        await rotator.accepts(source, "key1", Sensitive(held))
+    assert await rotator.accepts(source, "key1", Sensitive(held))
+
+
 async def test_an_account_in_a_dns_zone_of_its_own_is_found_by_asking_for_its_endpoint() -> None:
     scene = Adopting()
     scene.rig.world.grant(scene.rig.identity, [READ], scene.job().source)

@@ -577,6 +577,21 @@ async def test_an_address_that_is_no_name_is_read_from_the_resource_once(member:
     assert reads.count("management") == (0 if member.kind.facts.host else 1) + member.reads_below
 
 
+@pytest.mark.parametrize("member", [row for row in FAMILY if not row.kind.facts.host], ids=str)
+async def test_a_resource_that_is_made_again_elsewhere_is_proven_by_the_same_process(
+    member: Member,
+) -> None:
+    scene = KeyScene(member)
+    rotator, held = scene.rotator(), Sensitive(scene.value(member.slot))
+    assert await rotator.accepts(scene.source, member.slot, held)
+    port = member.contract.port and member.contract.port + 1
+    scene.account.contract = replace(member.contract, port=port)
+    scene.account.host = f"again.{scene.account.host}"
+    with pytest.raises(TransientError):
+        await rotator.accepts(scene.source, member.slot, held)
+    assert await rotator.accepts(scene.source, member.slot, held)
+
+
 @pytest.mark.parametrize(
     "address", ["http://shop1.example", "https://", "https://user@shop1.example", "ftp://shop1"]
 )
