@@ -101,6 +101,10 @@ SIGN_IN: dict[int, tuple[type[PermanentError], str, str]] = {
 """By the number after AADSTS; sources:
 https://learn.microsoft.com/entra/identity-platform/reference-error-codes, and of 1000502
 https://github.com/AzureAD/microsoft-identity-web/issues/2834."""
+PASSING = frozenset({50196, 90024, 90033, 90055})
+"""Numbers of refusals that pass: of a client that asks too often, and of a service that is busy.
+Sources: the same, and
+https://github.com/AzureAD/microsoft-authentication-library-for-dotnet/issues/2353."""
 SPREADING = frozenset({"AADSTS7000215", "AADSTS700027", "AADSTS700016", "AADSTS7000229"})
 """Refusals that a new secret, or a new application, gets from a replica that does not know it
 yet."""
@@ -136,8 +140,12 @@ def longest_lifetime(error: PermanentError) -> timedelta | None:
     return timedelta(days=int(match["iso"] or match["words"])) if match else None
 
 
-def signin_problem(code: int, source: str) -> PermanentError:
+def signin_problem(code: int, source: str) -> RekeyError:
     """Say what it means that Entra refused a sign-in."""
+    if code in PASSING:
+        return TransientError(
+            f"Entra cannot tell now (AADSTS{code})", where=source, code=f"AADSTS{code}"
+        )
     unknown = (
         NeedsHuman,
         "Entra refuses the sign-in",

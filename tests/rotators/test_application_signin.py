@@ -139,6 +139,20 @@ async def test_a_preflight_finds_an_application_that_is_disabled_or_gone(
 
 
 @every_kind
+@pytest.mark.parametrize("code", [50196, 90024, 90033, 90055])
+async def test_a_refusal_that_passes_by_itself_is_waited_out_and_asks_for_nobody(
+    made: Applications, code: int
+) -> None:
+    rig, text = made(), f"AADSTS{code}: The server terminated an operation."
+    answer = json_response(400, {"error": "invalid_request", "error_description": text})
+    rig.world.faults.append(Fault(signs_in, answer))
+    with pytest.raises(TransientError, match=str(code)):
+        await rig.rotator().accepts(rig.source, "", Sensitive(rig.held))
+    rig.world.faults.append(Fault(signs_in, answer))
+    await rig.rotator().verify(rig.source, rig.first.key_id, Sensitive(rig.held))
+
+
+@every_kind
 async def test_a_service_that_repeats_the_credential_in_its_answer_is_not_quoted(
     made: Applications,
 ) -> None:
