@@ -13,7 +13,6 @@ from cloud.azure import Azure
 from cloud.rest.data_plane import Answer, Signed
 from engine.errors import NeedsHuman, RekeyError
 from engine.ports import Clock
-from engine.secret import Sensitive
 from rotators.shared.key_facts import SEGMENT, KeyPlace, text_of
 from rotators.shared.key_proof import ProvenByRequest
 
@@ -33,12 +32,10 @@ class Gateway(ProvenByRequest):
         super().__init__(azure, clock)
         self._targets: dict[str, tuple[str, str]] = {}
 
-    async def prove(self, place: KeyPlace, key: Sensitive) -> RekeyError | None:
-        """Try the key. Where nothing is proven, the operation is looked up afresh the next time."""
-        problem = await super().prove(place, key)
-        if isinstance(problem, NeedsHuman):
-            self._targets.pop(place.source, None)
-        return problem
+    async def explained(self, place: KeyPlace, error: RekeyError) -> RekeyError:
+        """Return why a key was not proven; the operation is looked up afresh the next time."""
+        self._targets.pop(place.source, None)
+        return await super().explained(place, error)
 
     def proves(self, answer: Answer) -> bool:
         """Return that no answer does by itself."""

@@ -87,7 +87,7 @@ class ProvenByRequest(TwoKeys):
             where=place.source,
             fix=self.unproven_fix.format(host=await self._source.host(place)),
         )
-        return await self._source.explained(place, unproven)
+        return await self.explained(place, unproven)
 
     def _is_refusal(self, answer: Answer) -> bool:
         """Return whether the service, and nothing in between, says that the key is wrong."""

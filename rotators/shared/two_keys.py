@@ -220,13 +220,15 @@ class TwoKeys(KeyKind):
         slot = self._matching(job, place, keys, job.held)
         key = key_of(keys, slot, place)
         if problem := await self.prove(place, key.value):
-            raise problem
+            raise await self.explained(place, problem)
         await self.fields(place, slot, key.value, job.options)
         refuse_used(job, keys, place.pair.other(slot), self._late)
         return slot
 
     def _matching(self, job: Job, place: KeyPlace, keys: Keys, held: Sensitive) -> Slot:
         slots = [slot for slot in place.pair.slots if is_within(keys, slot, held)]
+        # A key that somebody has chosen may be a part of the other one.
+        slots.sort(key=lambda slot: not holds(keys, slot, held))
         if slots and keys[slots[0].name].value != held:
             others = ", ".join(
                 f"{{{name}}}" for name in sorted(self.template_fields - {self.value_field})

@@ -334,6 +334,16 @@ async def test_an_operation_that_a_person_mends_is_found_by_the_same_process() -
     await rotator.verify(scene.source, "primaryKey", held)
 
 
+async def test_a_subscription_whose_scope_was_changed_is_proven_by_the_same_process() -> None:
+    scene = KeyScene(GATEWAY)
+    rotator, held = scene.rotator(), Sensitive(scene.value("primaryKey"))
+    assert await rotator.accepts(scene.source, "", held)
+    scene.ring.api = "echo"
+    with pytest.raises(TransientError, match="does not show that it is gone"):
+        await rotator.accepts(scene.source, "", held)
+    assert await rotator.accepts(scene.source, "", held)
+
+
 async def test_a_classic_cache_is_announced_to_be_retired() -> None:
     classic, managed = (KeyScene(BY_NAME[f"redis-key of a {what}"]) for what in CACHES)
     for scene, retires in ((classic, True), (managed, False)):
@@ -547,6 +557,15 @@ async def test_a_key_that_somebody_has_chosen_for_a_subscription_is_tried_howeve
     keys = scene.ring.keys
     keys["primaryKey"] = replace(keys["primaryKey"], value="partner-2024")
     assert await scene.rotator().accepts(scene.source, "", Sensitive("partner-2024"))
+
+
+async def test_a_chosen_key_that_begins_as_the_other_one_is_not_taken_for_that() -> None:
+    scene = KeyScene(GATEWAY)
+    keys = scene.ring.keys
+    for name, value in (("primaryKey", "partner"), ("secondaryKey", "partner-b")):
+        keys[name] = replace(keys[name], value=value)
+        job = replace(scene.job(), held=Sensitive(value), proven=False)
+        assert (await rotator_of(scene).recognise(job)).credential_id == name
 
 
 def test_a_store_may_have_an_underscore_in_its_name() -> None:
