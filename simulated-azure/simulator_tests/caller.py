@@ -42,6 +42,7 @@ class Caller:
         """
         bearer = token or self._token(url)
         sent = {"authorization": f"Bearer {bearer}"} if bearer else {}
+        sent |= {} if body is None else {"content-type": "application/json"}
         raw = (
             body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         )

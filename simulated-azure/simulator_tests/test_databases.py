@@ -70,7 +70,10 @@ class Caller:
             url += f"{separator}api-version={version or self.version}"
         return self.world.handle(
             Request(
-                method, url, {"authorization": f"Bearer {token}"}, json.dumps(document).encode()
+                method,
+                url,
+                {"authorization": f"Bearer {token}", "content-type": "application/json"},
+                json.dumps(document).encode(),
             )
         )
 

@@ -45,6 +45,18 @@ class ArmError(Exception):
         return shown | ({"details": [self.cause.shown()]} if self.cause else {})
 
 
+def unsupported_media_type(media: str) -> ArmError:
+    """Return the answer to a body of another type than JSON.
+
+    Source: https://github.com/Azure/azure-cli/issues/10143.
+    """
+    return ArmError(
+        415,
+        "UnsupportedMediaType",
+        f"The content media type '{media}' is not supported. Only 'application/json' is supported.",
+    )
+
+
 def no_token(authority: str) -> ArmError:
     """Return the answer to a request without a token.
 

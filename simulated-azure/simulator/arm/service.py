@@ -90,6 +90,7 @@ class ArmService:
             return metadata.answer(self._world.domains, request.query.get("api-version", ""))
         principal = self._authenticated(request)
         _check_api_version(request)
+        _check_media_type(request)
         if (listing := tenants.answer(self._world, request, principal)) is not None:
             return listing
         if (held := self.subscriptions(request, principal)) is not None:
@@ -178,6 +179,12 @@ def check_role(world: World, principal: Principal, action: str, scope: str) -> N
     """Refuse a caller who may not take the action at the scope."""
     if world.roles.find(principal, action, scope) is None:
         raise errors.authorization_failed(principal, action, scope)
+
+
+def _check_media_type(request: Request) -> None:
+    media = request.header("content-type").partition(";")[0].strip().lower()
+    if request.body and media != "application/json":
+        raise errors.unsupported_media_type(media or "<null>")
 
 
 def _check_api_version(request: Request) -> None:

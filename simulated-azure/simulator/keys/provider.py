@@ -16,7 +16,7 @@ from simulator.wire import Response, json_response
 if TYPE_CHECKING:
     from simulator.arm.request import ArmRequest
     from simulator.identity import Principal
-    from simulator.keys.accounts import KeyedAccount, KeyRing
+    from simulator.keys.accounts import KeyedAccount, KeyRing, Pending
     from simulator.world import World
 
 PAGE = 100
@@ -32,9 +32,13 @@ class KeysProvider:
     def __init__(self, world: World, namespace: str) -> None:
         self._world = world
         self.namespace = namespace
+        self._begun: list[tuple[KeyedAccount, Pending]] = []
+        """The changes that went on after their answer, by their number."""
 
     def api_versions(self, kind: str) -> tuple[str, ...]:
         """Return the versions for a type, oldest first."""
+        if kind.lower() == "locations":
+            return tuple(sorted({version for row in self._rows() for version in row.versions}))
         contract = self._contract(kind)
         return contract.versions if contract else ()
 
@@ -45,6 +49,8 @@ class KeysProvider:
     def handle(self, call: ArmRequest, principal: Principal) -> Response:
         """Read or list resources, list keys, or replace one."""
         contract, parts = self._contract(call.kind), call.path.split("/")
+        if call.kind.lower() == "locations":
+            return self._operation(call, principal, parts[NAMED:])
         assert contract  # noqa: S101 - the gateway has asked for its versions
         if call.request.method == "GET" and len(parts) <= NAMED:
             return (
@@ -121,16 +127,31 @@ class KeysProvider:
             raise _in_progress(account)
         key = account.replace(ring, by_name[named])
         if key is None:
+            self._begun.append((account, account.pending[ring.path.lower()]))
             location = f"providers/{self.namespace}/locations/westeurope"
-            path = f"{call.group_scope}/{location}/operationStatuses/1"
+            path = f"{call.group_scope}/{location}/operationStatuses/{len(self._begun)}"
             address = f"https://{self._world.domains.arm}{path}?api-version={call.api_version}"
-            return json_response(202, {}, {"Location": address, "Azure-AsyncOperation": address})
+            headers = {"Location": address, "Azure-AsyncOperation": address, "Retry-After": "10"}
+            return json_response(202, {}, headers)
         if contract.replies == "empty":
             return Response(204)
         single = contract.replies == "one"
         return json_response(
             200, key_body(account, ring, by_name[named]) if single else keys_body(account, ring)
         )
+
+    def _operation(self, call: ArmRequest, principal: Principal, parts: list[str]) -> Response:
+        """Say how far a change has come that was answered with 202."""
+        number = parts[1] if len(parts) == NAMED and parts[0] == "operationStatuses" else ""
+        if call.request.method != "GET" or not number.isdecimal():
+            raise errors.invalid_type(self.namespace, call.api_version)
+        if not 0 < int(number) <= len(self._begun):
+            raise errors.resource_not_found(f"{self.namespace}/operationStatuses", number, "")
+        account, change = self._begun[int(number) - 1]
+        check_role(self._world, principal, f"{account.contract.kind}/read", account.resource_id)
+        ended = "Failed" if account.fails else "Succeeded"
+        state = ended if change.ends <= self._world.now() else "InProgress"
+        return json_response(200, {"name": number, "status": state})
 
     def _below(
         self, call: ArmRequest, principal: Principal, contract: Contract, parts: list[str]
@@ -189,7 +210,10 @@ class KeysProvider:
 
     def _contract(self, kind: str) -> Contract | None:
         whole = f"{self.namespace}/{kind}".lower()
-        return next((contract for contract in CONTRACTS if contract.kind.lower() == whole), None)
+        return next((row for row in self._rows() if row.kind.lower() == whole), None)
+
+    def _rows(self) -> list[Contract]:
+        return [row for row in CONTRACTS if row.kind.startswith(f"{self.namespace}/")]
 
     def _scope(self, call: ArmRequest, parts: list[str]) -> str:
         return f"{call.group_scope}/providers/{self.namespace}/{'/'.join(parts)}"

@@ -66,6 +66,7 @@ class Caller:
         body: Any = None,
         version: str = "",
         who: Principal | None = None,
+        media: str = "application/json",
     ) -> Response:
         token = self.world.identities.token_for(
             f"https://{self.world.domains.arm}/.default", who or self.who
@@ -73,7 +74,9 @@ class Caller:
         url = f"https://{self.world.domains.arm}{path}?api-version={version or self.contract.versions[-1]}"
         content = b"" if body is None else json.dumps(body).encode()
         return self.world.handle(
-            Request(method, url, {"authorization": f"Bearer {token}"}, content)
+            Request(
+                method, url, {"authorization": f"Bearer {token}", "content-type": media}, content
+            )
         )
 
     def list(self) -> Any:
@@ -190,6 +193,33 @@ def test_a_name_that_no_entity_has_lists_what_is_there_to_everybody(contract: Co
     response = caller.world.handle(Request("GET", f"https://{caller.account.endpoint}/none", {}))
     assert response.status == 200
     assert response.body.startswith(b"<feed")
+
+
+@pytest.mark.parametrize("media", ["", "text/plain"])
+def test_a_body_that_is_not_called_json_is_refused(media: str) -> None:
+    caller = Caller(BY_KIND["microsoft.maps/accounts"])
+    before = caller.list()
+    refused = caller.send("POST", f"{caller.at}/regenerateKey", {"keyType": "primary"}, media=media)
+    named: Any = refused.json()
+    assert (refused.status, named["error"]["code"]) == (415, "UnsupportedMediaType")
+    assert caller.list() == before
+
+
+@pytest.mark.parametrize(
+    "contract", [row for row in CONTRACTS if row.replies == "nothing"], ids=lambda row: row.kind
+)
+def test_a_change_that_goes_on_says_where_to_ask_for_it(contract: Contract) -> None:
+    caller = Caller(contract)
+    accepted = caller.replace(next(iter(contract.slots.values())))
+    assert int(accepted.headers["Retry-After"]) > 0
+    at, states = accepted.headers["Azure-AsyncOperation"].partition("?")[0], []
+    for _ in range(2):
+        answer = caller.send("GET", at.removeprefix(f"https://{caller.world.domains.arm}"))
+        assert answer.status == 200
+        state: Any = answer.json()
+        states.append(state["status"])
+        caller.clock.advance(60)
+    assert states == ["InProgress", "Succeeded"]
 
 
 def test_a_second_change_while_one_goes_on_is_a_conflict() -> None:
