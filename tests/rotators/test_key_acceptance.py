@@ -163,6 +163,17 @@ async def test_an_answer_that_only_a_good_key_gets_is_proof_enough(kind: str) ->
     assert hosts.count(scene.account.host) == 1
 
 
+@pytest.mark.parametrize("member", [row for row in FAMILY if row.contract.probe], ids=str)
+async def test_a_key_is_proven_by_a_request_that_its_service_knows(member: Member) -> None:
+    scene = KeyScene(member)
+    await scene.rotator().verify(scene.source, member.slot, held_by(scene))
+    sent = [exchange.request for exchange in scene.rig.world.exchanges]
+    proofs = [request for request in sent if request.host == scene.account.host]
+    assert member.contract.probe
+    assert proofs
+    assert not any(member.contract.probe.refusal(request) for request in proofs)
+
+
 async def test_an_interrupted_rotation_finds_the_key_that_the_source_shows() -> None:
     scene = KeyScene(HUB)
     rotator, job = scene.rotator(), scene.job()

@@ -12,16 +12,56 @@ has no switch), NotificationHubs_RegenerateKeys (2017-04-01, 2023-10-01-preview)
 RedisEnterpriseDatabasesRegenerateKey and RedisEnterpriseDatabasesGet, RedisResource.tsp, Topic.tsp
 and Namespace.tsp of Microsoft.EventGrid, PartnerNamespaces_RegenerateKey (2022-06-15), and
 Microsoft.ApiManagement 2024-05-01. From memory: what each says of a request that it refuses.
+
+What a key may ask for is from the data-plane folders there: AzureOpenAI/authoring (Deployments_List),
+Azure.Search (GetServiceStatistics), Microsoft.AppConfiguration (GetKeyValues), Azure.Batch
+(Applications_ListApplications), PhoneNumbers (ListPhoneNumbers), Timezone (GetTimezoneEnumWindows),
+WebPubSub (ConnectionExists) and Microsoft.EventGrid (PublishEvents, PublishCloudEvents); and from
+https://learn.microsoft.com/azure/azure-signalr/signalr-reference-data-plane-rest-api,
+https://learn.microsoft.com/rest/api/cosmos-db/list-databases and the specification of OCI's
+distribution (end-1). From memory: 404 for another path or method, 400 for a version and 415 for a
+body that a service does not know.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from simulator.wire import Request
 
 type Form = Literal["base64", "letters", "hex"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A request with a key that a service knows: others it refuses, however good the key."""
+
+    method: str
+    path: str
+    """A pattern that the whole path follows."""
+    versions: tuple[str, ...] = ()
+    """Of the interface; empty where the query names none."""
+    media: str = ""
+    """What its body is, which the service has to be told."""
+
+    def refusal(self, request: Request) -> int:
+        """Return the status with which a request is refused; 0 for one that is known."""
+        if (request.method, bool(re.fullmatch(self.path, request.path))) != (self.method, True):
+            return HTTPStatus.NOT_FOUND
+        if self.versions and request.query.get("api-version") not in self.versions:
+            return HTTPStatus.BAD_REQUEST
+        media = request.header("content-type").partition(";")[0]
+        return (
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+            if self.media and not re.fullmatch(self.media, media)
+            else 0
+        )
 
 
 @dataclass(frozen=True)
@@ -67,6 +107,8 @@ class Contract:
     """Where it listens, where that is not for HTTPS."""
     switched_below: bool = False
     """The switch is a property of the children."""
+    probe: Probe | None = None
+    """What a key may ask for where it is used; left out where that is not written down."""
     children: tuple[str, ...] = field(default=())
     """The types below it that have keys, where it has none itself."""
 
@@ -80,6 +122,10 @@ TWO = {"primaryKey": "Primary", "secondaryKey": "Secondary"}
 RULE = {"primaryKey": "PrimaryKey", "secondaryKey": "SecondaryKey"}
 BOTH = {"key1": "key1", "key2": "key2"}
 LOWER = {"primaryKey": "primary", "secondaryKey": "secondary"}
+EVENTS = Probe(
+    "POST", "/api/events", ("2018-01-01",), r"application/(json|cloudevents(-batch)?\+json)"
+)
+CONNECTION = "/api/hubs/[^/]+/connections/[^/]+"
 
 WRITTEN = (
     Contract(
@@ -116,6 +162,7 @@ WRITTEN = (
         length=84,
         keyless="refuses",
         whole_address=True,
+        probe=Probe("GET", "/openai/deployments", ("2022-12-01", "2023-03-15-preview")),
     ),
     Contract(
         "Microsoft.Search/searchServices",
@@ -131,6 +178,7 @@ WRITTEN = (
         whole_address=True,
         # SearchServiceProperties of 2023-11-01 has no endpoint, the examples of 2025-05-01 do.
         told_since="2025-05-01",
+        probe=Probe("GET", "/servicestats", ("2023-11-01", "2024-07-01")),
     ),
     Contract(
         "Microsoft.AppConfiguration/configurationStores",
@@ -147,6 +195,7 @@ WRITTEN = (
         keyless="empties",
         times=True,
         whole_address=True,
+        probe=Probe("GET", "/kv", ("1.0", "2023-10-01", "2023-11-01")),
     ),
     Contract(
         "Microsoft.ContainerRegistry/registries",
@@ -163,6 +212,7 @@ WRITTEN = (
         off=False,
         on=True,
         keyless="refuses",
+        probe=Probe("GET", "/v2/"),
     ),
     Contract(
         "Microsoft.Batch/batchAccounts",
@@ -175,6 +225,7 @@ WRITTEN = (
         off=["AAD", "TaskAuthenticationToken"],
         on=["SharedKey", "AAD", "TaskAuthenticationToken"],
         keyless="refuses",
+        probe=Probe("GET", "/applications", ("2024-02-01.19.0", "2024-07-01.20.0")),
     ),
     Contract(
         "Microsoft.Communication/communicationServices",
@@ -184,6 +235,7 @@ WRITTEN = (
         "hostName",
         asks="keyType",
         replies="one",
+        probe=Probe("GET", "/phoneNumbers", ("2022-12-01",)),
     ),
     Contract(
         "Microsoft.Maps/accounts",
@@ -195,6 +247,7 @@ WRITTEN = (
         form="letters",
         length=84,
         times=True,
+        probe=Probe("GET", "/timezone/enumWindows/json", ("1.0",)),
     ),
     Contract(
         "Microsoft.SignalRService/signalR",
@@ -205,6 +258,7 @@ WRITTEN = (
         asks="keyType",
         replies="nothing",
         length=32,
+        probe=Probe("HEAD", CONNECTION, ("2022-06-01",)),
     ),
     Contract(
         "Microsoft.SignalRService/webPubSub",
@@ -215,6 +269,7 @@ WRITTEN = (
         asks="keyType",
         replies="nothing",
         length=32,
+        probe=Probe("HEAD", CONNECTION, ("2021-10-01", "2022-11-01", "2024-12-01")),
     ),
     Contract(
         "Microsoft.DocumentDB/databaseAccounts",
@@ -231,6 +286,7 @@ WRITTEN = (
         replies="nothing",
         times=True,
         whole_address=True,
+        probe=Probe("GET", "/dbs"),
     ),
     Contract(
         "Microsoft.Relay/namespaces",
@@ -271,6 +327,7 @@ WRITTEN = (
         replies="nothing",
         length=32,
         whole_address=True,
+        probe=EVENTS,
     ),
     Contract(
         "Microsoft.EventGrid/domains",
@@ -280,6 +337,7 @@ WRITTEN = (
         "endpoint",
         length=32,
         whole_address=True,
+        probe=EVENTS,
     ),
     Contract(
         "Microsoft.EventGrid/partnerNamespaces",
@@ -289,6 +347,7 @@ WRITTEN = (
         "endpoint",
         length=32,
         whole_address=True,
+        probe=EVENTS,
     ),
     Contract(
         "Microsoft.EventGrid/namespaces",
@@ -301,6 +360,12 @@ WRITTEN = (
         length=32,
         switch="",
         kept="topicsConfiguration",
+        probe=Probe(
+            "POST",
+            "/topics/[^/]+:publish",
+            ("2023-11-01", "2024-06-01"),
+            r"application/cloudevents(-batch)?\+json",
+        ),
     ),
     Contract(
         "Microsoft.ApiManagement/service",

@@ -149,15 +149,15 @@ class KeysService:
 
 
 def _accepted(request: Request, account: KeyedAccount) -> Response:
-    kind = account.contract.kind
+    kind, probe = account.contract.kind, account.contract.probe
+    if probe and (status := probe.refusal(request)):
+        return json_response(status, {"error": {"code": str(status), "message": "Unknown."}})
     if kind.startswith("Microsoft.EventGrid"):
         return _published(request, account)
     if kind.startswith("Microsoft.SignalRService"):
         return Response(404, {"x-ms-error-code": "Warning.Connection.NotExisted"})
     if kind.startswith("Microsoft.CognitiveServices") and account.flavour != "OpenAI":
         return json_response(404, {"error": {"code": "404", "message": "Resource not found"}})
-    if kind.startswith("Microsoft.Communication") and request.path != "/phoneNumbers":
-        return json_response(404, {"error": {"code": "NotFound", "message": "Not found"}})
     return json_response(200, {"value": []})
 
 

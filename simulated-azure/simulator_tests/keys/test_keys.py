@@ -195,6 +195,30 @@ def test_a_name_that_no_entity_has_lists_what_is_there_to_everybody(contract: Co
     assert response.body.startswith(b"<feed")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "media", "status"),
+    [
+        ("POST", "/api/events?api-version=2018-01-01", "application/json; charset=utf-8", 200),
+        ("DELETE", "/api/events?api-version=2018-01-01", "application/json", 404),
+        ("POST", "/nonsense?api-version=2018-01-01", "application/json", 404),
+        ("POST", "/api/events", "application/json", 400),
+        ("POST", "/api/events?api-version=1900-01-01", "application/json", 400),
+        ("POST", "/api/events?api-version=2018-01-01", "", 415),
+        ("POST", "/api/events?api-version=2018-01-01", "application/jsonish", 415),
+    ],
+)
+def test_a_good_key_opens_no_more_than_the_service_has(
+    method: str, path: str, media: str, status: int
+) -> None:
+    caller = Caller(BY_KIND["microsoft.eventgrid/domains"])
+    key = next(iter(caller.account.rings.values())).keys["key1"].value
+    url, headers = f"https://{caller.account.host}{path}", {"aeg-sas-key": key}
+    request = Request(method, url, headers | {"content-type": media}, b"[]")
+    assert caller.world.handle(request).status == status
+    wrong = Request(method, url, {"aeg-sas-key": "no", "content-type": media}, b"[]")
+    assert caller.world.handle(wrong).status == 401
+
+
 @pytest.mark.parametrize("media", ["", "text/plain"])
 def test_a_body_that_is_not_called_json_is_refused(media: str) -> None:
     caller = Caller(BY_KIND["microsoft.maps/accounts"])
