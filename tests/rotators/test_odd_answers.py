@@ -74,10 +74,14 @@ async def test_a_list_that_a_namespace_shows_to_everybody_proves_nothing(kind: s
         await verified(kind, Response(200, {"Content-Type": "application/atom+xml"}, feed))
 
 
+@pytest.mark.parametrize("status", [200, 404])
 @pytest.mark.parametrize("kind", ["signalr-key", "web-pubsub-key"])
-async def test_a_404_that_the_service_did_not_write_proves_nothing(kind: str) -> None:
-    with pytest.raises(NeedsHuman, match="answers 404 to its key and 404 to a made-up one"):
-        await verified(kind, Response(404, {"Content-Type": "text/plain"}, b"no route"))
+async def test_what_a_service_with_hubs_did_not_write_proves_nothing(
+    kind: str, status: int
+) -> None:
+    pattern = f"answers {status} to its key and {status} to a made-up one"
+    with pytest.raises(NeedsHuman, match=pattern):
+        await verified(kind, Response(status, {"Content-Type": "text/plain"}, b"no route"))
 
 
 async def test_a_batch_account_that_forbids_for_another_reason_has_not_refused_its_key() -> None:
