@@ -151,23 +151,19 @@ class Rotator(Protocol):
         Two secrets with the same source exclude each other. So whatever distinguishes two
         credentials of one server belongs in the id, as a further `/segment`.
         """
-        ...
 
     @staticmethod
     def single_slot(tags: Mapping[str, str]) -> bool:
         """Return whether a new credential replaces the live one at once, without any overlap."""
-        ...
 
     async def issue(self, job: Job) -> Issued:
         """Make a credential beside the one held. The module says what a crash may leave behind.
 
         NeedsHuman promises that nothing was changed.
         """
-        ...
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         """Prove that the source accepts the credential; raises VerificationFailed if it refuses."""
-        ...
 
     async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
         """Return whether the source accepts a credential now, from one try.
@@ -175,7 +171,6 @@ class Rotator(Protocol):
         An empty `credential_id` means any credential of the source. Raises RekeyErrors if the
         source gives no clear answer.
         """
-        ...
 
     async def retire(
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
@@ -186,7 +181,6 @@ class Rotator(Protocol):
         the one held if Rekey wrote it; then the rotator need not identify it. Where the secret has
         left this source, the one held is of another one, and refused here.
         """
-        ...
 
 
 @runtime_checkable
@@ -195,7 +189,6 @@ class Tidy(Protocol):
 
     async def tidy(self, source: str, operation: str, keep: str | None) -> None:
         """Remove every credential that this operation made, except the one in `keep`."""
-        ...
 
 
 @runtime_checkable
@@ -208,7 +201,6 @@ class Typed(Protocol):
 
         An empty one stands for addresses that are no resource's id.
         """
-        ...
 
 
 @runtime_checkable
@@ -217,7 +209,6 @@ class Preflight(Protocol):
 
     async def preflight(self, job: Job) -> None:
         """Check the source and permissions; raises the error that a rotation would raise."""
-        ...
 
 
 @runtime_checkable
@@ -229,7 +220,6 @@ class Forewarn(Protocol):
 
         The text is empty if there is nothing to know.
         """
-        ...
 
 
 @runtime_checkable
@@ -241,7 +231,6 @@ class Readable(Protocol):
 
         An empty `credential_id` means the one that a secret would hold first.
         """
-        ...
 
 
 @runtime_checkable
@@ -256,7 +245,6 @@ class Lists(Protocol):
 
         A source that is gone lists none. NotFound if it may be restored, with what it listed.
         """
-        ...
 
 
 @runtime_checkable
@@ -275,7 +263,6 @@ class Undo(Protocol):
 
     async def undo(self, job: Job, held: Sensitive) -> None:
         """Make the source accept again what the vault holds."""
-        ...
 
 
 @runtime_checkable
@@ -292,12 +279,10 @@ class Derived(Protocol):
     @staticmethod
     def made_at(source: str) -> str:
         """Return the source of the key."""
-        ...
 
     @staticmethod
     def is_made_from(source: str, credential: Sensitive, key: Sensitive) -> bool:
         """Return whether this very key made the credential, for exactly this source."""
-        ...
 
 
 @runtime_checkable
@@ -313,12 +298,10 @@ class Traces(Derived, Protocol):
 
         None if the text is no signature.
         """
-        ...
 
     @classmethod
     def is_signed_by(cls, text: str, source: str, key: Sensitive) -> bool:
         """Return whether this key of this source made a signature, whatever that permits."""
-        ...
 
 
 class Opens(IntEnum):
@@ -382,7 +365,6 @@ class Recognise(Protocol):
 
         Raises NeedsHuman if the value is no credential of the source, or matches several.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,4 +383,3 @@ class Discover(Protocol):
 
     def seen(self, subscription: str, group: str | None) -> AsyncIterator[Seen]:
         """Stream a subscription's, or one group's, sources whose credentials are of use."""
-        ...

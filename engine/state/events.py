@@ -108,11 +108,9 @@ class DecodedEvent(Protocol):
     @property
     def id(self) -> str:
         """The event's id."""
-        ...
 
     def get_json(self) -> Any:
         """Return the event's data."""
-        ...
 
 
 def to_json(event: DecodedEvent) -> str:
