@@ -10,7 +10,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self, cast, get_args
 
@@ -278,21 +278,14 @@ class WorkItem(Message):
         return text_of(self.ref, self._flat())
 
     def _flat(self) -> dict[str, Any]:
-        cause, tries, leak = self.cause, self.tries, self.leak or Leak()
         return {
             "action": self.action,
             "version": self.version,
-            "trigger": cause.trigger,
-            "requested_by": cause.requested_by,
-            "reason": cause.reason,
             "force": self.force,
             "compromised": self.compromised,
-            "deferred": tries.deferred,
-            "waited": tries.waited,
-            "tried": tries.tried,
-            "since": leak.since,
-            "reported": cause.reported,
-            "told": leak.told,
+            **asdict(self.cause),
+            **asdict(self.tries),
+            **asdict(self.leak or Leak()),
             "source": self.source,
             "follows": self.hint == "follow",
             "operation": self.operation,
@@ -322,23 +315,11 @@ def recheck_of(ref: SecretRef, source: str, version: str | None = None) -> WorkI
     return WorkItem(ref, "audit", version=version or None, cause=why, source=source, hint="recheck")
 
 
-_TYPES: dict[str, type] = {
-    "action": str,
-    "version": str,
-    "trigger": str,
-    "requested_by": str,
-    "reason": str,
-    "force": bool,
-    "compromised": bool,
-    "follow_up": int,
-    "deferred": int,
-    "waited": int,
-    "tried": int,
-    "since": str,
-    "reported": str,
-    "told": str,
-    "source": str,
-    "follows": bool,
+_TYPES: Mapping[str, type] = {
+    **dict.fromkeys(("action", "version", "source"), str),
+    **dict.fromkeys(("force", "compromised", "follows"), bool),
+    **dict.fromkeys((part.name for shape in (Cause, Leak) for part in fields(shape)), str),
+    **dict.fromkeys(("follow_up", *(part.name for part in fields(Tries))), int),
 }
 
 
@@ -462,18 +443,9 @@ class FollowUp(Message):
 
     def to_json(self) -> str:
         """Return the text of the queue message, which earlier versions of Rekey read as well."""
-        data = {
-            "action": self.action,
-            "version": self.version,
-            "trigger": self.cause.trigger,
-            "reason": self.cause.reason,
-            "news": self.news,
-            "to": self.to,
-            "owner": self.owner,
-            "since": self.since,
-            "deferred": self.tries.deferred,
-        }
-        return text_of(self.ref, data | {"operation": self.operation, "trace": self.trace})
+        whole = {**asdict(self), **asdict(self.cause), **asdict(self.tries)}
+        data = {name: whole[name] for name in (*_OF_A_TASK, "trace")}
+        return text_of(self.ref, data | {"operation": self.operation})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> FollowUp:
