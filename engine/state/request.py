@@ -225,12 +225,12 @@ class WorkItem(Message):
     @property
     def began(self) -> datetime | None:
         """When the incident began; None where it is none, or no time is given that can be read."""
-        return _moment(self.leak.since) if self.leak else None
+        return moment_of(self.leak.since) if self.leak else None
 
     @property
     def reported_at(self) -> datetime | None:
         """When what leaked was reported; None where the message does not say."""
-        return _moment(self.cause.reported)
+        return moment_of(self.cause.reported)
 
     def seconds_since_report(self, now: datetime) -> float | None:
         """Return how long ago a person asked for it; None where the message does not say."""
@@ -269,7 +269,7 @@ class WorkItem(Message):
 
         They are at first, now and then, and in the end. The incident is tried more often than that.
         """
-        last = _moment(self.leak.told) if self.leak else None
+        last = moment_of(self.leak.told) if self.leak else None
         often = OFTEN if now - (self.reported_at or now) <= DAY else DAY
         return last is None or now - last >= often or not self.is_tried_on(now)
 
@@ -330,9 +330,10 @@ _ASKED = (
 """The fields of a request that stay the same through all tries."""
 
 
-def _moment(text: str) -> datetime | None:
+def moment_of(text: str | None) -> datetime | None:
+    """Return the time that a message holds; None where it holds none that Rekey wrote."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text or "")
     except ValueError:
         return None
     return moment.replace(tzinfo=moment.tzinfo or UTC) if moment.year in YEARS else None

@@ -15,7 +15,7 @@ from typing import Any
 from engine.errors import PermanentError
 from engine.secret import SecretRef
 from engine.state.incident import Incident
-from engine.state.request import DAY, TRIED_ON
+from engine.state.request import DAY, TRIED_ON, moment_of
 
 HOUR = timedelta(hours=1)
 ORDER_FIX = "delete the message: the next sweep posts its own"
@@ -93,7 +93,7 @@ class SweepOrder:
         A time that is missing counts as one hour from now, and a day is made up for at most. Where
         it is known until when sweeps have `covered` what falls due, all since then is made up for.
         """
-        last, following = _time(status.get("Last")), _time(status.get("Next"))
+        last, following = moment_of(status.get("Last")), moment_of(status.get("Next"))
         last = last if last and last < now else now - HOUR
         last = max(last, now - DAY)
         since = min(last, covered or last)
@@ -129,7 +129,8 @@ class SweepOrder:
         try:
             data = json.loads(text)
             vault = str(data["vault"]).rstrip("/").lower()
-            since, until = _time(data.get("since")) or now - HOUR, _time(data.get("until")) or now
+            since = moment_of(data.get("since")) or now - HOUR
+            until = moment_of(data.get("until")) or now
             incident = Incident.from_dict(data["incident"]) if data.get("incident") else None
             period = timedelta(seconds=float(data.get("period", HOUR.total_seconds())))
             so_far = SoFar.from_dict(data["so_far"]) if data.get("so_far") else None
@@ -139,16 +140,6 @@ class SweepOrder:
             raise PermanentError(
                 'the message is not {"vault": url, …}', where="queue sweeps", fix=ORDER_FIX
             ) from None
-
-
-def _time(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def audit_is_due(ref: SecretRef, order: SweepOrder, audited: datetime | None) -> bool:
