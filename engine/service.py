@@ -187,7 +187,7 @@ class Service:
             async with bounded(ROTATION_SECONDS, f"a try for {task.ref}"):
                 await (await self.ready()).follow_up(task)
         except TransientError as problem:
-            later = _put_off(problem, task.tries.deferred)
+            later = _put_off(problem, task.tries.deferred, tries)
             if later and task.tries.deferred < MAX_DEFERRALS:
                 # One webhook hears of every secret of an incident: not all come back at once.
                 later *= 1 + _share(task, self.engine.clock.now())
@@ -214,7 +214,7 @@ class Service:
                 stored = replace(item, tries=Tries(item.tries.deferred + 1, tried=item.tries.tried))
                 await self.engine.keep(stored, problem.retry_after or 0.0)
                 return
-            later = _put_off(problem, item.tries.deferred, _busy(problem, tries))
+            later = _put_off(problem, item.tries.deferred, tries)
             if later and item.tries.deferred < MAX_DEFERRALS:
                 log.warning("%s is tried again in %.0f s: %s", item.ref, later, problem)
                 await self.engine.accept(item.put_off(), later)
@@ -346,15 +346,6 @@ def revocation_starts(sources: Sequence[str]) -> list[float]:
     return [pace.start(source) for source in sources]
 
 
-def _busy(problem: TransientError, tries: int) -> float:
-    """Return in how many seconds a busy source is tried again; 0 for any other problem.
-
-    A source that is busy is not broken, nor is one whose lease the last try has lost.
-    """
-    is_lost = isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
-    return BUSY_SECONDS if is_lost or isinstance(problem, SourceBusy) else 0.0
-
-
 def _follows_on(item: WorkItem, problem: TransientError) -> bool:
     """Return whether following a key is stored, to be asked for again.
 
@@ -364,15 +355,17 @@ def _follows_on(item: WorkItem, problem: TransientError) -> bool:
     return item.follows_key and not needs_key and item.tries.deferred < MOST_FOLLOWS
 
 
-def _put_off(problem: TransientError, deferred: int, usual: float = 0.0) -> float:
-    """Return the seconds until work is tried again, if Azure asked to wait; 0 if it did not.
+def _put_off(problem: TransientError, deferred: int, tries: int) -> float:
+    """Return the seconds until work is tried again, if it has to wait; 0 if it has not.
 
     An earlier try would only lengthen the wait. Repeated waits grow: a throttle may ask for too
-    little, or not say how long. `usual`: what is waited where nobody has said.
+    little, or not say how long.
     """
-    seconds = problem.retry_after or (
-        THROTTLED_SECONDS if isinstance(problem, Throttled) else usual
-    )
+    # A source that is busy is not broken, nor is one whose lease the last try has lost.
+    is_lost = isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
+    usual = BUSY_SECONDS if is_lost or isinstance(problem, SourceBusy) else 0.0
+    usual = THROTTLED_SECONDS if isinstance(problem, Throttled) else usual
+    seconds = problem.retry_after or usual
     return max(seconds, deferred * DEFERRAL_SECONDS) if seconds else 0.0
 
 
