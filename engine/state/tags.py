@@ -142,7 +142,7 @@ class _Reader:
         """Return what a tag holds; the default where there is no such tag, or it is malformed."""
         try:
             return convert(self.tags[tag].strip()) if tag in self.tags else default
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, NeedsHuman):
             self.problems.append(f"tag {tag} is {self.tags[tag][:40]!r}: set it to {expected}")
             return default
 
@@ -215,7 +215,7 @@ def _served_replicas(reader: _Reader, policy: Policy) -> tuple[SecretRef, ...]:
 
 def _parent(reader: _Reader, policy: Policy) -> SecretRef | None:
     expected = "the URL of the secret with the key"
-    parent = reader.read(DERIVED_FROM, _secret, None, expected)
+    parent = reader.read(DERIVED_FROM, SecretRef.parse, None, expected)
     if DERIVED_FROM not in reader.tags:
         reader.problems.append(f"tag {DERIVED_FROM} is missing: set it to {expected}")
     elif parent and not policy.manages(parent.vault):
@@ -257,21 +257,14 @@ def _hours(text: str) -> timedelta:
 
 
 def _replicas(text: str) -> tuple[SecretRef, ...]:
-    return tuple(_secret(url) for url in text.split(","))
-
-
-def _secret(url: str) -> SecretRef:
-    try:
-        return SecretRef.parse(url)
-    except NeedsHuman as error:
-        raise ValueError(url) from error
+    return tuple(SecretRef.parse(url) for url in text.split(","))
 
 
 def named(text: str) -> SecretRef | None:
     """Return the secret whose URL a tag holds; None if it is the URL of none."""
     try:
-        return _secret(text)
-    except ValueError:
+        return SecretRef.parse(text)
+    except NeedsHuman:
         return None
 
 

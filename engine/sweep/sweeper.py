@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from engine.engine import Engine
-from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
+from engine.errors import PermanentError, RekeyError, TransientError
 from engine.follow_up import notices, refresh, tasks
 from engine.follow_up.notices import Digests
 from engine.parts import Parts
@@ -29,7 +29,7 @@ from engine.state.index import Listed, StateIndex, recheck_due
 from engine.state.record import MOST_REQUESTS, RECHECK_EVERY, RECHECKED_FOR, covers
 from engine.state.request import Cause, FollowUp, Outcome, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
-from engine.state.tags import REPLICA_OF, STATE, Malformed, Managed
+from engine.state.tags import REPLICA_OF, STATE, Malformed, Managed, named
 from engine.sweep.incidents import IncidentSweep, deleted_secrets, is_deleted
 from engine.sweep.pace import Pace, post
 
@@ -347,8 +347,5 @@ def _open(request: str, text: str, now: datetime) -> WorkItem | SweepOrder | Non
 
 def _owner(parts: Parts, listed: Listed) -> SecretRef | None:
     """Return the secret that owns a source; None if it is in no vault of this deployment."""
-    try:
-        ref = SecretRef.parse(listed.owner)
-    except NeedsHuman:
-        return None
-    return ref if parts.policy.manages(ref.vault) else None
+    ref = named(listed.owner)
+    return ref if ref and parts.policy.manages(ref.vault) else None
