@@ -88,6 +88,7 @@ class SweepSummary:
     broken: int = 0
     """Secrets that could not be judged."""
     states: dict[State, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
+    """Empty where no state is counted."""
     expiries: list[Expiry] = field(default_factory=list)
     """Only those of this call of the sweep: all of them would not fit into a message."""
     goes_on: bool = False
@@ -95,7 +96,8 @@ class SweepSummary:
 
     def add(self, entry: Entry, now: datetime) -> None:
         """Count one secret."""
-        self.states[entry.state] += 1
+        if self.states:
+            self.states[entry.state] += 1
         is_live = entry.secret.enabled and entry.state != "unmanaged"
         if is_live and (expires := entry.secret.expires):
             kind = entry.managed.rotator.kind if entry.managed else UNKNOWN_KIND

@@ -338,7 +338,8 @@ class IncidentSweep:
 
     async def count(self, current: Entry, progress: IncidentProgress) -> None:
         """Count one secret, if the incident covers it."""
-        if self._counts(current, self.index.of(current.secret.ref)):
+        ref = current.secret.ref
+        if ref.vault in self.incident.vaults and self.incident.covers(current, self.index.of(ref)):
             try:
                 await self._count(current, progress)
             except PermanentError as error:
@@ -386,10 +387,6 @@ class IncidentSweep:
             order = SweepOrder.from_json(text, self.engine.clock.now()) if text else None
             self.orders[vault] = order
         return self.orders[vault]
-
-    def _counts(self, current: Entry, known: Sequence[Listed]) -> bool:
-        is_in_vaults = current.secret.ref.vault in self.incident.vaults
-        return is_in_vaults and self.incident.covers(current, known)
 
     async def count_unreached(self, ref: SecretRef, progress: IncidentProgress) -> None:
         """Count one secret that no vault lists, if it was covered.

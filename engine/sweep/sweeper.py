@@ -64,9 +64,9 @@ class Sweeper:
         self.so_far = so_far = order.so_far or SoFar(None, now)
         elapsed = max((now - so_far.begun).total_seconds(), 0.0)
         self.pace = Pace(engine.policy.scopes, order.period, so_far.started, elapsed)
-        states = {state: so_far.states.get(state, 0) for state in STATES}
         # Tags alone do not tell what was dropped: no count is better than a wrong one.
-        self.counts = not index.unread and bool(so_far.states or so_far.token is None)
+        is_counted = not index.unread and bool(so_far.states or so_far.token is None)
+        states = {state: so_far.states.get(state, 0) for state in STATES if is_counted}
         # A sweep without the records sees tags alone, so it does not count as complete.
         broken = so_far.broken + index.unread
         self.summary = SweepSummary(order.vault, so_far.seen, so_far.posted, broken, states)
@@ -86,8 +86,6 @@ class Sweeper:
                 await self._continue(token)
                 break
         await self._digest()
-        if not self.counts:
-            self.summary.states.clear()
         await self.engine.reporter.swept(self.summary)
         return not self.summary.goes_on
 
@@ -180,7 +178,7 @@ class Sweeper:
             seen=summary.seen,
             posted=summary.posted,
             broken=summary.broken,
-            states=states if self.counts else {},
+            states=states,
             started=self.pace.started,
         )
         await self.engine.post(replace(self.order, so_far=so_far))
