@@ -208,7 +208,7 @@ class Stands:
     """How an incident stands with one secret."""
 
     ref: SecretRef
-    standing: Standing
+    standing: Standing = "waiting"
     owner: str = ""
     reason: str = ""
     fix: str = ""
@@ -268,13 +268,10 @@ class IncidentProgress:
         `by_hand`: somebody else has written its current version since the incident began. `known`:
         what the records say of it. `primary`: the secret whose rotation writes it, if one does.
         """
-        self.secrets += 1
-        self._linger(entry)
-        stands = _stands(entry, primary)
+        stands = self._stands(entry, primary)
         if not (is_open or by_hand):
             # First, because a proof in the records stays true whatever becomes of the secret.
-            self.rotated += 1
-            self.each.append(replace(stands, standing="refused"))
+            self._refuse(stands)
         elif not entry.secret.enabled:
             self._name(stands, f"{entry.reason}: {STILL_ACCEPTED}", ENABLE)
         elif entry.managed is None and primary is None:
@@ -292,18 +289,14 @@ class IncidentProgress:
 
     def add_unread(self, entry: Entry, error: PermanentError) -> None:
         """Count one secret of which nobody can tell: something of it may not be read."""
-        self.secrets += 1
-        self._linger(entry)
-        self._name(_stands(entry, None), f"{error.what}: {STILL_ACCEPTED}", error.fix)
+        self._name(self._stands(entry, None), f"{error.what}: {STILL_ACCEPTED}", error.fix)
 
     def add_unreached(self, ref: SecretRef, sources: Sequence[str], why: str, fix: str) -> None:
         """Count one secret that only records know; `sources`: where its credentials may work."""
-        self.secrets += 1
-        if not sources:
-            self.rotated += 1
-            self.each.append(Stands(ref, "refused", reason=why))
-            return
-        self._name(Stands(ref, "waiting"), deleted_at(*sources, why=why), fix)
+        if sources:
+            self._name(Stands(ref), deleted_at(*sources, why=why), fix)
+        else:
+            self._refuse(Stands(ref, reason=why))
 
     def add_passed_on(
         self, ref: SecretRef, *, is_refused: bool, parked: Entry | None = None
@@ -312,22 +305,22 @@ class IncidentProgress:
 
         `parked`: the secret that owns the source now, where that needs a person.
         """
-        self.secrets += 1
-        if parked and not is_refused:
-            reason = f"{PASSED_ON}; {parked.secret.ref}: {parked.reason}"
-            self._name(Stands(ref, "waiting"), reason, parked.fix)
-            return
-        self.rotated += is_refused
-        self.waiting += not is_refused
-        self.each.append(Stands(ref, "refused" if is_refused else "waiting", reason=PASSED_ON))
-        if not is_refused:
-            self.waiting_for.append({**_place(ref), "source": None, "owner": None})
+        stands = Stands(ref, reason=PASSED_ON)
+        if is_refused:
+            self._refuse(stands)
+        elif parked:
+            self._name(stands, f"{PASSED_ON}; {parked.secret.ref}: {parked.reason}", parked.fix)
+        else:
+            self._wait(stands, None)
 
-    def _linger(self, entry: Entry) -> None:
+    def _stands(self, entry: Entry, primary: SecretRef | None) -> Stands:
+        """Return how an incident stands with a secret that waits, and note what lingers of it."""
         kind = entry.managed.rotator if entry.managed else None
         known = {"kind": kind.kind if kind else "", "what": lingering(kind)}
         if known["what"] and known not in self.lingers:
             self.lingers.append(known)
+        ref, owner, copied = entry.secret.ref, entry.secret.tags.get("Owner", ""), primary or ""
+        return Stands(ref, owner=owner, primary=str(copied), lingers=known["what"])
 
     @staticmethod
     def _stuck(incident: Incident, entry: Entry) -> bool:
@@ -339,25 +332,26 @@ class IncidentProgress:
         began = incident.reported if incident.version else incident.since
         return entry.parked_since >= began if entry.parked_since else entry.state == "parked"
 
+    def _add(self, stands: Stands) -> None:
+        self.secrets += 1
+        self.each.append(stands)
+
+    def _refuse(self, stands: Stands) -> None:
+        self.rotated += 1
+        self._add(replace(stands, standing="refused"))
+
     def _wait(self, stands: Stands, source: str | None) -> None:
         self.waiting += 1
-        self.each.append(stands)
+        self._add(stands)
         if len(self.waiting_for) < MOST_WAITING:
             known = {"source": source, "owner": stands.owner or None}
             self.waiting_for.append({**_place(stands.ref), **known})
 
     def _name(self, stands: Stands, reason: str, fix: str) -> None:
         self.needs_a_person += 1
-        self.each.append(replace(stands, standing="needs a person", reason=reason, fix=fix))
+        self._add(replace(stands, standing="needs a person", reason=reason, fix=fix))
         if len(self.named) < MOST_NAMED:
             self.named.append({**_place(stands.ref), "reason": reason, "fix": fix})
-
-
-def _stands(entry: Entry, primary: SecretRef | None) -> Stands:
-    """Return how an incident stands with a secret that waits."""
-    owner = entry.secret.tags.get("Owner", "")
-    what = lingering(entry.managed.rotator if entry.managed else None)
-    return Stands(entry.secret.ref, "waiting", owner, primary=str(primary or ""), lingers=what)
 
 
 def _unrotated(entry: Entry, known: Sequence[Listed]) -> tuple[str, str]:
