@@ -235,7 +235,9 @@ class Service:
 
         A worker that dies in between leaves two messages, of which the second has nothing to do.
         """
-        seconds = _pause(item, self.engine.clock.now())
+        longest = min(FIRST_WAIT * 1.3**item.tries.waited, LONGEST_WAIT)
+        # The share is each item's own, so that those who wait come one by one.
+        seconds = longest * (0.6 + 0.4 * _share(item, self.engine.clock.now()))
         # What only waited was no try.
         tries = replace(item.tries, waited=item.tries.waited + 1, tried=tried - 1)
         later = replace(item, tries=tries)
@@ -367,15 +369,6 @@ def _put_off(problem: TransientError, deferred: int, tries: int) -> float:
     usual = THROTTLED_SECONDS if isinstance(problem, Throttled) else usual
     seconds = problem.retry_after or usual
     return max(seconds, deferred * DEFERRAL_SECONDS) if seconds else 0.0
-
-
-def _pause(item: WorkItem, now: datetime) -> float:
-    """Return how many seconds to wait for a busy source: 60 to 100 percent of the longest wait.
-
-    The share is each item's own, so that those who wait come one by one.
-    """
-    longest = min(FIRST_WAIT * 1.3**item.tries.waited, LONGEST_WAIT)
-    return longest * (0.6 + 0.4 * _share(item, now))
 
 
 def _share(item: Work, now: datetime) -> float:

@@ -248,12 +248,7 @@ SCHEMA: Schema = {
         "an object that starts with version: 1",
     ),
 }
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "object": (dict,),
-    "array": (list,),
-    "string": (str,),
-    "boolean": (bool,),
-}
+_TYPES: Mapping[str, type] = {"object": dict, "array": list, "string": str, "boolean": bool}
 
 
 def problems(data: object, schema: Schema = SCHEMA, path: str = "") -> Iterator[str]:

@@ -19,7 +19,7 @@ from itertools import batched
 
 from engine.engine import Engine
 from engine.errors import NotFound, PermanentError
-from engine.ports import Vaults
+from engine.parts import Parts
 from engine.rotation.proof import SAME_VALUE, in_its_place
 from engine.secret import SecretRef, Version
 from engine.state.entry import Entry
@@ -229,7 +229,7 @@ class IncidentSweep:
         One that is there all the same is open: its vault's listing lags, and the order comes again.
         """
         left = await self._left_at(ref)
-        if not left or not await is_deleted(self.engine.vaults, ref):
+        if not left or not await is_deleted(self.engine, ref):
             return self.again and bool(left)
         await self._post(self.incident.work(ref, None, left[0]), pace)
         return True
@@ -417,18 +417,13 @@ class IncidentSweep:
         owner, known = (record.owner, record.compromised) if record else ("", Compromised())
         cut_off = [known.is_refused(version, incident.reported) for version in known.revoked]
         if incident.version and known.knows(incident.version):
-            ref = SecretRef(incident.vaults[0], incident.name)
             is_refused, parked = self._is_refused(known), await self._parked(owner)
-            progress.add_passed_on(ref, is_refused=is_refused, parked=parked)
-        elif incident.version and await self._is_asked_for():
-            ref = SecretRef(incident.vaults[0], incident.name)
-            progress.add_passed_on(ref, is_refused=False)
+            progress.add_passed_on(incident.exact().ref, is_refused=is_refused, parked=parked)
+        elif incident.version and await self.engine.requests.read(incident.exact().request):
+            # Its work is stored, and no record may know of it yet.
+            progress.add_passed_on(incident.exact().ref, is_refused=False)
         elif not incident.version and self._may_mean(owner) and any(cut_off):
             progress.add_passed_on(SecretRef.parse(owner), is_refused=not known.versions)
-
-    async def _is_asked_for(self) -> bool:
-        """Return whether the work for a single version is stored: no record may know of it yet."""
-        return await self.engine.requests.read(self.incident.exact().request) is not None
 
     def _may_mean(self, owner: str) -> bool:
         """Return whether the owner of a source is in a vault, and has a name, of its scope."""
@@ -514,10 +509,8 @@ def deleted_secrets(vault: str, listed: set[SecretRef], index: StateIndex) -> It
             yield SecretRef(vault, owner.removeprefix(prefix))
 
 
-async def is_deleted(vaults: Vaults, ref: SecretRef) -> bool:
+async def is_deleted(parts: Parts, ref: SecretRef) -> bool:
     """Return whether the vault has no such secret: a listing may lag behind."""
-    try:
-        await vaults.read(ref)
-    except PermanentError as error:
-        return isinstance(error, NotFound)
+    with suppress(PermanentError):
+        return await parts.existing(ref) is None
     return False

@@ -164,7 +164,7 @@ class Sweeper:
             )
             for listed in self.index.of(ref):
                 left = listed.left(self.order.until)
-                if left and (why == UNSERVED or await is_deleted(self.engine.vaults, ref)):
+                if left and (why == UNSERVED or await is_deleted(self.engine, ref)):
                     what = f"{why}, and {left}"
                     await self._report(ref, listed.source, what, f"{way}, {OR_BY_HAND}")
 
