@@ -18,7 +18,7 @@ from datetime import timedelta
 from itertools import batched
 
 from engine.engine import Engine
-from engine.errors import NotFound, PermanentError
+from engine.errors import PermanentError
 from engine.parts import Parts
 from engine.rotation.proof import SAME_VALUE, in_its_place
 from engine.secret import SecretRef, Version
@@ -398,14 +398,11 @@ class IncidentSweep:
         if not self.engine.policy.manages(ref.vault):
             progress.add_unreached(ref, await self._left_at(ref), UNSERVED, SERVE)
             return
-        try:
-            current = await self.engine.vaults.read(ref)
-        except NotFound:
-            progress.add_unreached(ref, await self._left_at(ref), "deleted", RECOVER)
-        except PermanentError:
-            pass  # it is there, and a listing will show it
-        else:
-            await self.count(self.engine.entry(current), progress)
+        with suppress(PermanentError):  # it is there then, and a listing will show it
+            if current := await self.engine.existing(ref):
+                await self.count(self.engine.entry(current), progress)
+            else:
+                progress.add_unreached(ref, await self._left_at(ref), "deleted", RECOVER)
 
     async def count_passed_on(self, progress: IncidentProgress) -> None:
         """Count a secret that has left the incident's source, if its record tells of a revocation.
