@@ -12,10 +12,10 @@ from engine.errors import NeedsHuman
 from engine.kinds import Kinds
 from engine.planning.inventory import entry
 from engine.secret import SecretRef, Version
-from engine.state.due import is_manual
+from engine.state.due import by_hand
 from engine.state.entry import Entry, State, iso
 from engine.state.policy import Match, Policy
-from engine.state.tags import RETIRE, Managed, unretired
+from engine.state.tags import RETIRE, Managed
 
 MOST_CHANGED = 50
 """How many secrets are named at most, beginning with those that would no longer be rotated."""
@@ -66,13 +66,11 @@ class Schedule:
 
     def take(self, secret: Version) -> tuple[str, str, datetime | None]:
         """Count a secret; return its state, why, and when it is due; None if nothing rotates it."""
-        current, rules = (
-            entry(secret, self.policy, self.kinds, self.now),
-            self.policy.document.rules,
-        )
+        current = entry(secret, self.policy, self.kinds, self.now)
         state, reason = _judged(current)
         self.states[state] += 1
-        matches = (index for index, rule in enumerate(rules) if rule.match.covers(secret.ref))
+        rules = enumerate(self.policy.document.rules)
+        matches = (index for index, rule in rules if rule.match.covers(secret.ref))
         # No rule decides about it: -1.
         rule = next(matches, -1)
         self._applied.add(rule)
@@ -177,9 +175,8 @@ def _judged(current: Entry) -> tuple[str, str]:
     A secret is not manual yet inside an overlap, because Rekey must still retire the superseded
     credential. A change of the policy is about what comes after that.
     """
-    is_by_hand = is_manual(unretired(current.secret.tags))
     is_live = current.secret.enabled and current.state != "unmanaged"
-    if not (is_live and is_by_hand):
+    if not (is_live and by_hand(current.secret.tags)):
         return current.state, current.reason
     after = ", once its overlap has passed" if RETIRE in current.secret.tags else ""
     return "manual", f"only a person rotates it{after}"
