@@ -225,10 +225,7 @@ class Parts:
         proven: bool = False,
         in_place: bool = False,
     ) -> Job:
-        """Describe to a rotator what to issue.
-
-        `proven`: the record says that Rekey wrote this version.
-        """
+        """Describe to a rotator what to issue."""
         assert secret.version is not None  # noqa: S101 - a version that was read has an id
         # This deployment, or a Rekey without deployment names, marked it.
         is_ours = secret.tags.get(tags.BY) == (self.policy.deployment or None)

@@ -74,10 +74,9 @@ def by_hand(tags: Mapping[str, str]) -> bool:
 
 
 def due_by_hand(secret: Version, policy: Policy) -> datetime | None:
-    """Return when a person should rotate a secret; None if its dates do not say.
+    """Return when a person should rotate a secret, much as `due_at`; None if its dates do not say.
 
-    That is RotateBeforeDays before its expiry or ValidityPeriodDays after its creation, whichever
-    comes first. A malformed tag is ignored, since nothing is rotated because of it.
+    A malformed tag is ignored, since nothing is rotated because of it.
     """
     tags = policy.applied(secret).tags
     validity = _days(tags, "ValidityPeriodDays")

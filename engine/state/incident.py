@@ -185,10 +185,8 @@ def _sources(entry: Entry, known: Sequence[Listed]) -> list[str]:
     version. The secret may have left the other sources long ago.
     """
     if entry.managed:
-        tagged, known = (
-            entry.managed.source,
-            [listed for listed in known if listed.accepted(entry.secret)],
-        )
+        tagged = entry.managed.source
+        known = [listed for listed in known if listed.accepted(entry.secret)]
     else:
         tagged = entry.secret.tags.get("ProviderAddress", "").strip().rstrip("/").lower()
     return [tagged, *(listed.source for listed in known)]

@@ -373,10 +373,7 @@ class Outcome:
 
 
 def unfinished(item: WorkItem, reason: str, fix: str, now: datetime) -> Outcome:
-    """Return the outcome of an incident's item that cannot be dealt with. It is tried for a month.
-
-    People are notified of it at first, now and then, and in the end.
-    """
+    """Return the outcome of an incident's item that cannot be dealt with. It is tried for a month."""
     again = item.is_tried_on(now)
     follows = TRIED_AGAIN if again else NO_MORE
     result: Result = "parked" if item.notifies(now) else "waiting"

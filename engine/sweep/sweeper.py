@@ -138,7 +138,6 @@ class Sweeper:
             await self._report(secret.ref, source, what, fix)
 
     async def _report(self, ref: SecretRef, source: str, what: str, fix: str) -> None:
-        """Report what is left at a source."""
         item = WorkItem(ref, "retire", cause=Cause("sweep"), source=source)
         await tasks.conclude(self.engine, Outcome(item, "parked", what, fix))
 
@@ -304,11 +303,7 @@ async def recheck_sources(parts: Parts, posted: Counter[str]) -> None:
 
 
 async def recheck_requests(parts: Parts, posted: Counter[str]) -> None:
-    """Post the stored requests again that are due and not done.
-
-    Counts in `posted` the messages about each secret, or vault. If there are too many, the next run
-    posts the rest.
-    """
+    """Post the stored requests again that are due and not done; counts them in `posted`."""
     now = parts.clock.now()
     due = await parts.requests.due(now)
     for request in due[:MOST_REQUESTS]:
