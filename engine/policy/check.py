@@ -19,7 +19,7 @@ from engine.policy import schema as policy_schema
 from engine.secret import SecretRef
 from engine.state import template
 from engine.state.policy import STANDARD, Document, Match, Policy, Rule, Webhook, tag, vault_url
-from engine.state.tag_texts import Window
+from engine.state.tag_texts import HOURS, Window
 from engine.state.tags import DERIVED_FROM, Malformed, parse
 
 SINGLE = tuple(policy_schema.ONE_SECRET)
@@ -216,8 +216,7 @@ def _settings(path: str, own: Mapping[str, str], merged: Mapping[str, str]) -> I
         try:
             Window.parse(window)
         except (ValueError, OverflowError):
-            expected = policy_schema.SETTINGS["rotationWindow"]["description"]
-            yield f"{path}.rotationWindow: never opens, or is not a window: write {expected}"
+            yield f"{path}.rotationWindow: never opens, or is not a window: write {HOURS}"
     validity = int(merged.get("ValidityPeriodDays", 0)) * 24
     for name, hours in (("RotateBeforeDays", 24), ("OverlapHours", 1)):
         if name in own and validity and int(own[name]) * hours >= validity:

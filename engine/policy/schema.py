@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engine.state.tag_texts import HOURS
+
 type Schema = Mapping[str, Any]
 
 
@@ -79,7 +81,7 @@ EVERY_SECRET: Schema = {
     "validityPeriodDays": _number(1, 3650, "days"),
     "rotateBeforeDays": _number(1, 3650, "days"),
     "overlapHours": _number(0, 8760, "hours"),
-    "rotationWindow": _text("days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"),
+    "rotationWindow": _text(HOURS),
     "owner": _text("who answers for the secret, 256 characters at most"),
 }
 """Settings that can apply to every secret."""

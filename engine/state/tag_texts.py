@@ -23,6 +23,7 @@ SHAPE = re.compile(
     r"(?P<days>[A-Za-z,\-*]+) (?P<opens>\d\d:\d\d)-(?P<closes>\d\d:\d\d) "
     r"(?P<zone>[A-Za-z0-9_+/\-]+)"
 )
+HOURS = "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"
 
 
 @dataclass(frozen=True, slots=True)

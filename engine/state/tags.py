@@ -20,7 +20,7 @@ from engine.kinds import Kinds, follows
 from engine.secret import VERSION_ID, SecretRef, Version
 from engine.state import template
 from engine.state.policy import Policy
-from engine.state.tag_texts import EXPECTED, Consent, Window, consents
+from engine.state.tag_texts import EXPECTED, HOURS, Consent, Window, consents
 
 MAX_TAGS = 15
 MAX_TAG_LENGTH = 256
@@ -154,33 +154,24 @@ def parse(tags: Mapping[str, str], policy: Policy, kinds: Kinds) -> Managed | Ma
     if follows(rotator, Unusable):
         return Malformed((cast("type[Unusable]", rotator).refusal,))
     validity, rotate_before, overlap = _spans(reader, policy)
-    pending = reader.read(RETIRE, Pending.parse, None, "what Rekey wrote, or remove it")
-    expected = "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"
-    window = reader.read("RotationWindow", Window.parse, None, expected)
-    replicas = _served_replicas(reader, policy)
-    derived_from = _parent(reader, policy) if follows(rotator, Derived) else None
-    nobody: tuple[Consent, ...] = ()
-    may_derive = reader.read(MAY_DERIVE, consents, nobody, EXPECTED)
     shape = tags.get("ValueTemplate", f"{{{rotator.value_field}}}")
-    reader.problems += template.problems(shape, rotator.template_fields, rotator.value_field)
-    if reader.problems:
-        return Malformed(tuple(reader.problems))
-    credential_id = tags.get("CredentialId", "").strip() or None
-    return Managed(
+    managed = Managed(
         rotator=rotator,
         source=source,
-        credential_id=credential_id,
+        credential_id=tags.get("CredentialId", "").strip() or None,
         validity=validity,
         rotate_before=rotate_before,
         overlap=overlap,
         template=shape,
-        pending=pending,
-        window=window,
-        replicas=replicas,
+        pending=reader.read(RETIRE, Pending.parse, None, "what Rekey wrote, or remove it"),
+        window=reader.read("RotationWindow", Window.parse, None, HOURS),
+        replicas=_served_replicas(reader, policy),
         settings=tags,
-        derived_from=derived_from,
-        may_derive=may_derive,
+        derived_from=_parent(reader, policy) if follows(rotator, Derived) else None,
+        may_derive=reader.read(MAY_DERIVE, consents, (), EXPECTED),
     )
+    reader.problems += template.problems(shape, rotator.template_fields, rotator.value_field)
+    return Malformed(tuple(reader.problems)) if reader.problems else managed
 
 
 def _spans(reader: _Reader, policy: Policy) -> tuple[timedelta, timedelta, timedelta]:
