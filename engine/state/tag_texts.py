@@ -116,13 +116,11 @@ def consents(text: str) -> tuple[Consent, ...]:
 
 def _consent(text: str) -> Consent:
     secret, _, extent = (part.strip() for part in text.partition("="))
-    if not extent or not _is_secret(secret):
-        raise ValueError(text)
-    return Consent(secret, extent.strip("/"))
-
-
-def _is_secret(text: str) -> bool:
+    consent = Consent(secret, extent.strip("/"))
     try:
-        return bool(SECRET_NAME.fullmatch(text) or SecretRef.parse(text))
-    except NeedsHuman:
-        return False
+        consent.ref("")
+    except NeedsHuman as error:
+        raise ValueError(text) from error
+    if not extent:
+        raise ValueError(text)
+    return consent
