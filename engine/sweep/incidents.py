@@ -90,7 +90,7 @@ class IncidentSweep:
         for some in batched(entries, PAGE, strict=False):
             sent += await _all(self._send(shown, pace) for shown in some)
         if token is not None:
-            so_far = SoFar(token, so_far.begun, seen, sent, broken, started=pace.started)
+            so_far = SoFar(token, so_far.begun, seen, sent, broken, started=dict(pace.started))
             await self.engine.accept(replace(order, so_far=so_far))
             return False
         # A secret that an earlier call has listed is read, and so found not to be deleted.

@@ -50,15 +50,11 @@ class Pace:
         """
         self._bound = [{_budget(scope) for scope in bound} for bound in scopes.values()]
         self._hours = max(period, timedelta(minutes=1)) / timedelta(hours=1)
-        self._started: Counter[str] = Counter(started or {})
-        self._created = self._started.total() // writes
+        self.started: Counter[str] = Counter(started or {})
+        """How many changes, or reads, each budget has started so far."""
+        self._created = self.started.total() // writes
         self._elapsed = elapsed
         self._writes = writes
-
-    @property
-    def started(self) -> Mapping[str, int]:
-        """How many changes, or reads, each budget has started so far."""
-        return dict(self._started)
 
     def start(self, source: str | None) -> float:
         """Return the seconds until work may start that must not be left to the next sweep.
@@ -76,10 +72,10 @@ class Pace:
         budget = _budget(source or "")
         sharing = max(1, sum(budget in scopes for scopes in self._bound))
         spent = f"reads of {budget}" if reads else budget
-        started = self._started[spent]
+        started = self.started[spent]
         if started >= max(1, int(WRITES_PER_HOUR / sharing * self._hours)):
             return None
-        self._started[spent] += self._writes
+        self.started[spent] += self._writes
         self._created += 1
         # The first 1,200 may start within this hour, the next 1,200 only an hour later.
         hours, rest = divmod(started, max(1, WRITES_PER_HOUR // sharing))

@@ -178,7 +178,7 @@ class Sweeper:
             posted=summary.posted,
             broken=summary.broken,
             states=states,
-            started=self.pace.started,
+            started=dict(self.pace.started),
         )
         await self.engine.post(replace(self.order, so_far=so_far))
         log.info("a new message continues the sweep of %s: %d seen", summary.vault, summary.seen)
