@@ -310,7 +310,7 @@ class IncidentSweep:
             return False
         latest = str(older[0].version)
         records = [await self._peek(listed.source) for listed in self.index.of(secret.ref)]
-        return not any(record and self._accounts_for(record, latest) for record in records)
+        return not any(self._accounts_for(record, latest) for record in filter(None, records))
 
     def _accounts_for(self, record: Record, version: str) -> bool:
         """Return whether what a version holds was revoked: for a leak, or once it was superseded."""
@@ -444,7 +444,7 @@ class IncidentSweep:
     async def _is_gone(self, known: Sequence[Listed]) -> bool:
         """Return whether a record says that the leaked version is refused since its report."""
         records = [await self._peek(listed.source) for listed in known]
-        return any(record and self._is_refused(record.compromised) for record in records)
+        return any(self._is_refused(record.compromised) for record in filter(None, records))
 
     async def _peek(self, source: str) -> Record | None:
         """Return the record of a source; None if there is none, or it is damaged and proves nothing."""

@@ -103,20 +103,22 @@ class Sweeper:
                 await post(engine, FollowUp(tagged.held.ref, "remind").because(text))
             self.summary.posted += await self._consider(tagged, item, decision)
             await self._report_overdue(tagged, known)
-            is_copy = tagged.asks is None and tagged.applied.tags.get(REPLICA_OF)
-            if is_copy and secret.enabled and audit_is_due(secret.ref, self.order, None):
-                await self._report_unwritten(secret)
+            await self._report_unwritten(tagged)
         except TransientError:
             raise
         except (RekeyError, ArithmeticError, ValueError, TypeError, LookupError) as error:
             self.summary.broken += 1
             log.error("secret %s cannot be judged: %s", secret.ref, error)
 
-    async def _report_unwritten(self, copy: Version) -> None:
-        """Report a replica of which nobody can see that anything writes it any more.
+    async def _report_unwritten(self, tagged: Tagged) -> None:
+        """Report, once a day, a replica of which nobody can see that anything writes it any more.
 
         Its credential will be cut off.
         """
+        copy = tagged.held
+        is_copy = tagged.asks is None and tagged.applied.tags.get(REPLICA_OF)
+        if not (is_copy and copy.enabled and audit_is_due(copy.ref, self.order, None)):
+            return
         with suppress(TransientError):
             if why := await self.engine.unwritten(copy):
                 await tasks.conclude(self.engine, Outcome(sweep_of(copy.ref), "parked", *why))
