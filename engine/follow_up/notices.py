@@ -140,12 +140,16 @@ async def _owned(parts: Parts, item: FollowUp, secret: Version) -> Version:
     A version that was written without tags names nobody: an earlier one does.
     """
     owner, tags = item.owner, secret.tags
-    if not owner and not tags.keys() & {"Owner", "Manual", "ProviderAddress", REPLICA_OF}:
+    if not owner and "Owner" not in tags and _asks_for_nothing(secret):
         with suppress(PermanentError):
             versions = parts.vaults.versions(item.ref)
             named = [(v.created, v.tags["Owner"]) async for v in versions if v.tags.get("Owner")]
             owner = max(named, default=(None, ""))[1]
     return replace(secret, tags={**tags, "Owner": owner}) if owner else secret
+
+
+def _asks_for_nothing(secret: Version) -> bool:
+    return not secret.tags.keys() & {"Manual", "ProviderAddress", REPLICA_OF}
 
 
 async def _kept(parts: Parts, place: SecretRef) -> Sensitive:
@@ -167,11 +171,16 @@ def _concerns(hook: Webhook, item: FollowUp, secret: Version, parts: Parts) -> b
     if item.news != EXPIRING:
         return hook.within is None
     now = parts.clock.now()
-    if moment(secret, due_by_hand(secret, parts.policy), now) is None:
+    if _is_renewed(secret, parts.policy, now):
         return item.cause.reason.count("\n") > 1
     return hook.within is None or (
         secret.expires is not None and secret.expires <= now + hook.within * DAY
     )
+
+
+def _is_renewed(secret: Version, policy: Policy, now: datetime) -> bool:
+    is_dropped = secret.expires is None and _asks_for_nothing(secret)
+    return not is_dropped and moment(secret, due_by_hand(secret, policy), now) is None
 
 
 def notice(item: FollowUp, secret: Version) -> Notice:
@@ -342,6 +351,8 @@ def _line(entry: Entry, now: datetime) -> str:
 
 def _when(entry: Entry, now: datetime) -> str:
     expires = entry.secret.expires
+    if expires is None and entry.due is None:
+        return f"lost its tags {entry.secret.created:%Y-%m-%d}"
     if expires is None:
         return f"is due since {entry.due:%Y-%m-%d}"
     days = -((now - expires) // DAY) if expires > now else (now - expires) // DAY

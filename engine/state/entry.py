@@ -86,7 +86,7 @@ class SweepSummary:
     seen: int = 0
     posted: int = 0
     broken: int = 0
-    """Secrets that could not be judged."""
+    """Secrets that could not be judged, and digests that could not be written."""
     states: dict[State, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     """Empty where no state is counted."""
     expiries: list[Expiry] = field(default_factory=list)

@@ -35,6 +35,8 @@ from engine.sweep.pace import Pace, post
 
 log = logging.getLogger("rekey.sweep")
 
+UNFORESEEN = RekeyError, ArithmeticError, ValueError, TypeError, LookupError
+"""What stops neither a sweep nor what else is in it."""
 TOLD_FOR = timedelta(days=2)
 """For how long a sweep leaves the telling of what is left at a source to the recheck there."""
 
@@ -106,7 +108,7 @@ class Sweeper:
             await self._report_unwritten(tagged)
         except TransientError:
             raise
-        except (RekeyError, ArithmeticError, ValueError, TypeError, LookupError) as error:
+        except UNFORESEEN as error:
             self.summary.broken += 1
             log.error("secret %s cannot be judged: %s", secret.ref, error)
 
@@ -190,10 +192,17 @@ class Sweeper:
 
         A sweep that is repeated posts its own again: a message may come twice, but not never.
         """
-        if self.engine.policy.document.webhooks:
+        if not self.engine.policy.document.webhooks:
+            return
+        try:
             for key, item in self.digests.items():
                 if await self._is_first(key):
                     await post(self.engine, item)
+        except TransientError:
+            raise
+        except UNFORESEEN as error:
+            self.summary.broken += 1
+            log.error("no digest of what needs a person in %s: %s", self.order.vault, error)
 
     async def _is_first(self, key: str) -> bool:
         """Return whether no other sweep has noted a digest, or that is not known."""

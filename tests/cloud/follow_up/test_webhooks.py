@@ -302,6 +302,32 @@ async def test_a_dropped_secret_is_told_to_the_owner_whom_an_earlier_version_nam
     assert "Owner: shop" in json.dumps(rig.world.webhooks.received)
 
 
+async def test_a_sweep_ends_and_tells_of_a_dropped_secret_that_never_expires() -> None:
+    rig = told_about(days_left=10, owner=None)
+    await rig.rotate()
+    rig.world.webhooks.received.clear()
+    rig.clock.advance(3600)
+    rig.vault.put(NAME, "by hand", tags={})
+    await sweep(rig)
+    await rig.deliver()
+    assert [swept.ended for swept in await rig.service().watch.sweeps()] == [rig.clock.now()]
+    lost = f"{NAME} lost its tags {rig.clock.now():%Y-%m-%d}"
+    assert received(rig) == [f"teams: A secret needs a person: {lost}"]
+
+
+async def test_of_a_dropped_secret_that_has_its_tags_back_nobody_is_told() -> None:
+    rig = told_about(days_left=10, owner=None)
+    await rig.rotate()
+    tags = rig.tags(NAME)
+    rig.world.webhooks.received.clear()
+    rig.clock.advance(3600)
+    rig.vault.put(NAME, "by hand", tags={})
+    await sweep(rig)
+    rig.tag(NAME, **tags)
+    await rig.deliver()
+    assert received(rig) == []
+
+
 async def test_a_secret_whose_owner_was_taken_off_it_is_not_told_to_them() -> None:
     rig = told_about()
     before, expires = rig.latest(NAME), rig.clock.now() + timedelta(days=10)

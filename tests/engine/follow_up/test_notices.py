@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, get_args
@@ -11,12 +13,15 @@ import pytest
 from engine.follow_up import notices
 from engine.follow_up.notices import MOST_NOTICE, Digests, moment
 from engine.follow_up.tasks import GIVEN_UP, TASKS, TO_REFRESH
+from engine.planning import inventory
 from engine.planning.decision import Tagged
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state.entry import Entry, State
+from engine.state.index import Listed
 from engine.state.request import FollowUp, Outcome, Task
 from engine.state.sweep_order import SweepOrder
 from tests.shared.builders import KINDS, NOW, POLICY, REF, V1, VAULT, item, version
+from tests.shared.consuming import HOOKS, Consuming
 from tests.shared.rig import Rig
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -266,18 +271,40 @@ def test_an_owner_gets_one_digest_whether_written_in_upper_or_lower_case() -> No
     assert item.cause.reason.startswith("2 secrets need a person: a ")
 
 
+def dropped(
+    name: str = "licence", age: timedelta = HOUR / 2, left: timedelta | None = None, **tags: str
+) -> Entry:
+    """Return how a secret stands that a version without Rekey's tags took out of management."""
+    held = standing(name, left, "unmanaged", "", **tags).secret
+    known = [Listed("", str(held.ref), created=NOW - 99 * DAY)]
+    return inventory.entry(replace(held, created=NOW - age), POLICY, KINDS, NOW, known)
+
+
 def test_each_dropped_secret_whose_owner_is_not_known_has_a_digest_of_its_own() -> None:
-    dropped = [standing(name, state="dropped") for name in ("a", "b")]
-    items = digests(*dropped, standing("c"), standing("d"))
+    items = digests(*map(dropped, "ab"), standing("c"), standing("d"))
     assert [(item.ref.name, item.owner) for item in items] == [("a", ""), ("b", ""), ("c", "")]
 
 
 @pytest.mark.parametrize(("days", "count"), [(0, 1), (1, 0)])
 def test_what_was_dropped_and_never_expires_is_told_of_once(days: int, count: int) -> None:
-    entry = standing(left=None, state="dropped")
-    moment = SINCE.since + timedelta(minutes=1) - days * DAY
-    dropped = replace(entry, secret=replace(entry.secret, created=moment))
-    assert len(digests(dropped)) == count
+    assert len(digests(dropped(age=HOUR / 2 + days * DAY))) == count
+
+
+@pytest.mark.parametrize(
+    ("left", "when"),
+    [(None, "lost its tags 2026-11-02"), (7 * DAY, "expires within 7 days")],
+    ids=["never", "in a week"],
+)
+def test_what_was_dropped_says_since_when_if_it_never_expires(
+    left: timedelta | None, when: str
+) -> None:
+    (item,) = digests(dropped(left=left))
+    assert item.cause.reason.startswith(f"A secret needs a person: licence {when}\n")
+
+
+def test_what_was_dropped_weeks_ago_is_in_the_digest_of_what_is_new_to_its_owner() -> None:
+    (item,) = digests(dropped("old", age=40 * DAY, Owner="shop"), standing("new", Owner="shop"))
+    assert "\nold lost its tags 2026-09-23: a new version without tags" in item.cause.reason
 
 
 def test_what_was_told_of_before_is_in_the_digest_of_what_is_new() -> None:
@@ -322,3 +349,19 @@ def test_two_sweeps_of_the_same_moments_have_the_same_key_and_others_another() -
     again = SweepOrder(VAULT, NOW - HOUR, NOW + timedelta(minutes=1), HOUR)
     assert keys(SINCE, standing()) == keys(again, standing())
     assert keys(SINCE, standing()) != keys(SINCE, standing(left=7 * DAY))
+
+
+async def test_a_digest_that_cannot_be_written_stops_no_sweep_and_is_counted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: Digests) -> None:
+        raise TypeError
+
+    monkeypatch.setattr(Digests, "items", fail)
+    caplog.set_level(logging.INFO, "rekey.audit")
+    rig = Consuming(days_left=80, further=HOOKS)
+    await rig.service().sweep_vault(SweepOrder.by_schedule(rig.vault.url, {}, NOW).to_json())
+    assert [swept.ended for swept in await rig.service().watch.sweeps()] == [rig.clock.now()]
+    assert "no digest of what needs a person in https://prod.vault" in caplog.text
+    (summary,) = [json.loads(it.message) for it in caplog.records if '"swept"' in it.message]
+    assert summary["broken"] == 1
