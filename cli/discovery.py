@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+from api.listing import index_of
 from cli import adoption_file
 from cli.codes import Exit
 from cli.gathering import inventory
@@ -92,7 +93,7 @@ async def discover(session: Session, args: Namespace) -> int:
     """List keys, SQL administrators and credentials of applications that are old enough and nobody's."""
     engine = await session.ready()
     now = engine.clock.now()
-    covered = await inventory(session, engine, engine.policy.scopes)
+    covered = await inventory(session, engine, engine.policy.scopes, await index_of(engine))
     problems: list[tuple[str, RekeyError]] = []
     seen = [credential async for credential in _everything(session, engine, problems)]
     session.terminal.progress("")

@@ -10,6 +10,7 @@ from argparse import Namespace
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict
 
+from api.listing import index_of
 from cli.checks import Check, finding
 from cli.codes import Exit
 from cli.deployed import deployed
@@ -117,8 +118,9 @@ async def _queues(session: Session) -> Check:
 
 
 async def _vaults(session: Session, engine: Engine, vaults: Sequence[str]) -> AsyncIterator[Check]:
+    index = await index_of(engine)
     for vault in vaults:
-        listed = await inventory(session, engine, [vault], tell=False)
+        listed = await inventory(session, engine, [vault], index, tell=False)
         for vault_unread in listed.unread:
             yield finding(vault_unread.error)
         if not listed.unread:

@@ -19,9 +19,12 @@ from cli.signed_in import explained
 from engine.engine import Engine
 from engine.errors import RekeyError
 from engine.state.entry import Entry
+from engine.state.index import StateIndex
 
 PAGE = 25
 """Key Vault lists so many secrets in a call: how often progress is told."""
+RECORDS = "records of the sources"
+"""What is named in place of a vault where these could not be read."""
 
 
 class NothingRead(Exception):  # noqa: N818
@@ -37,7 +40,7 @@ class NothingRead(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A vault that could not be read."""
+    """A vault that could not be read, or the records."""
 
     vault: str
     error: RekeyError
@@ -116,13 +119,34 @@ async def _tell(session: Session, unread: Sequence[Unread]) -> None:
         session.terminal.problem(await explained(error, session.azure), exit_of(error))
 
 
+async def records(session: Session, engine: Engine) -> tuple[StateIndex, Sequence[Unread]]:
+    """Read what the records say of all secrets, and say on the error stream what prevents it.
+
+    Tags alone do not tell what has leaked, or was left at a source.
+    """
+    try:
+        return await StateIndex.read(engine.leases.index()), ()
+    except RekeyError as error:
+        unread = [Unread(RECORDS, error)]
+        await _tell(session, unread)
+        return StateIndex({}, unread=True), unread
+
+
 async def inventory(
-    session: Session, engine: Engine, vaults: Iterable[str], *, tell: bool = True
+    session: Session,
+    engine: Engine,
+    vaults: Iterable[str],
+    index: StateIndex | None = None,
+    *,
+    tell: bool = True,
 ) -> Gathered[Entry]:
     """Say how every secret of these vaults stands, in the order of their names."""
     chosen = list(vaults)
-    gathered = await gather(session, chosen, lambda vault: every(engine, [vault]), tell=tell)
+    known, lacking = (index, ()) if index else await records(session, engine)
+    gathered = await gather(session, chosen, lambda vault: every(engine, [vault], known), tell=tell)
     remember(session, chosen, gathered)
     unread = {missing.vault for missing in gathered.unread}
     entries = compared(gathered.found, {*chosen} - unread)
-    return Gathered(sorted(entries, key=lambda entry: str(entry.secret.ref)), gathered.unread)
+    return Gathered(
+        sorted(entries, key=lambda entry: str(entry.secret.ref)), [*gathered.unread, *lacking]
+    )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 from datetime import timedelta
 
-from api.listing import index_of
 from cli.codes import Exit
-from cli.gathering import gather
+from cli.gathering import gather, records
 from cli.session import Session
 from cli.terminal import distance, iso, moment
 from engine.state.entry import Scheduled
@@ -18,11 +18,13 @@ async def plan(session: Session, args: Namespace) -> int:
     engine = await session.ready()
     # All secrets, since what becomes of a replica depends on its primary; the choice is made at the
     # end.
+    index, lacking = await records(session, engine)
     listed = await gather(session, engine.policy.scopes, engine.vaults.list)
+    listed = replace(listed, unread=[*listed.unread, *lacking])
     now, terminal = engine.clock.now(), session.terminal
     only = set(session.vaults(args.vault))
     until = now + timedelta(days=args.days)
-    everything = engine.plan(listed.found, until, await index_of(engine))
+    everything = engine.plan(listed.found, until, index)
     scheduled = [event for event in everything if event.secret.ref.vault in only]
     lost = sum(event.what == "expire" for event in scheduled)
     result = {

@@ -35,12 +35,12 @@ async def report(session: Session, args: Namespace) -> int:
     now = engine.clock.now()
     rows = [_row(entry, engine.policy, now) for entry in listed.found]
     failing = any(not row["compliant"] for row in rows)
-    unread = [missing.vault for missing in listed.unread]
     data = {"at": iso(now), "secrets": rows, "unread": listed.to_json()}
+    unread = [missing["vault"] for missing in listed.to_json()]
     written, terminal = io.StringIO(), session.terminal
     output = args.format if args.format == "json" and terminal.is_for_people else terminal.output
     if not replace(terminal, out=written, output=output).data(data, "secrets"):
-        written.write(as_html(rows, now, unread) if args.format == "html" else as_csv(rows))
+        written.write(as_html(rows, now, unread) if args.format == "html" else as_csv(rows, unread))
     _write(args.out, written.getvalue(), terminal.out)
     return listed.worst(Exit.FOUND if failing else Exit.FINE)
 
@@ -86,8 +86,14 @@ def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
     }
 
 
-def as_csv(rows: Sequence[Row]) -> str:
-    """Write comma-separated values (RFC 4180) that a spreadsheet takes for nothing but text."""
+def as_csv(rows: Sequence[Row], unread: Sequence[str] = ()) -> str:
+    """Write comma-separated values (RFC 4180) that a spreadsheet takes for nothing but text.
+
+    `unread` are vaults that could not be read: nothing of them complies.
+    """
+    blank = dict.fromkeys(rows[0] if rows else ("vault", "compliant", "reason"), "")
+    why = {"compliant": False, "reason": "could not be read"}
+    rows = [*rows, *({**blank, "vault": vault, **why} for vault in unread)]
     heads = [_head(name) for name in rows[0]] if rows else ["no secrets"]
     return csv_text(
         [heads], [[printable(_cell(name, value)) for name, value in row.items()] for row in rows]
@@ -104,13 +110,9 @@ def _cell(name: str, value: Any) -> str:
     """Write a value for people."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if name in TIMES:
-        return (
-            moment(datetime.fromisoformat(value))
-            if value
-            else ("never" if name == "expires" else "")
-        )
-    return "" if value is None else str(value)
+    if value is None:
+        return "never" if name == "expires" else ""
+    return moment(datetime.fromisoformat(value)) if name in TIMES and value else str(value)
 
 
 def _write(path: str | None, text: str, out: TextIO) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 from api.listing import EXPIRES_WITHIN, chosen, every, shown
 from api.requests import Request
 from cli.board import ORDER, Board
 from cli.codes import Exit
-from cli.gathering import Gathered, gather, remember
+from cli.gathering import Gathered, gather, records, remember
 from cli.session import Session
 from engine.state.entry import NEEDS_A_PERSON, STATES, Entry
 
@@ -32,8 +34,10 @@ async def status(session: Session, args: Namespace) -> int:
         board.answered(seen["all"])
 
     vaults = session.vaults(args.vault)
-    listed = await gather(session, vaults, lambda vault: every(engine, [vault]), seen=take)
+    index, lacking = await records(session, engine)
+    listed = await gather(session, vaults, lambda vault: every(engine, [vault], index), seen=take)
     remember(session, vaults, listed)
+    listed = replace(listed, unread=[*listed.unread, *lacking])
     _show(session, board, listed)
     waiting = any(entry.state in NEEDS_A_PERSON for entry in board.entries)
     return listed.worst(Exit.FOUND if waiting else Exit.FINE)
@@ -42,7 +46,7 @@ async def status(session: Session, args: Namespace) -> int:
 def _show(session: Session, board: Board, listed: Gathered[Entry]) -> None:
     counts = Counter(entry.state for entry in board.entries)
     entries = sorted(board.entries, key=lambda entry: str(entry.secret.ref))
-    result = {
+    result: dict[str, Any] = {
         "counts": {state: counts[state] for state in STATES},
         "secrets": [shown(entry) for entry in entries],
         "unread": listed.to_json(),
@@ -50,5 +54,6 @@ def _show(session: Session, board: Board, listed: Gathered[Entry]) -> None:
     if session.terminal.data(result, "secrets"):
         return
     words = ", ".join(f"{counts[state]} {state}" for state in ORDER if counts[state])
-    missing = f"; vaults that could not be read: {len(listed.unread)}" if listed.unread else ""
+    unread = ", ".join(missing["vault"] for missing in result["unread"])
+    missing = f"; could not be read: {unread}" if unread else ""
     board.end(f"secrets: {len(entries)}" + (f" ({words})" if words else "") + missing)
