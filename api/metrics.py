@@ -59,7 +59,7 @@ async def metrics(at: Desk, request: Request) -> Answer:
 def families(
     vaults: Sequence[str], entries: Sequence[Entry], sweeps: Iterable[LastSweep]
 ) -> Iterator[Family]:
-    """Yield every metric; those of single secrets leave out what is disabled or never expires."""
+    """Yield every metric; those of single secrets leave out what is disabled and needs nobody."""
     yield Family("rekey_build_info", "The version of Rekey.", [({"version": VERSION}, 1)])
     yield Family("rekey_secrets", "Secrets by state.", _by_state(vaults, entries))
     yield from _of_secrets([entry for entry in entries if _is_shown(entry)])
@@ -67,6 +67,7 @@ def families(
 
 
 def _of_secrets(shown: Sequence[Entry]) -> Iterator[Family]:
+    live = [entry for entry in shown if entry.secret.enabled]
     yield Family(
         "rekey_secret_info",
         "Kind, owner and state of a secret.",
@@ -80,12 +81,12 @@ def _of_secrets(shown: Sequence[Entry]) -> Iterator[Family]:
     yield Family(
         "rekey_secret_expiration_timestamp_seconds",
         "When the current version expires.",
-        _moments((_of(entry), entry.secret.expires) for entry in shown),
+        _moments((_of(entry), entry.secret.expires) for entry in live),
     )
     yield Family(
         "rekey_secret_due_timestamp_seconds",
         "When the secret is due to be rotated.",
-        _moments((_of(entry), entry.due) for entry in shown),
+        _moments((_of(entry), entry.due) for entry in live),
     )
     yield Family(
         "rekey_secret_version_created_timestamp_seconds",
@@ -109,7 +110,8 @@ def _of_sweeps(sweeps: Sequence[LastSweep]) -> Iterator[Family]:
 
 def _is_shown(entry: Entry) -> bool:
     has_dates = entry.secret.expires is not None or entry.due is not None
-    return entry.secret.enabled and (has_dates or entry.state != "unmanaged")
+    is_live = entry.secret.enabled and (has_dates or entry.state != "unmanaged")
+    return is_live or entry.state in NEEDS_A_PERSON
 
 
 def _by_state(vaults: Sequence[str], entries: Iterable[Entry]) -> list[Sample]:

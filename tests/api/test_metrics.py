@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,11 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.answers import Answer
 from api.metrics import Family
+from engine.errors import TransientError
 from engine.state.entry import STATES
 from engine.state.sweep_order import SweepOrder
+from simulator.wire import Request
 from tests.api.inventory import IN_NEED, Inventory, many, varied
 from tests.shared.rig import Rig
-from tests.shared.scene import refuse, scene, send, to_vault
+from tests.shared.scene import NAME, refuse, scene, send, to_vault
 
 PER_SECRET = 5
 """The most series of one secret: docs/metrics.md says so."""
@@ -95,6 +98,25 @@ async def test_every_state_is_counted_in_every_vault_even_where_there_is_none() 
 async def test_what_is_disabled_or_unmanaged_without_a_date_is_counted_alone() -> None:
     named = of((await scraped(varied()))["rekey_secret_info"])
     assert {"retired-job", "legacy-ftp"} & set(named) == set()
+
+
+async def test_what_is_disabled_needs_a_person_while_what_leaked_may_be_accepted() -> None:
+    rig = scene(days_left=60)
+    sent = list[str]()
+
+    def cuts_off(request: Request) -> bool:
+        sent.extend([request.path] if request.path.endswith("/regenerateKey") else [])
+        return request.path.endswith("/regenerateKey") and len(sent) > 1
+
+    refuse(rig, 503, "ServerBusy", cuts_off, times=99)
+    with suppress(TransientError):
+        await rig.work(NAME, compromised=True, version=rig.latest(NAME).version)
+    rig.vault.amend(rig.latest(NAME), enabled=False)
+    scrape = await scraped(rig)
+    assert of(scrape["rekey_secret_needs_person"]) == {NAME: 1}
+    assert of(scrape["rekey_secret_info"], state="overdue") == {NAME: 1}
+    dates = ("rekey_secret_expiration_timestamp_seconds", "rekey_secret_due_timestamp_seconds")
+    assert [scrape[name].samples for name in dates] == [[], []]
 
 
 @pytest.mark.parametrize(
