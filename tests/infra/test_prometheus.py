@@ -21,7 +21,7 @@ PAGE = (ROOT / "docs" / "metrics.md").read_text()
 NAMES = {family.name for family in families([], [], [])}
 LOOK_BACK = 5 * 60
 """For how many seconds Prometheus takes a sample for the present value (query.lookback-delta)."""
-LABELS = {"vault", "secret", "rotator", "owner", "state", "version"}
+LABELS = {"vault", "secret", "rotator", "owner", "state", "version", "job"}
 
 
 def dashboard() -> dict[str, Any]:
@@ -119,6 +119,18 @@ def test_the_scrape_configurations_of_the_page_are_yaml_that_names_the_call() ->
     for job in jobs():
         assert (job["scheme"], job["metrics_path"]) == ("https", "/api/metrics")
         assert {"oauth2", "http_headers"} & set(job)
+
+
+def test_a_job_that_fails_beside_others_is_noticed_as_the_page_has_jobs_named() -> None:
+    (query,) = [rule["expr"] for rule in rules() if rule["alert"] == "RekeyMetricsMissing"]
+    either, failing = promql_parser.parse(query), re.search(r'or up\{job=~"(.*)"\} == 0', query)
+    assert failing
+    assert isinstance(either, promql_parser.BinaryExpr)
+    assert str(either.op).endswith("or")
+    begins = re.search(r"begins with `(\w+)`", PAGE)
+    assert begins
+    names = {job["job_name"] for job in jobs()} | {f"{begins[1]}-contoso-prod"}
+    assert [name for name in names if not re.fullmatch(failing[1], name)] == []
 
 
 def test_no_sample_is_forgotten_before_the_next_one_comes() -> None:
