@@ -1,7 +1,8 @@
 // What a person is told of, and by which query. docs/deploy.md lists the rules, docs/runbook.md says what to do about each.
 //
-// LIMIT stands for the rule's limit, VAULTS for the managed vaults, DUE for the deployment's time plus the rule's window. Queries keep to what every KQL engine knows, so that tests can run them.
+// LIMIT stands for the rule's limit, VAULTS for the managed vaults, DUE for the deployment's time plus the rule's grace, or its own window. Queries keep to what every KQL engine knows, so that tests can run them.
 // A rule with `lasting` tells of a state: once, and again when it has passed. The others tell of each event.
+// Nothing is told behind an alert that is open. So where a state is a count, the count is a dimension: another one, more or fewer, is another alert, and that of the former closes.
 
 @export()
 @description('The rules by their names.')
@@ -101,16 +102,17 @@ var alertRules = {
     window: 'PT3H'
     frequency: 'PT15M'
     lasting: true
-    dimensions: ['queue']
+    dimensions: ['queue', 'news']
     // Rekey counts what fails for the last time, and what lies there when the timer runs. Rules may not use union:
     // https://github.com/MicrosoftDocs/azure-docs/pull/81261.
     query: '''
       customMetrics
       | extend queue = tostring(customDimensions.queue)
       | where name == 'rekey.poison' or (name == 'rekey.queue.messages' and queue endswith '-poison')
-      | summarize failed = sumif(valueSum, name == 'rekey.poison'), most = max(valueSum) by queue
+      | where valueSum > 0
+      | summarize failed = sumif(valueSum, name == 'rekey.poison'), most = max(valueSum), last = max(timestamp) by queue
       | where failed >= LIMIT or most >= LIMIT
-      | project queue, failed, most
+      | project queue, news = iff(failed > 0, strcat('given up, the last one at ', tostring(last)), strcat('given up, and still there: ', tostring(toint(most))))
     '''
   }
   undelivered: {
@@ -137,7 +139,7 @@ var alertRules = {
     window: 'PT3H'
     frequency: 'PT15M'
     lasting: true
-    dimensions: []
+    dimensions: ['events']
     query: '''
       let seen = customMetrics
         | where name == 'rekey.dead_letters'
@@ -145,7 +147,7 @@ var alertRules = {
       seen
       | join kind=inner (seen | summarize timestamp = max(timestamp)) on timestamp
       | where events >= LIMIT
-      | project events
+      | project events = tostring(toint(events))
     '''
   }
   unswept: {
@@ -177,7 +179,7 @@ var alertRules = {
     window: 'PT6H'
     frequency: 'PT1H'
     lasting: true
-    dimensions: ['vault']
+    dimensions: ['vault', 'secrets']
     query: '''
       let seen = customMetrics
         | where name == 'rekey.secrets' and tostring(customDimensions.state) == 'dropped'
@@ -185,7 +187,7 @@ var alertRules = {
       seen
       | join kind=inner (seen | summarize timestamp = max(timestamp) by vault) on vault, timestamp
       | where secrets >= LIMIT
-      | project vault, secrets
+      | project vault, secrets = tostring(toint(secrets))
     '''
   }
   drift: {

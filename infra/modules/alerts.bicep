@@ -79,7 +79,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
             query: replace(
               replace(replace(rule.value.query, 'LIMIT', limits[rule.key]), 'VAULTS', quotedVaults),
               'DUE',
-              dateTimeAdd(deployedAt, rule.value.?grace ?? windows[rule.key], 'yyyy-MM-ddTHH:mm:ssZ')
+              dateTimeAdd(deployedAt, rule.value.?grace ?? rule.value.window, 'yyyy-MM-ddTHH:mm:ssZ')
             )
             timeAggregation: 'Count'
             operator: 'GreaterThan'

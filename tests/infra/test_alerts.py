@@ -137,6 +137,15 @@ def test_every_vault_must_be_swept() -> None:
         assert f"'https://contoso-{vault}.vault.azure.net'" in query
 
 
+def test_a_deployment_silences_the_missing_sweeps_for_three_hours_whatever_the_window(
+    tmp_path: Path,
+) -> None:
+    """Who deploys every day and looks two days back would never hear of them."""
+    wide = "param deployedAt = '2020-01-01T00:00:00Z'\nparam alertsTuned = { unswept: { window: 'P2D' } }\n"
+    assert predicted(tmp_path, wide + VAULTS).code == 0
+    assert "now() > datetime(2020-01-01T03:00:00Z)" in (tmp_path / "case.snapshot.json").read_text()
+
+
 def test_an_alert_can_be_switched_off_and_tuned() -> None:
     enabled = {name: rule["enabled"] for name, rule in rules("three-subscriptions").items()}
     # A rule that is left out would stay, enabled, from an earlier deployment.

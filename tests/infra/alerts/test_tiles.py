@@ -14,7 +14,7 @@ import pytest
 from simulator.telemetry.tables import Row
 from simulator_tests.telemetry.kql import Workspace
 from tests.infra.alerts.arrived import Run
-from tests.infra.queries import alert_queries, tiles
+from tests.infra.queries import alert_queries, rules, tiles
 
 NOW, HOUR = datetime.now(UTC), timedelta(hours=1)
 FIRST, STAND = "What needs a person first", "Compliance"
@@ -97,6 +97,85 @@ def test_a_timer_that_asks_for_nothing_needs_a_person(workspace: Workspace) -> N
     every = [row for vault in VAULTS for row in swept(vault, 0.5)]
     (row,) = shown(workspace, FIRST, every)
     assert (row["vault"], row["section"]) == ("recheck", "no-sweep")
+
+
+def open_alerts(workspace: Workspace, name: str, rows: Rows) -> list[dict[str, str]]:
+    """Return the dimensions of each alert of a rule that is open: each is told of once."""
+    (criterion,) = rules("everything-on")[name]["criteria"]["allOf"]
+    workspace.fill(rows)
+    by = [dimension["name"] for dimension in criterion["dimensions"]]
+    return [{name: row[name] for name in by} for row in workspace.ask(criterion["query"])]
+
+
+def given_up(*agos: float) -> Rows:
+    """Return what counts a message for each of these hours ago."""
+    return [metric("rekey.poison", ago, queue="rotations") for ago in agos]
+
+
+def lying(messages: int, ago: float = 0.1) -> tuple[str, Row]:
+    return metric("rekey.queue.messages", ago, messages, queue="rotations-poison")
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("dropped", [swept(PROD, ago, dropped=count) for ago, count in ((3, 1), (2, 2), (1, 1))]),
+        ("poison", [given_up(*agos) for agos in ((2,), (2, 1), (2, 1, 0.1))]),
+        ("poison", [[lying(count)] for count in (1, 2, 3)]),
+        ("deadletters", [[metric("rekey.dead_letters", 0.5, count)] for count in (1, 2, 3)]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_comes_behind_an_open_alert_is_an_alert_of_its_own(
+    name: str, rows: list[Rows], workspace: Workspace
+) -> None:
+    """One that is open says nothing of what comes later, and closes once all of it has passed."""
+    before = list[dict[str, str]]()
+    for more in rows:
+        now = open_alerts(workspace, name, more)
+        assert len(now) == 1
+        assert now != before
+        before = now
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (given_up(2.9, 1), given_up(1)),
+        ([lying(1, ago=2)], [lying(1, ago=2), lying(1)]),
+    ],
+    ids=["the first one is long ago", "it lies there"],
+)
+def test_what_is_open_is_told_of_once(before: Rows, now: Rows, workspace: Workspace) -> None:
+    assert open_alerts(workspace, "poison", before) == open_alerts(workspace, "poison", now)
+
+
+@pytest.mark.parametrize(
+    ("rows", "what"),
+    [
+        (swept(PROD, 0.4, ok=9, dropped=3), "dropped: 3"),
+        (swept(PROD, 0.4, ok=9, overdue=2), "overdue: 2"),
+        (swept(PROD, 0.6, ok=9, overdue=2) + swept(PROD, 0.4, ok=9, overdue=0), None),
+        ([metric("rekey.queue.messages", 0.1, 7, queue="sweeps-poison")], "given up on sweeps-poison: 7"),
+        ([metric("rekey.queue.messages", 0.1, 7, queue="sweeps")], None),
+        ([metric("rekey.dead_letters", 0.1, 9)], "events that were not delivered: 9"),
+        (
+            [metric("rekey.dead_letters", 0.5, 9), metric("rekey.dead_letters", 0.1, 0)],
+            None,
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_counted_needs_a_person_as_long_as_it_is(
+    rows: Rows, what: str | None, workspace: Workspace
+) -> None:
+    assert [row["what"] for row in shown(workspace, FIRST, [*well(), *rows])] == [what] * bool(what)
+
+
+def test_what_was_declined_is_among_what_people_asked_for(workspace: Workspace) -> None:
+    results = {"asked", "refused", "declined", "rotated"}
+    calls = [concluded(1, result, requested_by="eve", trigger="api") for result in results]
+    rows = shown(workspace, "What people asked for", calls)
+    assert {row["result"] for row in rows} == results - {"rotated"}
 
 
 def well() -> Rows:
