@@ -57,8 +57,8 @@ class Load:
     rechecks: float = HOURS * 20
     """Of the records of all sources: every three minutes."""
     rotation_seconds: float = 10
-    recheck_seconds: float = 1
-    """The least that is charged for a run."""
+    least_seconds: float = 1
+    """The least that is charged for a run, such as a recheck or an audit."""
     sweep_seconds: float = 30
     troubled: float = 0.05
     """The share of secrets that an alert's query returns; only those become a time series."""
@@ -68,21 +68,29 @@ class Load:
 
     @property
     def executions(self) -> float:
-        """Return how often functions run: once for each rotation, recheck, sweep and swept vault."""
-        return self.starts + self.rechecks
+        """Return how often functions run: for each rotation, audit, recheck, sweep and swept vault."""
+        return self.rotations + self.audits + self.rechecks + self.sweeps * (1 + self.vaults)
+
+    @property
+    def audits(self) -> float:
+        """Return how often a secret is audited: once a day."""
+        return self.secrets * DAYS
 
     @property
     def calls(self) -> Mapping[tuple[str, str], float]:
         """Return the charged calls by service and operation, as counted in ARCHITECTURE.md."""
         listed = self.sweeps * (self.secrets / PAGE + self.vaults)
-        audited = self.secrets * DAYS
+        pages = max(1, math.ceil(self.secrets / BLOBS))
         return {
             ("keyvault", "ListSecrets"): listed,
-            ("keyvault", "GetSecret"): 4 * self.rotations + audited,
+            ("keyvault", "GetSecret"): 4 * self.rotations + self.audits,
             ("keyvault", "SetSecret"): 2 * self.rotations,
-            ("blob", "ListBlobs"): self.rechecks * math.ceil(self.secrets / BLOBS),
-            ("blob", "AcquireLease"): 4 * self.rotations + audited,
-            ("queue", "PutMessage"): 4 * self.rotations + 2 * self.sweeps * self.vaults,
+            # A recheck lists the records and the requests, a sweep the records.
+            ("blob", "ListBlobs"): self.rechecks * (pages + 1) + self.sweeps * self.vaults * pages,
+            ("blob", "AcquireLease"): 4 * self.rotations + self.audits,
+            ("queue", "PutMessage"): (
+                4 * self.rotations + self.audits + 2 * self.sweeps * self.vaults
+            ),
             ("eventgrid", "Publish"): 2 * self.rotations,
         }
 
@@ -90,9 +98,11 @@ class Load:
     def starts(self) -> float:
         """Return how often an instance starts.
 
-        Each function that is woken has instances of its own. Only that of the rechecks stays.
+        Each function that is woken has instances of its own. Only that of the rechecks stays. One
+        takes all audits that a sweep has posted.
         """
-        return self.rotations + self.sweeps * (1 + self.vaults)
+        swept = self.sweeps * self.vaults
+        return self.rotations + self.sweeps + swept + min(self.audits, swept)
 
     @property
     def lines_kb(self) -> float:
@@ -123,7 +133,7 @@ def _plan(plan: Resource, load: Load) -> float:
         raise KeyError(plan["sku"]["name"])
     seconds = (
         load.rotations * load.rotation_seconds
-        + load.rechecks * load.recheck_seconds
+        + (load.rechecks + load.audits) * load.least_seconds
         + load.sweeps * load.vaults * load.sweep_seconds
     )
     return seconds * load.memory_gb * GB_SECOND + load.executions * EXECUTION

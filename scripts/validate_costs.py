@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,16 +81,29 @@ def _table(estimated: Estimate, budget: float) -> str:
     )
 
 
+def _from(least: float) -> Callable[[str], float]:
+    """Return what reads a number that is not below this one."""
+
+    def number(text: str) -> float:
+        if not least <= float(text) < math.inf:
+            raise ValueError(text)
+        return float(text)
+
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("snapshot", type=Path, help="a snapshot of what would be deployed")
-    parser.add_argument("--budget", type=float, required=True, help="US dollars a month")
-    parser.add_argument("--secrets", type=int, default=100, help="managed secrets in all vaults")
+    parser.add_argument("--budget", type=_from(0), required=True, help="US dollars a month")
     parser.add_argument(
-        "--validity-days", type=float, default=60, help="after how many days each is rotated"
+        "--secrets", type=_from(0), default=100, help="managed secrets in all vaults"
     )
     parser.add_argument(
-        "--sweeps-a-day", type=float, default=24, help="how often each vault is swept"
+        "--validity-days", type=_from(1), default=60, help="after how many days each is rotated"
+    )
+    parser.add_argument(
+        "--sweeps-a-day", type=_from(0), default=24, help="how often each vault is swept"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser

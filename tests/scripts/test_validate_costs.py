@@ -23,7 +23,7 @@ param vaults = [{{
 }}]
 """
 """The default deployment: one vault, and everything else left out."""
-BUDGET = 15
+BUDGET = 16
 FREE_PARTS = re.compile(r"/(storageAccounts|sites|systemTopics)/\w+")
 """Parts of resources that the page does not list by themselves."""
 
@@ -71,7 +71,7 @@ def estimated(
     return {**json.loads(capsys.readouterr().out), "kinds": kinds}
 
 
-def test_the_default_deployment_costs_less_than_15_dollars_logs_and_all(
+def test_the_default_deployment_costs_less_than_16_dollars_logs_and_all(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert estimated(tmp_path, capsys)["total"] < BUDGET
@@ -157,6 +157,47 @@ def test_more_secrets_and_shorter_validity_cost_more(capsys: pytest.CaptureFixtu
         validate_costs.main([file, "--budget", "0", "--json", *options])
         totals.append(json.loads(capsys.readouterr().out)["total"])
     assert totals == sorted(set(totals))
+
+
+def test_an_audit_of_each_secret_a_day_is_an_execution_and_wakes_an_instance_where_it_is_alone() -> (
+    None
+):
+    none, some = replace(LOAD, secrets=0), LOAD
+    assert some.executions - none.executions == 100 * 30
+    assert some.starts - none.starts == LOAD.sweeps
+    assert replace(LOAD, secrets=3).starts - none.starts == 3 * 30
+    plan = METERS["Microsoft.Web/serverfarms"]
+    before, after = (plan({"sku": {"name": "FC1"}}, load) for load in (none, some))
+    assert after - before == pytest.approx(3000 * (2 * 0.000026 + 0.40 / 1e6))
+
+
+@pytest.mark.parametrize(("secrets", "pages"), [(0, 1), (100, 1), (5000, 1), (5001, 2)])
+def test_each_recheck_lists_records_and_requests_and_each_sweep_the_records(
+    secrets: int, pages: int
+) -> None:
+    load = replace(LOAD, secrets=secrets)
+    listed = load.rechecks * (pages + 1) + load.sweeps * pages
+    assert load.calls["blob", "ListBlobs"] == listed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--budget", "nan"),
+        ("--budget", "inf"),
+        ("--budget", "-1"),
+        ("--budget", "15", "--validity-days", "0"),
+        ("--budget", "15", "--validity-days", "nan"),
+        ("--budget", "15", "--sweeps-a-day", "-1"),
+        ("--budget", "15", "--secrets", "-5"),
+    ],
+)
+def test_a_number_that_says_nothing_is_refused(
+    wrong: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        validate_costs.main([str(SNAPSHOTS / "everything-on.snapshot.json"), *wrong])
+    assert wrong[-2] in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"predictedResources": []}'])
