@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 from api.answers import BadRequest
 
 FORMULA = tuple("=+-@|%＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones, too
+BEGINS = re.compile(rf'(^|[;,\t])(?=[\s"]*[{re.escape("".join(FORMULA))}])')
+"""Where a formula may begin: a spreadsheet parts at what its reader's country parts at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,8 @@ def csv_text(heads: Sequence[Sequence[str]], body: Sequence[Sequence[str]]) -> s
 
 
 def harmless(text: str) -> str:
-    """Keep a cell from being taken for a formula.
+    """Keep a cell from being taken for a formula, also where it is parted at another separator.
 
     Https://owasp.org/www-community/attacks/CSV_Injection.
     """
-    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
+    return BEGINS.sub(r"\1'", text)

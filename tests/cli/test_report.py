@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.query import FORMULA, csv_text, harmless
 from cli.report import as_csv
 from cli.report_page import POINTS, as_html
 from engine.errors import TransientError
@@ -193,6 +194,24 @@ def test_no_cell_is_a_formula_to_a_spreadsheet(evil: str) -> None:
     (_, cell) = csv.reader(io.StringIO(as_csv([{"owner": evil}])))
     assert cell[0][0] in ("'", "?")
     assert "\t" not in cell[0]
+
+
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+@pytest.mark.parametrize(
+    "evil", ["x;=1", "x; =1", "x,@SUM(A1)", "=1;=1", 'x;"=1"', "x;y,;+1", "x\t=1"]
+)
+def test_no_cell_is_a_formula_where_it_is_taken_apart_at_another_separator(
+    evil: str, separator: str
+) -> None:
+    """Spreadsheets part at what the reader's country parts at."""
+    text = csv_text([], [["well", evil, "end"]])
+    (cells,) = csv.reader(io.StringIO(text), delimiter=separator)
+    assert [cell for cell in cells if cell.strip(' "').startswith(FORMULA)] == []
+
+
+def test_a_sign_within_a_cell_that_parts_nothing_stays_as_it_is() -> None:
+    text = "a-b = 5 %, c+d; e@f"
+    assert harmless(text) == text
 
 
 ELEMENTS = (

@@ -242,7 +242,7 @@
   // Export of the rows as they stand
 
   const quoted = (text) => {
-    const harmless = /^\s*[=+\-@|%＝＋－＠]/.test(text) ? `'${text}` : text; // a spreadsheet takes it for nothing but text
+    const harmless = text.replace(/(^|[;,\t])(?=[\s"]*[=+\-@|%＝＋－＠])/g, "$1'"); // a spreadsheet takes it for nothing but text, at whatever it parts
     return `"${harmless.replaceAll('"', '""')}"`;
   };
   const cellOf = (row, what) => {
