@@ -24,8 +24,10 @@ from engine.state.tags import Pending
 
 YEARS = range(2000, 9000)
 """No other is a time of Rekey's, and a span that is added to it may leave the calendar."""
-FORMAT = 1
+FORMAT = 2
 """The version of the text's layout. A higher number comes from a newer Rekey: it is left alone."""
+SINCE_2 = ("unretired", "waiting")
+"""What is owed that layout 1 does not know. Its workers leave out what they do not know."""
 RECORD_FIX = "read docs/runbook.md, section 'The record of a source', then move the blob aside"
 
 
@@ -39,7 +41,8 @@ def text_of(record: Any) -> str:
     texts |= {"pending": going, "unretired": later}
     texts |= {name: texts[name] and _UNSAID | texts[name] for name in ("published", "ahead")}
     texts["lost"] = [_UNSAID | write for write in texts["lost"]]
-    return json.dumps({"format": FORMAT, **texts}, default=_plain)
+    layout = 1 + any(map(texts.get, SINCE_2))
+    return json.dumps({"format": layout, **texts}, default=_plain)
 
 
 def read[T](shape: type[T], text: str | bytes, where: str) -> T:

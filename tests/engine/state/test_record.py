@@ -167,6 +167,28 @@ def test_a_record_of_a_newer_rekey_is_not_read_but_left_to_it() -> None:
         Record.from_json(json.dumps({"format": FORMAT + 1, "owner": {"new": "shape"}}), "here")
 
 
+PROGRESS = Change(in_progress_since=NOW, marker="of the rotator")
+
+
+@pytest.mark.parametrize(
+    ("record", "layout"),
+    [
+        (Record(to_retire=(Pending(NOW, OLD, "key1"),)), 1),
+        (Record(to_retire=(Pending(NOW, OLD, "id1"), Pending(NOW, OTHER, "id2"))), 2),
+        (Record(change=Change(open_since=NOW, requested_at=NOW)), 1),
+        (Record(change=PROGRESS), 2),
+        (Record(change=PROGRESS.arrived()), 1),
+    ],
+)
+def test_what_rekey_0_2_would_forget_is_written_for_none_so_old(
+    record: Record, layout: int
+) -> None:
+    """It rewrites what it reads without what it does not know. It leaves a newer text alone."""
+    text = record.to_json()
+    assert json.loads(text)["format"] == layout
+    assert Record.from_json(text, "here") == record
+
+
 @pytest.mark.parametrize(
     ("waiting", "resume_at", "expected"),
     [(True, True, 60), (True, False, 240), (False, True, 240), (False, False, 240)],
