@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -17,7 +19,7 @@ from cloud.settings import KNOWN
 from engine.policy import schema
 from engine.policy.check import load
 from engine.state import tags
-from rotators import registry
+from rotators import KINDS, registry
 from rotators.shared.two_keys import TwoKeys
 from tests.shared.makefile import make_targets
 
@@ -66,6 +68,40 @@ def test_every_setting_that_the_app_reads_is_in_the_readme_and_none_besides() ->
     assert set(re.findall(r"REKEY_[A-Z_]+", readme)) <= KNOWN
     for name in KNOWN:
         assert name in readme
+
+
+OF_0_2 = """
+ai-services-key app-configuration-key batch-key communication-key container-registry-password
+cosmos-db-key event-hubs-key maps-key mysql-admin-password mysql-user-password
+postgresql-admin-password postgresql-role-password search-admin-key service-bus-key
+service-principal-secret signalr-key sql-admin-password sql-login-password storage-key
+web-pubsub-key
+
+REKEY_ARM_ENDPOINT REKEY_ENDPOINTS REKEY_EVENT_TOPIC REKEY_GRAPH_ENDPOINT REKEY_IDENTITY_NAME
+REKEY_POLICY REKEY_RUNBOOK REKEY_SCOPES REKEY_SWEEP_SCHEDULE REKEY_VAULTS
+
+consumers credentialId database defaults kind logins manual match notifications overlapHours owner
+providerAddress replicas resources rotateBeforeDays rotationWindow rotator rules scopes secret
+slack tagsMayOverride teams validityPeriodDays valueTemplate vault vaults version webhookSecret
+"""
+"""The kinds, settings and words of a policy document that 0.2.0 knows."""
+
+
+def words(shape: Any) -> Iterator[str]:
+    """Yield the words of a policy document of this shape, but for those below `leaks`."""
+    yield from shape.get("enum", ())
+    for name, part in shape.get("properties", {}).items():
+        yield name
+        yield from () if name == "leaks" else words(part)
+    for part in filter(None, (shape.get("items"), shape.get("additionalProperties"))):
+        yield from words(part)
+
+
+def test_the_way_back_to_0_2_names_every_kind_setting_and_word_that_it_does_not_know() -> None:
+    page = (ROOT / "docs/upgrade.md").read_text().partition("## Go back")[2]
+    later = {*KINDS, *KNOWN, *words(schema.SCHEMA)} - {*OF_0_2.split()}
+    assert later
+    assert later <= {*re.findall(r"`([\w-]+)`", page)}
 
 
 def test_every_tag_that_the_code_reads_is_on_the_page_of_tags() -> None:
