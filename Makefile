@@ -165,10 +165,16 @@ azd-preprovision azd-postdeploy: $(UV)
 clean:
 	rm -rf .venv .tools node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.tools/bin/uv:
+.tools/bin/uv: .tools/uv-$(UV_VERSION)
+	@mkdir -p $(@D)
+	@ln -sf ../$(<F) $@
+
+# Whole, or not there: what an interrupted pip has begun, the next one takes for installed.
+.tools/uv-$(UV_VERSION):
 	@echo "Fetching uv $(UV_VERSION) (18 MB) into .tools."
-	@python3 -m venv .tools
-	@.tools/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check uv==$(UV_VERSION)
+	@python3 -m venv --clear .tools/venv
+	@.tools/venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check uv==$(UV_VERSION)
+	@mv .tools/venv/bin/uv $@
 
 # Debian's packages, unpacked: no registry of Python or JavaScript carries these servers.
 .tools/mariadb/.fetched .tools/redis/.fetched: scripts/debian.py | $(UV)

@@ -150,8 +150,8 @@ def packages_of(environment: Path, scheme: str = "venv") -> Path:
 
 
 def _uv(*arguments: str) -> None:
-    beside = (ROOT / ".tools" / place for place in ("bin/uv", "Scripts/uv.exe"))
-    uv = os.environ.get("UV") or next((str(file) for file in beside if file.exists()), "uv")
+    beside = ROOT / ".tools" / "bin" / "uv"
+    uv = os.environ.get("UV") or (str(beside) if beside.exists() else "uv")
     subprocess.run([uv, "--quiet", *arguments], check=True)  # noqa: S603
 
 

@@ -1,0 +1,89 @@
+"""How `make` comes by uv, with a `python3` whose venv and pip act as Python's do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.parts import ROOT
+from tests.programs import run, write
+
+PYTHON = """#!/bin/sh
+set -e
+for last in "$@"; do :; done
+case "$*" in
+*venv*)
+    case "$*" in *--clear*) rm -rf "$last" ;; esac
+    mkdir -p "$last/bin"
+    cp "$0" "$last/bin/python" ;;
+*pip*)
+    folder=$(dirname "$(dirname "$0")")
+    if [ ! -e "$folder/$last.dist-info" ]; then
+        rm -f "$folder"/uv==*.dist-info
+        touch "$folder/$last.dist-info"
+        [ -z "$INTERRUPTED" ] || exit 130
+        printf '#!/bin/sh\\necho %s\\n' "$last" > "$folder/bin/uv"
+        chmod +x "$folder/bin/uv"
+    fi ;;
+esac
+"""
+"""pip writes what it has installed before the programs, and then takes it for installed."""
+
+
+class Clone:
+    """A clone that has the Makefile, and nothing yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copy(ROOT / "Makefile", folder)
+        (folder / "path").mkdir()
+        write(folder / "path" / "python3", PYTHON)
+
+    def make(self, **variables: str) -> CompletedProcess[str]:
+        env = {name: value for name, value in os.environ.items() if name not in ("UV", "MAKEFLAGS")}
+        env |= {"PATH": f"{self.folder / 'path'}:/usr/bin:/bin"} | variables
+        return run("make", "--silent", ".tools/bin/uv", cwd=self.folder, env=env)
+
+    @property
+    def uv(self) -> str:
+        """What the uv says that pages and hooks name."""
+        return run(self.folder / ".tools" / "bin" / "uv").stdout.strip()
+
+    def pull(self, version: str) -> None:
+        """Have the Makefile ask for another version."""
+        makefile = self.folder / "Makefile"
+        lines = [
+            f"UV_VERSION := {version}" if line.startswith("UV_VERSION") else line
+            for line in makefile.read_text().splitlines()
+        ]
+        makefile.write_text("\n".join([*lines, ""]))
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    clone = Clone(tmp_path)
+    clone.pull("1.0.0")
+    return clone
+
+
+def test_make_after_one_that_was_interrupted_fetches_uv(clone: Clone) -> None:
+    assert clone.make(INTERRUPTED="1").returncode != 0
+    done = clone.make()
+    assert (done.returncode, clone.uv) == (0, "uv==1.0.0"), done.stderr
+
+
+def test_uv_is_fetched_once(clone: Clone) -> None:
+    assert "Fetching uv" in clone.make().stdout
+    assert clone.make().stdout == ""
+
+
+def test_another_version_of_uv_is_fetched_after_a_pull(clone: Clone) -> None:
+    clone.make()
+    clone.pull("1.0.1")
+    assert clone.make(INTERRUPTED="1").returncode != 0
+    assert clone.make().returncode == 0
+    assert clone.uv == "uv==1.0.1"
