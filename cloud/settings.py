@@ -39,7 +39,6 @@ BASE = re.compile(r"https://[0-9a-z-]+(\.[0-9a-z-]+)+(:[0-9]{1,5})?", re.IGNOREC
 """The address of a service: a host and perhaps a port, without a path."""
 WORKSPACE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 """The id of a Log Analytics workspace: a GUID, its property customerId."""
-RUNBOOK = re.compile(r"https?://[^\s#<>\"']{1,2000}", re.ASCII)
 CRON_PART = re.compile(r"(\*|(?P<first>\w+)(-(?P<last>\w+))?)(/[1-9][0-9]*)?", re.ASCII)
 CRON_BOUNDS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 CRON_NAMES = {
@@ -107,7 +106,6 @@ class Settings:
         authority = _endpoint(env, "AZURE_AUTHORITY_HOST", problems) or AUTHORITY
         policy = _policy(env.get("REKEY_POLICY", "").strip(), vaults, problems)
         _schedule(env.get("REKEY_SWEEP_SCHEDULE", HOURLY), problems)
-        _runbook(env.get("REKEY_RUNBOOK", ""), problems)
         logs_workspace, logs_endpoint = _logs(env, problems)
         own = endpoints.read(env.get(endpoints.SETTING, ""), vaults, problems)
         problems += map(_unknown, _strangers(env))
@@ -149,15 +147,6 @@ def _storage(env: Mapping[str, str], name: str, problems: list[str]) -> HostStor
             "AccountName=…;AccountKey=…"
         )
     return storage
-
-
-def _runbook(address: str, problems: list[str]) -> None:
-    """Check the runbook's address, which the pages link to; nothing else uses it."""
-    if address and not RUNBOOK.fullmatch(address):
-        problems.append(
-            f"REKEY_RUNBOOK is {address[:200]!r}: write the address where docs/runbook.md is read,"
-            " https://…, without a part behind #, or leave it out"
-        )
 
 
 def _strangers(env: Mapping[str, str]) -> list[str]:

@@ -1,7 +1,7 @@
 // What is wrong with the parameters: every problem, each with its fix, before anything is deployed.
 
 import { alertRules } from 'alert-rules.bicep'
-import { alertTuning, endpointsByKind, fullVault } from 'types.bicep'
+import { alertTuning, endpoint, endpointsByKind, fullVault } from 'types.bicep'
 import { isConsumer, isGuid, isMadeOf, isScope, tidied } from 'scopes.bicep'
 
 var letters = 'abcdefghijklmnopqrstuvwxyz'
@@ -62,34 +62,109 @@ func problemsOf(one fullVault) string[] =>
 @export()
 @description('What is wrong with the id of the policy document, which the app would not start with.')
 func policyProblems(id string, vaults fullVault[], keyvaultDns string) string[] =>
-  empty(id) || (isMadeOf(last(split(tidied(id), '/')), '${letters}${digits}-') && contains(
-      map(vaults, one => 'https://${one.name}${keyvaultDns}/secrets/${last(split(tidied(id), '/'))}'),
-      tidied(id)
-    ))
+  empty(id) || isSecret(tidied(id), vaults, keyvaultDns)
     ? []
     : [
         'policyDocument \'${id}\' is no secret of a listed vault: write https://<vault>${keyvaultDns}/secrets/<name>, without a version'
       ]
 
-@export()
-@description('What is wrong with the schedule of the sweeps. The host passes over a timer whose schedule it cannot read.')
-func scheduleProblems(schedule string) string[] =>
-  length(filter(split(schedule, ' '), field => !empty(field))) == 6 && isMadeOf(
-      toLower(schedule),
-      '${letters}${digits}*,-/ '
-    )
-    ? []
-    : [
-        'sweepSchedule is \'${schedule}\': write six fields, second minute hour day month weekday, such as 0 0 * * * *'
-      ]
+@description('Whether an id in lower case is that of a secret of a listed vault, without a version.')
+func isSecret(id string, vaults fullVault[], keyvaultDns string) bool =>
+  isMadeOf(last(split(id, '/')), '${letters}${digits}-') && contains(
+    map(vaults, one => 'https://${one.name}${keyvaultDns}/secrets/${last(split(id, '/'))}'),
+    id
+  )
 
 @export()
-@description('What is wrong with the endpoints of kinds of one\'s own.')
-func endpointProblems(endpoints endpointsByKind) string[] =>
-  map(
-    filter(items(endpoints), one => !startsWith(toLower(one.value.url), 'https://')),
-    one => 'endpoints: the url of ${one.key} is no https URL'
-  )
+@description('What is wrong with the schedule of the sweeps, which the app would not start with.')
+func scheduleProblems(schedule string) string[] =>
+  isSchedule(filter(split(toLower(schedule), ' '), field => !empty(field)))
+    ? []
+    : [
+        'sweepSchedule is \'${schedule}\': write six fields, second minute hour day month weekday, such as 0 0 * * * *, and the earlier end of a range first'
+      ]
+
+@description('What one field of a schedule may hold: numbers, or names from the lowest on.')
+type place = { low: int, high: int, names: string[] }
+
+var places place[] = [
+  { low: 0, high: 59, names: [] }
+  { low: 0, high: 59, names: [] }
+  { low: 0, high: 23, names: [] }
+  { low: 1, high: 31, names: [] }
+  { low: 1, high: 12, names: split('jan feb mar apr may jun jul aug sep oct nov dec', ' ') }
+  { low: 0, high: 6, names: split('sun mon tue wed thu fri sat', ' ') }
+]
+
+@description('Whether these are the fields of a schedule: cloud/settings.py says the same.')
+func isSchedule(fields string[]) bool =>
+  length(fields) == length(places) && empty(filter(
+    fields,
+    (field, index) => !isField(field, places[?index] ?? places[0])
+  ))
+
+@description('Whether a field is valid at its place.')
+func isField(field string, at place) bool => empty(filter(split(field, ','), part => !isRepeated(split(part, '/'), at)))
+
+@description('Whether these are a range of times, and perhaps how many of them are one step.')
+func isRepeated(parts string[], at place) bool =>
+  length(parts) <= 2 && isNumber(parts[?1] ?? '1') && !startsWith(parts[?1] ?? '1', '0') && (parts[0] == '*' || isRange(
+    map(split(parts[0], '-'), end => isNumber(end) ? int(end) : at.low + indexOf(at.names, end)),
+    at
+  ))
+
+@description('Whether these are the ends of a range. A name that is unknown lies just below the lowest.')
+func isRange(ends int[], at place) bool =>
+  length(ends) <= 2 && at.low <= ends[0] && ends[0] <= last(ends)! && last(ends)! <= at.high
+
+@description('Whether this is a number of one or two digits.')
+func isNumber(text string) bool => contains([1, 2], length(text)) && isMadeOf(text, digits)
+
+@export()
+@description('What is wrong with the endpoints of kinds of one\'s own, which the app would not start with.')
+func endpointProblems(endpoints endpointsByKind, vaults fullVault[], keyvaultDns string) string[] =>
+  flatten(map(
+    items(endpoints),
+    one =>
+      concat(
+        isAddress(one.value.url)
+          ? []
+          : [
+              'endpoints: the url of ${one.key} is none: write https://<host>/<path>, the host in lower case, without a user and a query'
+            ],
+        !contains(one.value.key, ' ') && isSecret(tidied(one.value.key), vaults, keyvaultDns)
+          ? []
+          : [
+              'endpoints: the key of ${one.key} is no secret of a listed vault: write https://<vault>${keyvaultDns}/secrets/<name>, without a version'
+            ],
+        length(slotsOf(one.value)) == slotCounts[one.value.strategy] && areIds(
+            map(slotsOf(one.value), slot => toLower(slot)),
+            '${letters}${digits}._-'
+          )
+          ? []
+          : [
+              'endpoints: the slots of ${one.key} are not ${slotCounts[one.value.strategy]} ids of credentials for ${one.value.strategy}'
+            ],
+        one.value.?fields != [] && areIds(one.value.?fields ?? ['credential'], '${letters}${digits}_')
+          ? []
+          : ['endpoints: the fields of ${one.key} are none: list placeholders, the credential\'s own first']
+      )
+  ))
+
+@description('Whether this is an address that the app takes: https alone, without a user and a query.')
+func isAddress(url string) bool =>
+  length(url) > 8 && startsWith(url, 'https://') && !contains('/${skip(url, 8)}', '//') && isMadeOf(
+    split(url, '/')[?2] ?? '',
+    '${letters}${digits}.-:'
+  ) && isMadeOf(toLower(skip(url, 8)), '${letters}${digits}._~-:/')
+
+var slotCounts = { 'two-slots': 2, 'single-slot': 1, many: 0 }
+
+@description('The ids of an endpoint\'s credentials, or what stands for them where none are listed.')
+func slotsOf(one endpoint) string[] => one.?slots ?? (one.strategy == 'single-slot' ? ['credential'] : [])
+
+@description('Whether no text is empty, none is there twice, and none holds other characters than these.')
+func areIds(texts string[], characters string) bool => length(union(texts, [])) == length(texts) && empty(filter(texts, text => empty(text) || !isMadeOf(text, characters)))
 
 @export()
 @description('What is wrong with how the app is to be reached.')

@@ -155,7 +155,7 @@ var problems = concat(
   logsProblems(logsWorkspace, diagnostics, auditLogs),
   policyProblems(policyDocument, givenVaults, cloud.keyvaultDns),
   scheduleProblems(sweepSchedule),
-  endpointProblems(endpoints),
+  endpointProblems(endpoints, givenVaults, cloud.keyvaultDns),
   signInProblems(signInClientId)
 )
 var managed = empty(problems) ? givenVaults : fail('${length(problems)} problem(s): ${join(problems, '; ')}')

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,8 @@ MEANINGS: Mapping[str, Meaning] = {
 def section(address: str, section: str) -> str:
     """Return where a section of the runbook is read.
 
-    Empty where its address is none of the web's.
+    Empty where its address is none of the web's. One that names a part of a page leads there.
     """
-    if not section or urlsplit(address).scheme not in ("http", "https"):
+    if not section or not address.startswith(("https://", "http://")):
         return ""
-    return f"{address}#{section.lower().replace(' ', '-')}"
+    return address if "#" in address else f"{address}#{section.lower().replace(' ', '-')}"

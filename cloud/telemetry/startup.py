@@ -36,6 +36,7 @@ def begin(env: Mapping[str, str]) -> Settings:
         logging.getLogger("azure").setLevel(logging.WARNING)  # The SDK logs every request at INFO.
         logging.getLogger("rekey").setLevel(logging.INFO)
         _look_at_worker(sys.modules.get(WORKER))
+        _look_at_runbook(env.get("REKEY_RUNBOOK", ""))
         return Settings.read(env)
 
 
@@ -48,6 +49,16 @@ def _look_at_worker(library: ModuleType | None) -> None:
             " Fix: deploy the package with its packages: make package, or remoteBuild=true",
             running,
             *TESTED,
+        )
+
+
+def _look_at_runbook(address: str) -> None:
+    """Log an address that the pages leave out: no link is worth an app that does not start."""
+    if address and not address.startswith(("https://", "http://")):
+        log.warning(
+            "REKEY_RUNBOOK is %.200r, which no page can link to."
+            " Fix: write the address where docs/runbook.md is read, https://…",
+            address,
         )
 
 

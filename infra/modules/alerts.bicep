@@ -63,7 +63,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     kind: 'LogAlert'
     properties: {
       displayName: 'Rekey: ${rule.key}'
-      description: '${replace(rule.value.why, 'LIMIT', limits[rule.key])} ${runbookUrl}#${rule.value.section}'
+      description: '${replace(rule.value.why, 'LIMIT', limits[rule.key])} ${contains(runbookUrl, '#') ? runbookUrl : '${runbookUrl}#${rule.value.section}'}'
       severity: tuning[?rule.key].?severity ?? rule.value.severity
       // A rule that is left out of a deployment stays as it was.
       enabled: tuning[?rule.key].?enabled ?? true

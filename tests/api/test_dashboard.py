@@ -429,10 +429,25 @@ async def test_every_state_is_explained_and_leads_to_the_runbook_where_its_addre
     assert [term.text for term in meanings.all("dt")] == list(MEANINGS)
     assert set(MEANINGS) == {*STATES, "incident"}
     assert not meanings.all("a")
-    env = {"REKEY_RUNBOOK": "https://wiki.example/runbook.html"}
-    answer = await send(rig.api(env=env), "http_dashboard")
-    links = [link.attributes["href"] for link in read(answer.text()).one(id="meanings").all("a")]
-    assert "https://wiki.example/runbook.html#drift" in links
+    assert "https://wiki.example/runbook.html#drift" in await links(
+        rig, "https://wiki.example/runbook.html"
+    )
+
+
+async def links(rig: Inventory, runbook: str) -> list[str | None]:
+    """Return where the meanings lead to if this is the runbook's address."""
+    answer = await send(rig.api(env={"REKEY_RUNBOOK": runbook}), "http_dashboard")
+    return [link.attributes["href"] for link in read(answer.text()).one(id="meanings").all("a")]
+
+
+async def test_an_address_with_a_part_of_a_page_is_the_runbooks_as_it_is() -> None:
+    address = "https://wiki.example/#/our 'runbook'"
+    assert set(await links(varied(), address)) == {address}
+
+
+@pytest.mark.parametrize("address", ["docs/runbook.md", "javascript:alert(1)", "//[", "http"])
+async def test_nothing_leads_to_a_runbook_that_is_not_on_the_web(address: str) -> None:
+    assert await links(varied(), address) == []
 
 
 def test_every_section_that_the_page_names_is_in_the_runbook() -> None:

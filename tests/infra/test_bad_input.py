@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 
+from cloud.settings import Settings
+from engine.errors import ConfigError
+from tests.cloud.test_settings import NO_SCHEDULE
 from tests.infra import deployed
-from tests.infra.bicep import PUBLIC_CLOUD, SUBSCRIPTION, predicted
+from tests.infra.bicep import INFRA, PUBLIC_CLOUD, SUBSCRIPTION, predicted
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/data"
 WORKSPACES = f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces"
@@ -29,6 +34,30 @@ param endpoints = {
     url: 'http://acme.example/rekey'
     key: 'https://contoso.vault.azure.net/secrets/acme-signing'
     strategy: 'many'
+  }
+  asked: {
+    url: 'https://asked.example/rekey?code=1'
+    key: 'https://other.vault.azure.net/secrets/acme-signing'
+    strategy: 'two-slots'
+  }
+  odd: {
+    url: 'https://user@odd.example/rekey#x'
+    key: 'https://contoso.vault.azure.net/secrets/acme-signing/00000000000000000000000000000000'
+    strategy: 'two-slots'
+    slots: ['first', 'first']
+  }
+  many: {
+    url: 'https://many.example//rekey'
+    key: 'https://contoso.vault.azure.net/keys/acme-signing'
+    strategy: 'many'
+    slots: ['first']
+  }
+  single: {
+    url: 'https://Single.example/rekey'
+    key: 'https://contoso.vault.azure.net/secrets/acme-signing '
+    strategy: 'single-slot'
+    slots: []
+    fields: []
   }
 }
 param diagnostics = false
@@ -51,6 +80,12 @@ def bound_to(scope: str) -> str:
     return f"{{ name: 'contoso-{len(scope)}', scopes: ['{scope}'] }}"
 
 
+SERVED = {
+    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    "REKEY_VAULTS": "https://contoso.vault.azure.net",
+    "REKEY_SCOPES": json.dumps({"https://contoso.vault.azure.net": [GROUP]}),
+}
+"""The app's settings for the vault GOOD."""
 WRONG = {
     "{ name: 'bare' }": "vault bare may rotate nothing: list scopes or applications",
     GOOD: "",
@@ -91,6 +126,7 @@ WRONG = {
     f"{{ name: 'kindless', scopes: ['{GROUP}'], kinds: [] }}": "vault kindless: kinds is empty",
 }
 """Vaults, and what is said of each."""
+ENDPOINTS = ("acme", "asked", "odd", "many", "single")
 ALSO = (
     "name is 'Rekey-': write lower-case letters",
     "privateApp needs privateNetwork",
@@ -104,7 +140,13 @@ ALSO = (
     "packageUri holds a signature, which is a secret",
     "policyDocument 'https://other.vault.azure.net/secrets/policy' is no secret of a listed vault",
     "sweepSchedule is 'every hour': write six fields",
-    "endpoints: the url of acme is no https URL",
+    *(f"endpoints: the url of {kind} is none: write https://" for kind in ENDPOINTS),
+    *(f"endpoints: the key of {kind} is no secret of a listed vault: " for kind in ENDPOINTS[1:]),
+    "endpoints: the slots of asked are not 2 ids of credentials for two-slots",
+    "endpoints: the slots of odd are not 2 ids",
+    "endpoints: the slots of many are not 0 ids",
+    "endpoints: the slots of single are not 1 ids",
+    "endpoints: the fields of single are none: list placeholders",
     "auditLogs needs diagnostics",
 )
 """What is said of OTHERS."""
@@ -154,18 +196,60 @@ def test_the_policy_document_is_named_as_the_app_takes_it(
     assert run.code == code, run.said
 
 
+RARE = re.compile(r" (29|30|31) (2|feb) ")
+"""A day that a usual year does not have: the app alone knows how long a month is."""
+SCHEDULES = (
+    "0 */15 6-18 * jan,Feb Mon-FRI",
+    "0,30 5/15 0-23/2 31 1-12 SUN",
+    "0 0 22-2 * * *",
+    "0 0 0 * * fri-mon",
+    "0 0 0 L * *",
+    "0 0 3 * * Sunday",
+    "0 1/2/3 * * * *",
+    "0 -5 * * * *",
+    *(schedule for schedule in NO_SCHEDULE if not RARE.search(schedule)),
+)
+READS = """
+import {{ scheduleProblems }} from '{checks}'
+param schedules string[]
+output right string[] = filter(schedules, schedule => empty(scheduleProblems(schedule)))
+"""
+
+
+def test_the_template_takes_the_schedules_that_the_app_takes(tmp_path: Path) -> None:
+    template = tmp_path / "reads.bicep"
+    template.write_text(READS.format(checks=os.path.relpath(INFRA / "checks.bicep", tmp_path)))
+    run = predicted(tmp_path, f"param schedules = {[*SCHEDULES]}", str(template))
+    assert run.code == 0, run.said
+    document = json.loads((tmp_path / "case.snapshot.json").read_text())
+    assert document["outputs"]["right"] == [*filter(starts_with, SCHEDULES)]
+
+
+def starts_with(schedule: str) -> bool:
+    """Return whether the app starts with a schedule."""
+    try:
+        Settings.read(SERVED | {"REKEY_SWEEP_SCHEDULE": schedule})
+    except ConfigError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize(
-    ("schedule", "code"),
+    "rest",
     [
-        ("0 */15 6-18 * jan,Feb Mon-FRI", 0),
-        ("0 * * * *", 1),
-        ("0 0 * * * * *", 1),
-        ("01:00:00 0 0 0 0 0", 1),
+        "strategy: 'two-slots', slots: ['first', 'Second.2'], fields: ['token', 'user_1']",
+        "strategy: 'single-slot'",
+        "strategy: 'single-slot', slots: ['only']",
+        "strategy: 'many'",
     ],
 )
-def test_a_schedule_of_the_sweeps_has_six_fields(schedule: str, code: int, tmp_path: Path) -> None:
-    run = predicted(tmp_path, vaults(GOOD) + f"\nparam sweepSchedule = '{schedule}'")
-    assert run.code == code, run.said
+def test_the_app_takes_an_endpoint_that_the_template_takes(rest: str, tmp_path: Path) -> None:
+    key = "HTTPS://Contoso.vault.azure.net/secrets/Acme-1/"
+    entry = f"{{ url: 'https://a-1.example:8443/Re_key/v1.~/', key: '{key}', {rest} }}"
+    run = predicted(tmp_path, vaults(GOOD) + f"\nparam endpoints = {{ acme: {entry} }}")
+    assert run.code == 0, run.said
+    deployment = json.loads((tmp_path / "case.snapshot.json").read_text())
+    assert Settings.read(deployed.settings(deployment)).endpoints
 
 
 def test_an_address_that_is_listed_twice_gets_one_mail(tmp_path: Path) -> None:

@@ -148,3 +148,20 @@ def test_the_worker_library_that_is_locked_is_the_tested_one() -> None:
     locked = re.search(r"azure-functions-runtime==(\d+)\.(\d+)", requirements)
     assert locked
     assert (int(locked[1]), int(locked[2])) == startup.TESTED
+
+
+@pytest.mark.parametrize(
+    ("address", "fine"),
+    [
+        ("", True),
+        ("https://wiki.example/our runbook#rekey", True),
+        ("docs/runbook.md", False),
+        ("javascript:alert(1)", False),
+    ],
+)
+def test_a_runbook_that_no_page_can_link_to_is_logged_and_the_app_starts(
+    address: str, caplog: pytest.LogCaptureFixture, *, fine: bool
+) -> None:
+    assert startup.begin({**GOOD, "REKEY_RUNBOOK": address}).scopes
+    lines = [record.getMessage() for record in caplog.records if record.name == "rekey.start"]
+    assert [address in line and "Fix: " in line for line in lines] == ([] if fine else [True])

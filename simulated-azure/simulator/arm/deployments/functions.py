@@ -180,6 +180,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "greaterorequals": lambda a, b: a >= b,
     "guid": guid,
     "indexof": _index_of,
+    "int": int,
     "items": _items,
     "join": lambda values, mark: mark.join(map(_text, values)),
     "last": lambda values: values[-1],
