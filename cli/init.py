@@ -29,7 +29,7 @@ async def init(azure: Azure, terminal: Terminal, person: Person | None, args: Na
     if problems := name_problems(args.name):
         raise BadRequest(problems[0], fix="choose another --name")
     terminal.progress("looking for vaults")
-    discovered = await survey(azure)
+    discovered = await survey(azure, args.name)
     terminal.progress("")
     entries, logs = _given(args, discovered), args.logs_workspace
     if not entries:

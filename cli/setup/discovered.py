@@ -22,8 +22,6 @@ SUBSCRIPTIONS = "2022-12-01"
 VAULTS = "2023-07-01"
 TOPICS = "2025-02-15"
 WORKSPACES = "2023-09-01"
-OURS = "rekey"
-"""The tag `application` of everything that the template makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +63,11 @@ class Discovered:
     subscriptions: Sequence[str]
     vaults: Sequence[FoundVault]
     foreign_topics: Mapping[str, str]
-    """The id of a vault (lower case) → the id of a system topic that Rekey did not make."""
+    """The id of a vault (lower case) → the id of a system topic that this deployment does not
+    make."""
 
     def topic_of(self, vault: FoundVault) -> Topic | None:
-        """Return the system topic that a vault has already, unless Rekey made it.
+        """Return the system topic that a vault has already, unless this deployment makes it.
 
         There can be only one.
         """
@@ -84,15 +83,15 @@ class Discovered:
         return next((vault for vault in self.vaults if vault.name.lower() == name.lower()), None)
 
 
-async def survey(azure: Azure) -> Discovered:
-    """Look at every subscription that the sign-in sees.
+async def survey(azure: Azure, name: str) -> Discovered:
+    """Look at every subscription that the sign-in sees, for the deployment of this name.
 
     Raises RekeyError where none can be read.
     """
     rows = [row async for row in _rows(azure, "/subscriptions", SUBSCRIPTIONS, "subscriptions")]
     enabled = [row for row in rows if row.get("state", "Enabled") in ("Enabled", "Warned")]
     ids = [str(row["subscriptionId"]) for row in enabled]
-    vaults, topics = await _vaults(azure, ids), await _topics(azure, ids)
+    vaults, topics = await _vaults(azure, ids), await _topics(azure, ids, name)
     return Discovered(str(enabled[0]["tenantId"]) if enabled else "", ids, vaults, topics)
 
 
@@ -147,14 +146,21 @@ def _vault(row: Mapping[str, Any]) -> FoundVault:
     return FoundVault(str(row["id"]), str(row["name"]), str(properties["tenantId"]), uses_rbac=rbac)
 
 
-async def _topics(azure: Azure, subscriptions: Sequence[str]) -> dict[str, str]:
+async def _topics(azure: Azure, subscriptions: Sequence[str], name: str) -> dict[str, str]:
     kind = "providers/Microsoft.EventGrid/systemTopics"
     rows = [row async for row in _everywhere(azure, subscriptions, kind, TOPICS)]
     return {
-        str(row["properties"].get("source", "")).lower(): str(row["id"])
+        source: str(row["id"])
         for row in rows
-        if (row.get("tags") or {}).get("application") != OURS
+        if (source := str(row["properties"].get("source", "")).lower())
+        and str(row["id"]).lower() != _own_topic(source, name)
     }
+
+
+def _own_topic(vault: str, name: str) -> str:
+    """Return the id (lower case) of the topic that a deployment makes: infra/names.bicep."""
+    group, own = "/".join(_group(vault)), f"{name}-{vault.rpartition('/')[2]}"
+    return f"{group}/providers/microsoft.eventgrid/systemtopics/{own}".lower()
 
 
 async def _everywhere(

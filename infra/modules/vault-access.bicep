@@ -46,7 +46,7 @@ resource appMayUseSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' =
 // By the app's own role: whoever has it can neither delete secrets nor give rights to others.
 resource deployerMayUseSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(deployerId)) {
   scope: vault
-  name: guid(vault.id, deployerId, 'vault-secrets')
+  name: guid(vault.id, deployerId, owner, 'vault-secrets')
   properties: {
     principalId: deployerId
     roleDefinitionId: subscriptionResourceId(

@@ -52,7 +52,8 @@ async def preprovision(env: Mapping[str, str], parts: Connections) -> Mapping[st
     """
     terminal = Terminal(sys.stdout, sys.stderr, plain=True)
     async with signed_in(env, parts) as azure:
-        discovered = await survey(azure)
+        name = env.get("AZURE_ENV_NAME", "")
+        discovered = await survey(azure, name)
         _check_sign_in(env, discovered)
         chosen, logs = env.get(VAULTS, ""), env.get(LOGS, "")
         if chosen:
@@ -62,7 +63,7 @@ async def preprovision(env: Mapping[str, str], parts: Connections) -> Mapping[st
             vaults = await choose(azure, discovered, person, terminal)
             logs = logs or await choose_logs(azure, discovered, vaults, person, terminal)
             entries = [vault.to_json() for vault in vaults]
-        await check(azure, env.get("AZURE_ENV_NAME", ""), entries, discovered, logs)
+        await check(azure, name, entries, discovered, logs)
     for warning in warnings(entries):
         say(f"warning: {warning}")
     if not chosen:

@@ -74,6 +74,17 @@ def test_a_second_deployment_changes_nothing(name: str, sets: Sets) -> None:
     assert deployed() == first
 
 
+def test_a_deployment_under_another_name_takes_over_what_another_left(sets: Sets) -> None:
+    customer = CustomerTenant(sets["us-government"])
+    customer.deploy()
+    (vault,) = customer.parameters["vaults"]
+    takes_over = {**vault, "existingTopic": f"rekey-{vault['name']}"}
+    customer.parameters |= {"name": "other", "vaults": [takes_over]}
+    customer.deploy()
+    (subscription,) = customer.tenant.of_kind(SUBSCRIPTIONS)
+    assert "/storageaccounts/otherev" in deliver(customer.tenant, subscription).lower()
+
+
 def test_an_upgrade_leads_events_to_their_new_account_and_leaves_the_old_queue(sets: Sets) -> None:
     customer = CustomerTenant(sets["us-government"])
     customer.deploy()

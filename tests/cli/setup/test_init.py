@@ -279,7 +279,7 @@ async def test_an_entry_that_would_make_a_second_topic_is_refused_with_the_fix(
 ) -> None:
     newcomer.add_topic("audit", group)
     azure = newcomer.sign_in()
-    discovered = await survey(azure)
+    discovered = await survey(azure, "rekey")
     problems = ""
     try:
         await check(azure, "rekey", [{"name": "prod", **entry}], discovered)
@@ -288,8 +288,22 @@ async def test_an_entry_that_would_make_a_second_topic_is_refused_with_the_fix(
     assert (fix in problems, bool(problems)) == (True, bool(fix))
 
 
+def test_the_topic_of_a_deployment_under_another_name_is_used(newcomer: Newcomer) -> None:
+    newcomer.add_topic("rekey-old-prod", application="rekey")
+    assert newcomer.init(*HERE).code == 0
+    assert "existingTopic: 'rekey-old-prod'" in newcomer.parameters.read_text()
+
+
+def test_a_topic_of_the_deployments_name_in_another_group_is_not_its_own(
+    newcomer: Newcomer,
+) -> None:
+    newcomer.add_topic("rekey-prod", PRODUCTION.replace("production", "security"))
+    assert newcomer.init(*HERE).code == 0
+    assert "events: false" in newcomer.parameters.read_text()
+
+
 def test_a_system_topic_that_rekey_made_is_no_obstacle(newcomer: Newcomer) -> None:
-    newcomer.add_topic("rekey-prod", application="rekey")
+    newcomer.add_topic("rekey-prod")
     assert newcomer.init(*HERE).code == 0
     written = newcomer.parameters.read_text()
     assert "events" not in written
