@@ -165,7 +165,7 @@ var token = uniqueString(resourceGroup().id, name)
 var uniqueName = '${name}-${token}'
 var storageName = '${take(replace(name, '-', ''), 11)}${token}'
 var eventsName = '${take(replace(name, '-', ''), 9)}ev${token}'
-var appTags = union(tags, { application: 'rekey' })
+var appTags = union(tags, { application: 'rekey', rekey: name })
 var graphEndpoints = {
   AzureCloud: 'https://graph.microsoft.com'
   AzureUSGovernment: 'https://graph.microsoft.us'

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import chain
 from typing import Any
 
+import jmespath
 import pytest
 
 from scripts.deploying.finish import result
@@ -73,7 +75,7 @@ def test_a_page_deletes_no_group_before_it_lists_what_else_lies_there() -> None:
     assert deleting
     for text in deleting:
         before = text.partition("az group delete")[0]
-        assert 'az resource list --resource-group rekey --query "[?tags.application!=' in before
+        assert 'az resource list --resource-group rekey --query "[?tags.rekey!=' in before
 
 
 def test_custom_roles_are_looked_for_where_they_can_be_assigned() -> None:
@@ -89,6 +91,36 @@ def test_custom_roles_are_looked_for_where_they_can_be_assigned() -> None:
     for command in ("list", "delete"):
         (shown,) = re.findall(rf"`az role definition {command} ([^`]*)`", page)
         assert "--resource-group <group>" in shown
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_right_outside_the_apps_group_is_listed_once_the_app_is_gone(name: str) -> None:
+    page = (ROOT / "docs" / "uninstall.md").read_text()
+    queries = re.findall(r'`az role assignment list --all .*? --query "([^"]*)"', page)
+    deployment = snapshot(name)
+    assignments = zip(
+        deployed.rights(deployment), deployed.of_type(deployment, deployed.ASSIGNMENT), strict=True
+    )
+    left = [
+        {
+            "scope": right.scope,
+            "principalName": "" if right.who == "app" else "ada",
+            "description": resource["properties"].get("description"),
+        }
+        for right, resource in assignments
+        if "/resourceGroups/rekey/" not in right.scope or "/vaults/" in right.scope
+    ]
+    assert left
+    strangers = {"scope": "/", "principalName": "bob", "description": None}
+    listed = [jmespath.search(query, [*left, strangers]) for query in queries]
+    assert sorted(map(str, chain(*listed))) == sorted(map(str, left))
+
+
+@pytest.mark.parametrize("name", names())
+def test_what_a_deployment_made_is_told_from_what_another_in_its_group_made(name: str) -> None:
+    tagged = [one["tags"] for one in snapshot(name)["predictedResources"] if one.get("tags")]
+    site = deployed.only(snapshot(name), "Microsoft.Web/sites")["name"]
+    assert {tags["rekey"] for tags in tagged} == {site.rpartition("-")[0]}
 
 
 def test_what_could_not_be_run_is_said() -> None:

@@ -82,7 +82,7 @@ def test_a_deployment_under_another_name_takes_over_what_another_left(sets: Sets
     customer.parameters |= {"name": "other", "vaults": [takes_over]}
     customer.deploy()
     (subscription,) = customer.tenant.of_kind(SUBSCRIPTIONS)
-    assert "/storageaccounts/otherev" in deliver(customer.tenant, subscription).lower()
+    assert "/storageaccounts/otherev" in str(deliver(customer.tenant, subscription)).lower()
 
 
 def test_an_upgrade_leads_events_to_their_new_account_and_leaves_the_old_queue(sets: Sets) -> None:
