@@ -65,6 +65,8 @@ VALUES = {
     "STORAGE": STORAGE,
     "EVENTS": EVENTS,
     "OLD": SOURCE,
+    "OWN": SOURCE,
+    "OTHER": f"{IN_GROUP}/Microsoft.Storage/storageAccounts/{EVENTS}",
     "PROBE": "cHJvYmU=",
     "PARAMETERS": "infra/main.bicepparam",
     "1": GROUP,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import jmespath
@@ -13,7 +14,8 @@ import pytest
 from scripts.deploying.finish import result
 from scripts.snapshots import COMPILED
 from tests.infra import deployed
-from tests.infra.bicep import ROOT, names, snapshot
+from tests.infra.bicep import ROOT, names, predicted, snapshot
+from tests.infra.test_bad_input import GOOD, vaults
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
 
@@ -118,9 +120,35 @@ def test_every_right_outside_the_apps_group_is_listed_once_the_app_is_gone(name:
 
 @pytest.mark.parametrize("name", names())
 def test_what_a_deployment_made_is_told_from_what_another_in_its_group_made(name: str) -> None:
-    tagged = [one["tags"] for one in snapshot(name)["predictedResources"] if one.get("tags")]
+    resources = snapshot(name)["predictedResources"]
     site = deployed.only(snapshot(name), "Microsoft.Web/sites")["name"]
-    assert {tags["rekey"] for tags in tagged} == {site.rpartition("-")[0]}
+    tagged = {resource["tags"]["rekey"] for resource in resources if resource.get("tags")}
+    assert tagged == {site.rpartition("-")[0]}
+
+
+def logged(folder: Path, audit: str) -> set[str]:
+    """Return what has a diagnostic setting, with a word for the app and for each account."""
+    assert predicted(folder, f"{vaults(GOOD)}\nparam auditLogs = {audit}").code == 0
+    deployment = json.loads((folder / "case.snapshot.json").read_text())
+    own, events = (account["id"] for account in deployed.accounts(deployment))
+    app = deployed.only(deployment, "Microsoft.Web/sites")["id"]
+    scopes = [
+        setting["id"].partition("/providers/Microsoft.Insights/diagnosticSettings")[0]
+        for setting in deployed.of_type(deployment, "Microsoft.Insights/diagnosticSettings")
+        if setting["id"].endswith("/rekey")
+    ]
+    return {
+        scope.replace(app, "$ID").replace(own, "$OWN").replace(events, "$OTHER") for scope in scopes
+    }
+
+
+def test_the_page_deletes_what_auditlogs_leaves_when_it_is_switched_off(tmp_path: Path) -> None:
+    """An incremental deployment deletes nothing, and what is left is paid for."""
+    page = (ROOT / "docs" / "costs.md").read_text()
+    deleted = re.findall(
+        r"az monitor diagnostic-settings delete --name rekey --resource (\S+)", page
+    )
+    assert set(deleted) == logged(tmp_path, "true") - logged(tmp_path, "false")
 
 
 def test_what_could_not_be_run_is_said() -> None:
