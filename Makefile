@@ -17,7 +17,9 @@ endif
 UV_VERSION := 0.13.9
 UV ?= .tools/bin/uv
 RUN := $(UV) run --frozen
-DELIVERY := $(UV) run --frozen --isolated --only-group delivery python
+DELIVERY := $(UV) run --frozen --isolated --only-group delivery
+# Bytecode differs between patch versions: with another one a release's sum could not be built again.
+PACKAGED_WITH := 3.13.5
 # A file runs in one process, so what its tests share is started once; tests/parts.py says in which order.
 TEST := $(RUN) pytest -n auto --dist loadfile --no-loadscope-reorder
 AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
@@ -123,10 +125,10 @@ outside: $(UV)
 	$(UV) run --frozen --isolated --quiet --project scripts/outside python scripts/check_package.py dist/rekey.zip
 
 package: $(UV)
-	$(DELIVERY) scripts/package.py dist/rekey.zip --complete
+	$(DELIVERY) --python $(PACKAGED_WITH) python scripts/package.py dist/rekey.zip --complete
 
 scan: $(UV)
-	$(DELIVERY) scripts/security_scan.py $(ARGS)
+	$(DELIVERY) python scripts/security_scan.py $(ARGS)
 
 costs: $(UV)
 	$(RUN) python scripts/validate_costs.py infra/snapshots/everything-on.snapshot.json --budget 100 $(ARGS)

@@ -1,4 +1,4 @@
-"""Build the app's package reproducibly: the same files give the same bytes.
+"""Build the app's package reproducibly: the same files and Python give the same bytes.
 
 python scripts/package.py dist/rekey.zip              the sources; Azure installs their packages
 (`remoteBuild=true`)

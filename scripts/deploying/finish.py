@@ -77,7 +77,7 @@ def result(states: Sequence[str]) -> str:
 
 
 def build() -> Path:
-    """Build the complete package of this checkout, as `make package` does."""
+    """Build the complete package of this checkout, with the Python 3.13 that is there."""
     say(f"package: {BUILT.relative_to(ROOT)} is built")
     uv = os.environ.get("UV", "uv")
     alone = ("run", "--frozen", "--quiet", "--isolated", "--only-group", "delivery", "python")

@@ -1,8 +1,9 @@
-"""How `make` comes by uv, with a `python3` whose venv and pip act as Python's do."""
+"""What `make` runs: uv by its version, with a `python3` whose venv and pip act as Python's do."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -43,10 +44,10 @@ class Clone:
         (folder / "path").mkdir()
         write(folder / "path" / "python3", PYTHON)
 
-    def make(self, **variables: str) -> CompletedProcess[str]:
+    def make(self, target: str = ".tools/bin/uv", **variables: str) -> CompletedProcess[str]:
         env = {name: value for name, value in os.environ.items() if name not in ("UV", "MAKEFLAGS")}
         env |= {"PATH": f"{self.folder / 'path'}:/usr/bin:/bin"} | variables
-        return run("make", "--silent", ".tools/bin/uv", cwd=self.folder, env=env)
+        return run("make", "--silent", target, cwd=self.folder, env=env)
 
     @property
     def uv(self) -> str:
@@ -87,3 +88,11 @@ def test_another_version_of_uv_is_fetched_after_a_pull(clone: Clone) -> None:
     assert clone.make(INTERRUPTED="1").returncode != 0
     assert clone.make().returncode == 0
     assert clone.uv == "uv==1.0.1"
+
+
+def test_a_package_is_built_with_one_patch_version_of_python(clone: Clone) -> None:
+    """Bytecode differs between patch versions, and so would the sum of a rebuilt release."""
+    write(clone.folder / "uv", '#!/bin/sh\necho "$@"\n')
+    done = clone.make("package", UV=str(clone.folder / "uv"))
+    minor = (ROOT / ".python-version").read_text().strip()
+    assert re.search(rf" --python {re.escape(minor)}\.\d+ python scripts/package\.py ", done.stdout)
