@@ -26,6 +26,8 @@ DEPLOYMENTS, PROVIDERS = "2024-03-01", "2021-04-01"
 POLL = 5
 """Seconds between two looks at a deployment."""
 ENDED = frozenset({"Succeeded", "Failed", "Canceled"})
+BUSY = frozenset({408, 429, 500, 502, 503, 504})
+"""Answers to a request that Azure takes a moment later."""
 
 
 def is_first(env: Mapping[str, str]) -> bool:
@@ -91,9 +93,17 @@ def _register(azure: Manager, subscription: str, namespace: str, clock: Clock) -
     if _state(azure, path) == "Registered":
         return
     say(f"providers: {namespace} is registered now, which takes a minute or two")
-    azure.send("POST", f"{path}/register", PROVIDERS)
     fix = f"have an owner of the subscription run: az provider register --namespace {namespace}"
+    patiently("providers", lambda: _ask_for(azure, path, fix), clock, fix=fix)
     patiently("providers", lambda: _registered(azure, path), clock, fix=fix)
+
+
+def _ask_for(azure: Manager, path: str, fix: str) -> None:
+    answer = azure.send("POST", f"{path}/register", PROVIDERS)
+    if answer.status_code in BUSY:
+        raise NotYetError(f"Azure answered {answer.status_code}")
+    if answer.status_code >= 400:  # noqa: PLR2004
+        raise StepError(f"providers: {answer.text()}. Fix: {fix}")
 
 
 def _registered(azure: Manager, path: str) -> None:
@@ -109,6 +119,8 @@ def _state(azure: Manager, path: str) -> str:
 
 def _attempt(azure: Manager, path: str, body: dict[str, Any], clock: Clock) -> None:
     answer = azure.send("PUT", path, DEPLOYMENTS, body)
+    if answer.status_code in BUSY:
+        raise NotYetError(f"Azure answered {answer.status_code}")
     if answer.status_code >= 400:  # noqa: PLR2004
         raise _failure(answer.text())
     operation, state = answer.headers.get("Azure-AsyncOperation", ""), answer.json()

@@ -128,6 +128,62 @@ def test_a_look_that_is_answered_with_an_error_is_no_end(
     assert azure.looks == 2
 
 
+@dataclass
+class Refusing:
+    """A Resource Manager that answers the first of one method with an error."""
+
+    method: str
+    status: int
+    text: str
+    sent: list[str] = field(default_factory=list)
+
+    def send(
+        self, method: str, path: str, version: str = "", body: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        del path, version, body
+        self.sent.append(method)
+        if method == self.method and self.sent.count(method) == 1:
+            return answered(self.status, self.text)
+        known = "Registered" if self.method in self.sent[:-1] or self.method == "PUT" else "None"
+        return answered(200, json.dumps({"registrationState": known}))
+
+    def deploy(self, folder: Path, clock: Clock) -> None:
+        env = {**ENV, "AZD_CONFIG_DIR": str(folder)}
+        ahead.deploy(env, lambda: cast("Manager", self), list, clock)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_deployment_that_azure_is_too_busy_to_take_is_sent_again(
+    arm: Arm, tmp_path: Path, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del arm
+    azure = Refusing("PUT", status, "<html>busy</html>")
+    azure.deploy(tmp_path, Clock())
+    assert azure.sent.count("PUT") == 2
+    assert f"Azure answered {status}; again in 10 s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("status", [403, 409])
+def test_a_registration_that_is_refused_is_told_at_once(
+    arm: Arm, tmp_path: Path, status: int
+) -> None:
+    del arm
+    azure, clock = Refusing("POST", status, '{"error": {"code": "AuthorizationFailed"}}'), Clock()
+    before = clock.now()
+    with pytest.raises(StepError, match=r"AuthorizationFailed.*Fix: have an owner of the subscr"):
+        azure.deploy(tmp_path, clock)
+    assert clock.now() == before
+
+
+def test_a_registration_that_azure_is_too_busy_for_is_asked_for_again(
+    arm: Arm, tmp_path: Path
+) -> None:
+    del arm
+    azure = Refusing("POST", 429, "{}")
+    azure.deploy(tmp_path, Clock())
+    assert azure.sent.count("POST") == 2
+
+
 def test_any_other_error_ends_it_with_what_azure_said(arm: Arm, tmp_path: Path) -> None:
     arm.errors = [BROKEN]
     with pytest.raises(StepError, match="vault prod uses access policies"):
