@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,17 +13,23 @@ from typing import Any
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+MISSING = (
+    "the Azure CLI is not on the path. Fix: install it, "
+    "https://learn.microsoft.com/cli/azure/install-azure-cli, then az login"
+)
+
+
 class AzError(Exception):
-    """`az` failed; the message is its error output."""
+    """`az` failed, and the message is its error output; or it is missing."""
 
 
 def az(*arguments: str) -> Any:
     """Run `az` and return its JSON answer, or None without one."""
+    program = shutil.which("az")
+    if program is None:
+        raise AzError(MISSING)
     done = subprocess.run(  # noqa: S603
-        ["az", *arguments, "--output", "json"],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
+        [program, *arguments, "--output", "json"], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise AzError(done.stderr.strip())

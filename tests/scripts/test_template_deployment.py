@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from scripts import az, grant_graph
 from scripts.deploying.providers import ALWAYS
 from scripts.deploying.template import main
 from tests.programs import write
@@ -128,3 +130,18 @@ def test_nothing_is_made_in_a_region_that_cannot_run_the_app(
     assert main(arguments, Clock(), lambda region: [f"{region} has no Flex Consumption"]) == 1
     assert cli.calls == []
     assert "region: westindia has no Flex Consumption. Nothing was made" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("script", [main, grant_graph.main])
+def test_without_the_azure_cli_a_script_ends_with_the_fix(
+    script: Callable[[Sequence[str]], int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    az.cloud.cache_clear()
+    guid = "00000000-0000-0000-0000-000000000000"
+    assert script([guid, guid]) == 1
+    shown = capsys.readouterr()
+    assert "the Azure CLI is not on the path. Fix: install it" in shown.out + shown.err
