@@ -133,21 +133,25 @@ def own_id(value: str) -> str:
     return str(uuid5(NAMESPACE_DNS, f"{value}.rekey"))
 
 
+def _is_app(url: str, identity: str) -> bool:
+    return url.startswith("https://") and bool(GUID.fullmatch(identity))
+
+
+def _are_roles(client: str, role: str, *ids: str) -> bool:
+    return role in ROLES and all(map(GUID.fullmatch, (client, *ids)))
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
+    command, rest = list(arguments[:1]), list(arguments[1:])
     try:
-        match arguments:
-            case ["register", name, url, identity] if url.startswith("https://") and GUID.fullmatch(
-                identity
-            ):
-                print(f"signInClientId: {register(name, url.rstrip('/'), identity)}")
-            case ["assign", client, role, *ids] if (
-                role in ROLES and ids and all(map(GUID.fullmatch, (client, *ids)))
-            ):
-                assign(client, role, ids)
-            case _:
-                print((__doc__ or "").strip(), file=sys.stderr)
-                return 2
+        if command == ["register"] and len(rest) == 3 and _is_app(*rest[1:]):  # noqa: PLR2004
+            print(f"signInClientId: {register(rest[0], rest[1].rstrip('/'), rest[2])}")
+        elif command == ["assign"] and len(rest) > 2 and _are_roles(*rest):  # noqa: PLR2004
+            assign(rest[0], rest[1], rest[2:])
+        else:
+            print((__doc__ or "").strip(), file=sys.stderr)
+            return 2
     except AzError as error:
         print(error, file=sys.stderr)
         return 1

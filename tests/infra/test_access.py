@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import Any
 
@@ -93,3 +94,20 @@ def test_what_is_open_without_a_sign_in_leads_to_no_call_that_believes_the_calle
 @pytest.mark.parametrize("name", names())
 def test_no_setting_of_the_template_makes_the_app_take_callers_as_signed_in(name: str) -> None:
     assert not entra({key.upper(): "true" for key in deployed.settings(snapshot(name))})
+
+
+RUN_BY_HAND = sorted(
+    {
+        *re.findall(r"python3 (scripts/\w+\.py)", PAGE),
+        *re.findall(r"python3 (scripts/\w+\.py)", (ROOT / "docs" / "deploy.md").read_text()),
+        *re.findall(r"python3 (scripts/\w+\.py)", (ROOT / "Makefile").read_text()),
+        "scripts/az.py",
+    }
+)
+
+
+@pytest.mark.parametrize("script", RUN_BY_HAND)
+def test_a_script_that_is_run_with_any_python3_is_one_for_3_9(script: str) -> None:
+    """A Mac has no newer one. Whoever deploys by the portal's button has no uv either."""
+    tree = ast.parse((ROOT / script).read_text(), feature_version=(3, 9))
+    assert "__future__" in ast.unparse(tree)
