@@ -146,17 +146,17 @@ init: $(UV)
 	@AZURE_TOKEN_CREDENTIALS=$${AZURE_TOKEN_CREDENTIALS:-AzureCliCredential} $(LEAN) --group cli python -m cli init $(ARGS)
 
 deploy: $(UV)
-	@SITE=$$($(DEPLOYING).template "$$GROUP" "$$PARAMETERS" $$LOCATION | tee /dev/stderr | tail -n 1) && \
-	case $$SITE in /*) $(DEPLOYING).finish "$$SITE" $$PACKAGE ;; *) exit 1 ;; esac
+	@SITE=$$($(DEPLOYING).template "$$GROUP" "$$PARAMETERS" $${LOCATION:+"$$LOCATION"} | tee /dev/stderr | tail -n 1) && \
+	case $$SITE in /*) $(DEPLOYING).finish "$$SITE" $${PACKAGE:+"$$PACKAGE"} ;; *) exit 1 ;; esac
 
 template: $(UV)
-	@$(DEPLOYING).template "$$GROUP" "$$PARAMETERS" $$LOCATION
+	@$(DEPLOYING).template "$$GROUP" "$$PARAMETERS" $${LOCATION:+"$$LOCATION"}
 
 push: $(UV)
 	@$(DEPLOYING).push "$$SITE" "$$PACKAGE"
 
 finish: $(UV)
-	@$(DEPLOYING).finish "$$SITE" $$PACKAGE
+	@$(DEPLOYING).finish "$$SITE" $${PACKAGE:+"$$PACKAGE"}
 
 verify: $(UV)
 	@$(DEPLOYING).verify "$$SITE"

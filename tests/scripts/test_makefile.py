@@ -96,3 +96,31 @@ def test_a_package_is_built_with_one_patch_version_of_python(clone: Clone) -> No
     done = clone.make("package", UV=str(clone.folder / "uv"))
     minor = (ROOT / ".python-version").read_text().strip()
     assert re.search(rf" --python {re.escape(minor)}\.\d+ python scripts/package\.py ", done.stdout)
+
+
+LISTS = """#!/bin/sh
+printf '<%s>' "$@" >&2
+echo /subscriptions/s
+"""
+
+
+@pytest.mark.parametrize("target", ["deploy", "template", "finish"])
+def test_blanks_in_a_region_and_in_the_name_of_a_package_are_kept(
+    clone: Clone, target: str
+) -> None:
+    write(clone.folder / "uv", LISTS)
+    words = {"GROUP": "rekey", "PARAMETERS": "my.bicepparam", "SITE": "/subscriptions/s"}
+    blanks = {"LOCATION": "West Europe", "PACKAGE": "my releases/rekey.zip"}
+    stderr = clone.make(target, UV=str(clone.folder / "uv"), **words, **blanks).stderr
+    deployed = "<scripts.deploying.template><rekey><my.bicepparam><West Europe>"
+    assert (deployed in stderr) == (target != "finish")
+    finished = "<scripts.deploying.finish></subscriptions/s><my releases/rekey.zip>"
+    assert (finished in stderr) == (target != "template")
+
+
+def test_what_is_left_out_is_no_argument(clone: Clone) -> None:
+    write(clone.folder / "uv", LISTS)
+    words = {"GROUP": "rekey", "PARAMETERS": "my.bicepparam"}
+    stderr = clone.make("deploy", UV=str(clone.folder / "uv"), **words).stderr
+    assert "<rekey><my.bicepparam>" in stderr
+    assert "<>" not in stderr
