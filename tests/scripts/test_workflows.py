@@ -11,6 +11,7 @@ import yaml
 
 from tests.infra.bicep import ROOT
 from tests.parts import PARTS
+from tests.programs import run, write
 from tests.shared.makefile import make_targets
 
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -107,3 +108,28 @@ def test_nothing_is_released_that_was_not_tested_and_scanned() -> None:
     release = workflow(ROOT / ".github" / "workflows" / "release.yml")["jobs"]
     assert set(release["publish"]["needs"]) == {"ci", "security", "prove"}
     assert release["deploy"]["needs"] == "publish"
+
+
+GH = """#!/bin/sh
+echo "$@" >> calls
+case "$1 $2" in
+"release view") test -e released ;;
+"release create") test ! -e released && touch released ;;
+"release upload") test -e released ;;
+esac
+"""
+
+
+def test_a_release_whose_last_step_failed_can_be_run_again(tmp_path: Path) -> None:
+    steps = workflow(ROOT / ".github" / "workflows" / "release.yml")["jobs"]["publish"]["steps"]
+    (script,) = [step["run"] for step in steps if step.get("name") == "Release"]
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "rekey.zip").touch()
+    write(tmp_path / "gh", GH)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "VERSION": "v1"}
+    for _ in range(2):
+        done = run("bash", "-e", "-c", script, cwd=tmp_path, env=env)
+        assert done.returncode == 0, done.stderr
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert sum(call.startswith("release create v1 --verify-tag") for call in calls) == 1
+    assert calls[-1] == "release upload v1 --clobber dist/rekey.zip"
