@@ -306,7 +306,7 @@ def test_an_alert_waits_for_the_first_sweep_after_a_deployment(sets: Sets) -> No
     ]
     query = rule.properties["criteria"]["allOf"][0]["query"]
     assert rule.properties["windowSize"] == "P2D"
-    assert "where now() > datetime(2026-11-04T09:00:00Z)" in query  # Two days after deployedAt.
+    assert "where now() > datetime(2026-11-02T12:00:00Z)" in query  # Three hours after deployedAt.
 
 
 @pytest.mark.parametrize("name", CLOSED)
