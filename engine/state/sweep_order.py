@@ -18,6 +18,8 @@ from engine.state.incident import Incident
 from engine.state.request import DAY, TRIED_ON, moment_of
 
 HOUR = timedelta(hours=1)
+NEVER = "0001-01-01"
+"""How the host writes when a timer that has not run yet ran last: as .NET's first day."""
 ORDER_FIX = "delete the message: the next sweep posts its own"
 MOST_DELAY = timedelta(days=6)
 """A queue message can be hidden for seven days at most."""
@@ -90,10 +92,12 @@ class SweepOrder:
     ) -> SweepOrder:
         """Derive the times from a timer's ScheduleStatus (`Last`, `Next`).
 
-        A time that is missing counts as one hour from now, and a day is made up for at most. Where
-        it is known until when sweeps have `covered` what falls due, all since then is made up for.
+        A time that is missing counts as one hour from now. A day is made up for at most, and at a
+        timer's first run. Where it is known until when sweeps have `covered` what falls due, all
+        since then is made up for.
         """
-        last, following = moment_of(status.get("Last")), moment_of(status.get("Next"))
+        text, following = status.get("Last") or "", moment_of(status.get("Next"))
+        last = now - DAY if text.startswith(NEVER) else moment_of(text)
         last = last if last and last < now else now - HOUR
         last = max(last, now - DAY)
         since = min(last, covered or last)

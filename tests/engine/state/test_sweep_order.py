@@ -27,6 +27,7 @@ SO_FAR = SoFar("a token", NOW - HOUR, 30, 2, 1, {"ok": 28, "due": 2}, {"a server
         ("2026-11-02T10:30:00+02:00", "2026-11-02T10:00:00+00:00", NOW - HOUR / 2, HOUR),
         # A timer that has not run for long: audits of the last day are enough.
         ("2026-10-02T09:00:00Z", "2026-11-02T10:00:00Z", NOW - DAY, HOUR),
+        ("0001-01-01T00:00:00", "2026-11-02T10:00:00Z", NOW - DAY, HOUR),
         # What is missing, or does not lie on its side of now, counts as an hour.
         (None, None, NOW - HOUR, HOUR),
         ("", "", NOW - HOUR, HOUR),
