@@ -113,23 +113,31 @@ class DatabaseAccess:
             )
         if state in AWAY:
             raise problems.busy(place.server_id, state)
-        if not _takes_passwords(properties) or await self._is_entra_only(place):
-            raise NeedsHuman(
-                "the server takes Entra identities only, so no password can sign in",
-                where=place.server_id,
-                fix="turn password authentication on at the server, or remove the secret",
-                code="EntraOnly",
-            )
+        await self._refuse_entra_only(place, properties)
         if self._is_replica(properties):
             raise problems.read_only(place.server_id)
 
     def _is_replica(self, properties: Json) -> bool:
         return bool(self.engine.replica.fullmatch(str(properties.get("replicationRole") or "")))
 
-    async def _is_entra_only(self, place: DatabasePlace) -> bool:
-        """Read MySQL's parameter; PostgreSQL says it among the server's properties."""
-        if self.engine.name != "mysql":
-            return False
+    async def _refuse_entra_only(
+        self, place: DatabasePlace, properties: Json | None = None
+    ) -> None:
+        """Raise NeedsHuman where the server takes Entra identities only."""
+        if self.engine.name == "mysql":
+            is_off = await self._is_switched_off(place)
+        else:
+            is_off = not _takes_passwords(properties or await self.read(place))
+        if is_off:
+            raise NeedsHuman(
+                "the server takes Entra identities only, so no password can sign in",
+                where=place.server_id,
+                fix="turn password authentication on at the server, or remove the secret",
+                code="EntraOnly",
+            )
+
+    async def _is_switched_off(self, place: DatabasePlace) -> bool:
+        """Read MySQL's parameter, which is not among the server's properties."""
         path = f"{quote(place.server_id, safe='/')}/configurations/aad_auth_only"
         try:
             answer = await self.arm.read(path, "reading how one signs in", place.server_id)
@@ -162,8 +170,14 @@ class DatabaseAccess:
     ) -> RekeyError | None:
         """Sign in once and return what speaks against it.
 
-        None if the server accepts the password.
+        None if the server accepts the password. A refusal is returned only if it would last.
         """
+        problem = await self._tried(place, user, password)
+        return await self._lasting(place, problem) if problem else None
+
+    async def _tried(
+        self, place: DatabasePlace, user: str, password: Sensitive
+    ) -> RekeyError | None:
         text = password.reveal()
         if not 0 < len(text) <= MAX_PASSWORD or "\0" in text:
             return VerificationFailed(
@@ -205,7 +219,26 @@ class DatabaseAccess:
 
     async def prove(self, place: DatabasePlace, user: str, password: Sensitive) -> None:
         """Sign in, again and again while the password spreads; raises what it ends in."""
-        await prove(self._clock, lambda: self.refusal(place, user, password))
+        try:
+            await prove(self._clock, lambda: self._tried(place, user, password))
+        except RekeyError as error:
+            problem = await self._lasting(place, error)
+        else:
+            return
+        raise problem
+
+    async def _lasting(self, place: DatabasePlace, problem: RekeyError) -> RekeyError:
+        """Return what speaks against a password, or why nothing is known against it.
+
+        While password sign-in is off, a server refuses what it accepts again later.
+        """
+        if problem.code != problems.REFUSED:
+            return await self.explained(place, problem)
+        try:
+            await self._refuse_entra_only(place)
+        except RekeyError as reason:
+            return reason
+        return problem
 
     async def operator(self, place: DatabasePlace) -> Operator:
         """Return the app's name in the database, with a token for it."""

@@ -101,8 +101,16 @@ RETIREMENT: dict[str, dict[str, int]] = {
     "sql-login-password of two logins": {**MARKED, "sign-in": 7, "ALTER": 1, "lease": 9},
 }
 RETIREMENT |= {
-    # A refusal may be of a login that has expired, say: what stands in its way is looked for.
-    f"{engine} of two {two}": {**MARKED, "sign-in": 5, "rehearsal": 3, "ALTER": 1, "lease": 9}
+    # A refusal may be of a login that has expired, say, or of a server whose password sign-in is
+    # off: what stands in its way is looked for.
+    f"{engine} of two {two}": {
+        **MARKED,
+        "read the resource": 3,
+        "sign-in": 5,
+        "rehearsal": 3,
+        "ALTER": 1,
+        "lease": 9,
+    }
     for engine, two in (("postgresql-role-password", "roles"), ("mysql-user-password", "users"))
 }
 OPERATIONS = {

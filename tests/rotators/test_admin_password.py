@@ -58,10 +58,11 @@ async def test_one_try_tells_the_administrators_password_from_another(
 
 
 async def test_the_try_is_made_under_the_name_that_the_caller_knows(scene: Scene) -> None:
-    job = scene.job()
-    assert not await scene.rotator().accepts(job.source, "somebody", Sensitive(FIRST))
+    job, rotator = scene.job(), scene.rotator()
+    assert await rotator.accepts(job.source, job.held_id or "", Sensitive(FIRST))
     calls = [exchange.request.method for exchange in scene.rig.world.exchanges]
     assert "GET" not in calls, "the server is not asked for it"
+    assert not await rotator.accepts(job.source, "somebody", Sensitive(FIRST))
 
 
 async def test_nothing_but_a_new_password_revokes_the_one_that_works(scene: Scene) -> None:

@@ -26,7 +26,15 @@ from simulator.databases.servers import EngineName
 from simulator.faults import Fault
 from simulator.wire import json_response
 from tests.cloud.database_contract import kind_of, problem_of
-from tests.rotators.database_scenes import ADMIN, FIRST, NAME, SCENES, TEMPLATE, DatabaseScene
+from tests.rotators.database_scenes import (
+    ADMIN,
+    FIRST,
+    NAME,
+    SCENES,
+    TEMPLATE,
+    WRONG,
+    DatabaseScene,
+)
 from tests.shared.promises import everything
 
 every_kind = pytest.mark.parametrize("name", SCENES)
@@ -81,6 +89,60 @@ async def test_a_server_that_stopped_since_is_found_out_when_it_does_not_answer(
     scene = scene_of(name)
     scene.server.state = "Stopped"
     assert await kind_of(scene.rotator().issue(scene.job())) == (NeedsHuman, "Stopped")
+
+
+@every_kind
+@pytest.mark.parametrize("action", ["rotate", "audit"])
+@pytest.mark.parametrize(
+    ("fact", "reason"),
+    [
+        ({"state": "Stopped"}, "the server is stopped"),
+        ({"password_auth": False}, "the server takes Entra identities only"),
+    ],
+)
+async def test_a_good_password_outlives_what_keeps_everybody_out_and_the_reason_is_told(
+    name: str, action: str, fact: dict[str, object], reason: str
+) -> None:
+    scene = scene_of(name)
+    scene.manage()
+    await scene.rig.handle(NAME)
+    live = scene.live()
+    vars(scene.server).update(fact)
+    scene.rig.clock.advance(85 * 86_400)
+    outcome = await scene.rig.handle(NAME, trigger="sweep", action=action)
+    assert outcome.result == "parked"
+    assert outcome.reason.startswith(reason)
+    assert scene.live() == live
+
+
+@every_kind
+@pytest.mark.parametrize("password", [FIRST, WRONG])
+async def test_a_refusal_while_password_sign_in_is_off_proves_nothing(
+    name: str, password: str
+) -> None:
+    scene = scene_of(name)
+    scene.server.password_auth = False
+    source, rotator, live = scene.job().source, scene.rotator(), scene.live()
+    login = scene.tags["CredentialId"]
+    for call in (
+        rotator.accepts(source, login, Sensitive(password)),
+        rotator.accepts(source, "", Sensitive(password)),
+        rotator.verify(source, login, Sensitive(password)),
+        *([rotator.retire(source, login, Sensitive(password))] if scene.logins else []),
+    ):
+        assert await kind_of(call) == (NeedsHuman, "EntraOnly")
+    assert scene.live() == live
+
+
+@every_kind
+async def test_a_refusal_proves_nothing_while_nobody_knows_whether_sign_in_is_off(
+    scene: DatabaseScene,
+) -> None:
+    scene.rig.world.roles.assignments.clear()
+    source, login = scene.job().source, scene.tags["CredentialId"]
+    error = await problem_of(scene.rotator().accepts(source, login, Sensitive(WRONG)))
+    assert isinstance(error, AccessDenied)
+    assert await scene.rotator().accepts(source, login, Sensitive(FIRST))
 
 
 @every_login
