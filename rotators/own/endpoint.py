@@ -3,7 +3,8 @@
 docs/write-a-rotator.md describes the requests. What a crash leaves behind: two slots, a new value
 in the slot that is not held, which the next try replaces; a single slot, a password that nobody
 knows, which the next try replaces; many, a credential that `tidy` removes by its operation. A
-retried `issue` carries the same `request`, so an endpoint may answer with what it made already.
+retried `issue` carries the same `request`, so an endpoint may answer with what it made already;
+an incident asks for what was made since.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ class OwnEndpoint:
             "issue",
             Made,
             job.source,
-            same=f"{job.operation} {slot} {job.in_place}",
+            # Whoever knows what has leaked may know what an earlier try made, too.
+            same=f"{job.operation} {slot} {job.in_place} {job.not_before}",
             operation=job.operation,
             slot=slot,
             expires=job.expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

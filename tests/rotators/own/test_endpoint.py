@@ -166,6 +166,24 @@ async def test_every_try_of_one_rotation_bears_the_same_request_and_no_other_doe
     assert len({first, other, in_place}) == 3
 
 
+@pytest.mark.parametrize(
+    ("entry", "held"), [(ENTRY, "first"), (SINGLE, "admin"), (MANY, "token-0")]
+)
+async def test_what_was_made_before_an_incident_is_no_answer_to_its_request(
+    entry: Mapping[str, Any], held: str
+) -> None:
+    stage = Stage(entry, held)
+    await issued(stage)
+    leaked = stage.rig.clock.now()
+    for _ in range(2):
+        stage.rig.clock.advance(60)
+        await issued(stage, not_before=leaked)
+    await issued(stage, not_before=leaked + timedelta(seconds=90))
+    before, incident, again, later = (body["request"] for _, body in stage.served.asked)
+    assert incident == again
+    assert len({before, incident, later}) == 3
+
+
 async def test_no_other_call_may_be_answered_with_what_was_answered_before() -> None:
     """A slot is retired at every second rotation, and an operation tidied at each of its tries."""
     stage = Stage({**ENTRY, "strategy": "many", "slots": []}, "by-hand")
