@@ -45,7 +45,9 @@ engine.rotation.under_lease.CALL_SECONDS leaves for polls."""
 AFTERWARDS = 90.0
 """Seconds for which it is followed after that, before the new password is proven."""
 ACCEPTED = 202
-UNKNOWN = frozenset({"InternalServerError", "OperationTimedOut"})
+UNKNOWN = frozenset(
+    {"InternalServerError", "OperationTimedOut", "OperationInterrupted", "OperationCancelled"}
+)
 """Codes of answers that do not say whether the change is made. Every other one refuses it."""
 FAILED = frozenset({"failed", "canceled", "cancelled"})
 
@@ -106,8 +108,8 @@ class LongChange[P: Server](ABC):
             operation = await self._ask(place, user, password)
         except TransientError as error:
             # Whoever counts requests looks at none that it turns away.
-            error.unsent = isinstance(error, Throttled)
-            if error.unsent or error.code in self.passing - UNKNOWN:
+            error.unsent = isinstance(error, Throttled) or error.code in self.passing - UNKNOWN
+            if error.unsent:
                 raise
             return error
         if operation and (rest := await self._follow(place, operation, deadline)):

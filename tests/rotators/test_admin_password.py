@@ -152,6 +152,28 @@ async def test_a_server_that_has_had_too_many_requests_has_taken_no_password(sce
     assert (caught.value.unsent, caught.value.retry_after) == (True, 40)
 
 
+def refuse_the_change(scene: Scene, code: str) -> None:
+    """Have Resource Manager turn the change away as one that another one is in the way of."""
+    refusal = json_response(409, {"error": {"code": code, "message": "another one goes on"}})
+    scene.rig.world.faults.append(Fault(lambda sent: sent.method == "PATCH", refusal))
+
+
+async def test_a_server_at_another_change_has_taken_no_password(scene: Scene) -> None:
+    is_sql = isinstance(scene, sql_scenes.SqlScene)
+    refuse_the_change(scene, "ConflictingServerOperation" if is_sql else "ServerIsBusy")
+    with pytest.raises(TransientError) as caught:
+        await scene.rotator().issue(scene.job())
+    assert caught.value.unsent
+
+
+async def test_a_change_that_another_one_has_interrupted_may_have_been_made() -> None:
+    scene = sql_scenes.administrator()
+    refuse_the_change(scene, "OperationInterrupted")
+    issued = await scene.rotator().issue(scene.job())
+    assert issued.doubt
+    assert issued.doubt.code == "OperationInterrupted"
+
+
 async def test_who_may_not_watch_a_change_rotates_without_an_alert(scene: Scene) -> None:
     """As the template grants it: only the sign-in tells whether the change came."""
     sent = providers()
