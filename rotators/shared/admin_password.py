@@ -143,8 +143,9 @@ class AdminPassword[P: Server](ABC):
         Raises what stands in the way of a rotation.
         """
         refuse_more_than_password(job)
-        user = await self._administrator(job, place)
+        # A server for Entra identities only may have no administrator with a password.
         await self._refuse_unready(place)
+        user = await self._administrator(job, place)
         await self.access.fields(place, job.options, user, Sensitive(""))
         problem = await self.access.refusal(place, user, job.held or fresh_password(user))
         if problem and not isinstance(problem, VerificationFailed):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from cloud.azure import Azure
-from cloud.databases.problems import MAY_NOT_ALTER
+from cloud.databases.problems import MAY_NOT_ALTER, NOT_REACHED
 from cloud.databases.servers import Operator
 from engine.contract import Job
 from engine.errors import (
@@ -120,7 +120,8 @@ class DatabaseLogin(LoginPassword):
         try:
             await self._access.servers.set_password(server, operator, name, password)
         except RekeyError as error:
-            reason = await self._access.explained(place, error)
+            is_reached = error.code != NOT_REACHED
+            reason = error if is_reached else await self._access.explained(place, error)
             problem = self._denied(reason, place, name, operator)
         else:
             return

@@ -18,6 +18,7 @@ from engine.errors import (
     AccessDenied,
     NeedsHuman,
     NotFound,
+    PermanentError,
     RekeyError,
     TransientError,
     VerificationFailed,
@@ -26,7 +27,7 @@ from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.database_engine import SUFFIXES, DatabaseEngine
 from rotators.shared.host_names import HostNames
-from rotators.shared.long_change import POLLING, LongChange
+from rotators.shared.long_change import POLLING, LongChange, Running
 from rotators.shared.proving import prove
 from rotators.shared.sql_passwords import fresh_password
 from rotators.shared.sql_server import database_scope
@@ -232,8 +233,10 @@ class DatabaseAccess:
 
         While password sign-in is off, a server refuses what it accepts again later.
         """
-        if problem.code != problems.REFUSED:
+        if problem.code == problems.NOT_REACHED:
             return await self.explained(place, problem)
+        if problem.code != problems.REFUSED:
+            return problem
         try:
             await self._refuse_entra_only(place)
         except RekeyError as reason:
@@ -261,9 +264,7 @@ class DatabaseAccess:
         return Sensitive(answer.token)
 
     async def explained(self, place: DatabasePlace, error: RekeyError) -> RekeyError:
-        """Return why a server cannot be reached, if Resource Manager knows it."""
-        if error.code != problems.NOT_REACHED:
-            return error
+        """Return why a server cannot be reached, or changed, if Resource Manager knows it."""
         try:
             await self.refuse_unready(place)
         except (AccessDenied, TransientError):
@@ -286,8 +287,15 @@ class DatabaseChange(LongChange[DatabasePlace]):
 
     def __init__(self, azure: Azure, access: DatabaseAccess, clock: Clock, role: str) -> None:
         super().__init__(azure.arm_endpoint, clock)
-        self._arm = access.arm
+        self._access, self._arm = access, access.arm
         self.role = role
+
+    async def _ask(self, place: DatabasePlace, user: str, password: Sensitive) -> Running | None:
+        try:
+            return await super()._ask(place, user, password)
+        except PermanentError as error:
+            problem = await self._access.explained(place, error)
+        raise problem
 
     async def _request(
         self, place: DatabasePlace, user: str, password: Sensitive

@@ -11,6 +11,7 @@ from engine.errors import (
     AccessDenied,
     NeedsHuman,
     NotFound,
+    PermanentError,
     RekeyError,
     TransientError,
     VerificationFailed,
@@ -113,6 +114,31 @@ async def test_a_good_password_outlives_what_keeps_everybody_out_and_the_reason_
     assert outcome.result == "parked"
     assert outcome.reason.startswith(reason)
     assert scene.live() == live
+
+
+@every_kind
+async def test_a_server_that_became_a_replica_since_is_named_as_one(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.is_replica = True
+    assert await kind_of(scene.rotator().issue(scene.job())) == (NeedsHuman, "ReadOnly")
+
+
+@every_admin
+async def test_a_change_that_is_refused_for_no_known_reason_is_told_as_its_answer(
+    name: str,
+) -> None:
+    scene = scene_of(name)
+    refusal = json_response(400, {"error": {"code": "Odd", "message": "no"}})
+    scene.rig.world.faults.append(Fault(lambda sent: sent.method == "PATCH", refusal))
+    assert await kind_of(scene.rotator().issue(scene.job())) == (PermanentError, "Odd")
+
+
+async def test_a_server_made_without_an_administrator_takes_no_passwords() -> None:
+    scene = scene_of("postgresql-admin-password")
+    scene.server.password_auth, scene.server.administrator.name = False, ""
+    for held_id in (None, ADMIN):
+        error = await preflight_problem(scene, held_id=held_id)
+        assert error.code == "EntraOnly"
 
 
 @every_kind
