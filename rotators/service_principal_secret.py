@@ -115,7 +115,8 @@ class ServicePrincipalSecret(ApplicationCredential):
         except NotFound:
             return
         if any(
-            password.key_id == doomed_id and (held is None or password.begins(held))
+            password.key_id == doomed_id
+            and (held is None or not password.hint or password.begins(held))
             for password in listed
         ):
             raise NeedsHuman(
@@ -141,15 +142,21 @@ class ServicePrincipalSecret(ApplicationCredential):
             raise problem
 
     async def recognise(self, job: Job) -> Recognised:
-        """Find the one secret whose beginning the value has: Graph keeps no more of it."""
+        """Find the one secret whose beginning the value has: Graph keeps no more of it.
+
+        Of one that Graph lists without its beginning only the id can tell.
+        """
         passwords = await self._passwords(job.source)
         _check_adopted(job, passwords)
         named = key_id_of(job.held_id) if job.held_id else None
         fitting = [
             password
             for password in passwords
-            if named in (None, password.key_id) and job.held and password.begins(job.held)
+            if (password.key_id == named and not password.hint)
+            or (named in (None, password.key_id) and job.held and password.begins(job.held))
         ]
+        if not fitting:
+            raise _unlike(job, named)
         if len(fitting) != 1:
             raise NeedsHuman(
                 (
@@ -245,12 +252,17 @@ def _check_adopted(job: Job, passwords: list[Password]) -> None:
             fix="set CredentialId to the id of the secret that the value holds",
         )
     if known and not any(password.begins(job.held) for password in known):
-        raise NeedsHuman(
-            f"the value is not the secret {named}"
-            if named
-            else "the value is none of the application's secrets",
-            where=job.source,
-            fix="set CredentialId to the id of the secret that the value holds; where the value is "
-            "more than the bare "
-            "secret, set ValueTemplate to it with {secret} in place of the secret",
-        )
+        raise _unlike(job, named)
+
+
+def _unlike(job: Job, named: str | None) -> NeedsHuman:
+    """Return the error for a value that is no secret of the application, or not the one named."""
+    return NeedsHuman(
+        f"the value is not the secret {named}"
+        if named
+        else "the value is none of the application's secrets",
+        where=job.source,
+        fix="set CredentialId to the id of the secret that the value holds; where the value is "
+        "more than the bare "
+        "secret, set ValueTemplate to it with {secret} in place of the secret",
+    )

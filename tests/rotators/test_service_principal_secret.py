@@ -18,6 +18,7 @@ from engine.errors import (
 from engine.secret import Sensitive
 from rotators.service_principal_secret import ServicePrincipalSecret
 from simulator.entra.app_policy import AppPolicy
+from simulator.entra.directory import Password
 from simulator.faults import Fault
 from simulator.wire import Request, Response, json_response
 from tests.shared.graph_rig import GraphRig, days, seconds
@@ -364,6 +365,33 @@ async def test_a_value_is_recognised_by_the_beginning_of_its_secret(rig: GraphRi
     rig.directory.add_password(rig.app, "another")
     known = await rig.rotator().recognise(rig.job(proven=False, held_id=None))
     assert (known.credential_id, known.ends) == (rig.first.key_id, rig.first.end)
+
+
+@pytest.mark.parametrize(
+    ("named", "what"),
+    [("first", ""), (GUID, f"not the secret {GUID}"), (None, "none of the application's secrets")],
+)
+async def test_a_secret_that_is_listed_without_its_beginning_is_known_by_its_id_alone(
+    rig: GraphRig, monkeypatch: pytest.MonkeyPatch, named: str | None, what: str
+) -> None:
+    monkeypatch.setattr(Password, "hint", None)
+    held_id = rig.first.key_id if named == "first" else named
+    recognised = rig.rotator().recognise(rig.job(proven=False, held_id=held_id))
+    if not what:
+        assert (await recognised).credential_id == rig.first.key_id
+        return
+    with pytest.raises(NeedsHuman, match=what) as caught:
+        await recognised
+    assert "CredentialId" in caught.value.fix
+
+
+async def test_a_secret_that_is_listed_without_its_beginning_may_be_the_one_held(
+    rig: GraphRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Password, "hint", None)
+    with pytest.raises(NeedsHuman, match="may hold it"):
+        await rig.rotator().retire(rig.source, rig.first.key_id, Sensitive(rig.held))
+    assert rig.alive() == [rig.first]
 
 
 async def test_an_application_lists_the_secrets_that_it_has(rig: GraphRig) -> None:
