@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -33,6 +35,7 @@ from tests.rotators.sas_scenes import SasScene
 ACCOUNT = "/subscriptions/s1/resourcegroups/g1/providers/microsoft.storage/storageaccounts/acc1"
 KEY = Sensitive(base64.b64encode(bytes(range(64))).decode())
 OTHER = Sensitive(base64.b64encode(bytes(range(1, 65))).decode())
+PAGE = (Path(__file__).parents[2] / "docs" / "rotators" / "storage-sas.md").read_text()
 ENDS = datetime(2027, 2, 3, 4, 5, 6, tzinfo=UTC)
 FURTHER = {"start": ENDS - timedelta(days=1), "ip": "168.1.5.60-168.1.5.70", "protocol": "https"}
 EVERYTHING = frozenset[str]().union(*sas_signing.FIELDS.values())
@@ -321,6 +324,16 @@ def test_a_forged_token_differs_from_the_real_one_in_its_signature_alone(text: s
     forged = rotator.forged(source or "", token, "nobody's")
     real = sas_signing.read(extent(text), token) or {}
     assert sas_signing.read(extent(text), forged) == {**real, "sig": "nobody's"}
+
+
+def test_the_page_names_what_the_name_of_a_blob_or_file_cannot_hold() -> None:
+    printable = {chr(number) for number in range(ord("!"), 0x7F)} - {"/"}
+    impossible = {it for it in printable if not sas_extent.SEGMENT.fullmatch(f"a{it}b")}
+    (named,) = re.findall(r"cannot hold a space(.*?), and each of its\sparts", PAGE, re.DOTALL)
+    assert set(re.findall(r"`(.)`", named)) == impossible
+    for character in (*impossible, " ", "\t"):
+        with pytest.raises(NeedsHuman, match="names a blob that an address cannot hold"):
+            extent(f"sas/blob/uploads/a{character}b/r")
 
 
 @pytest.mark.parametrize("text", MADE)
