@@ -782,6 +782,11 @@ FOUND = {
     "a slot that was changed in vain for hours is left alone for longer than the timer allows": (
         "lost-applies-and-fails-an-hour/one-slot"
     ),
+    "what was announced to a secret that its owner has taken out is not left at its source": (
+        "operated-away-owners-in-both/many!c0=1+c6=1+c7=1+c9=1+c10=1+i34=m10+c41=1+c42=1+i56=m12"
+        "+i63=m8+i91=m12+i97=m14+i123=m1+i128=m3+i154=m12+i156=m12+i183=m11+i220=m11+i254=m7"
+        "+i281=m2+i347=m7"
+    ),
     "a key that a person made where a slow one is awaited is not told from it, and nobody is blamed": (
         "by-hand/two-slow!i7=l0+i18=m0+i20=m0+m20=fail after the effect"
     ),
