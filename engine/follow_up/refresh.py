@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
 from engine.parts import Parts
+from engine.ports import Apps
 from engine.secret import SecretRef, Version
 from engine.state.decision import Decision, Retire, Wait
 from engine.state.due import due_reason
@@ -154,31 +156,28 @@ def timeout_of(decision: Retire, since: datetime) -> datetime:
 
 async def _lagging(parts: Parts, secret: Version, replicas: Sequence[SecretRef]) -> list[str]:
     """Return the apps known to use an older version, as far as that is found out in time."""
-    checks = (_lagging_of(parts, ref, secret) for ref in (secret.ref, *replicas))
-    try:
+    lagging = set[str]()
+    with suppress(TimeoutError):
         async with asyncio.timeout(LAGGING_SECONDS):
-            return [app for apps in await asyncio.gather(*checks) for app in apps]
-    except TimeoutError:
-        return []
+            checks = (_add_lagging(parts, ref, secret, lagging) for ref in (secret.ref, *replicas))
+            await asyncio.gather(*checks)
+    return sorted(lagging)
 
 
-async def _lagging_of(parts: Parts, ref: SecretRef, secret: Version) -> list[str]:
+async def _add_lagging(parts: Parts, ref: SecretRef, secret: Version, lagging: set[str]) -> None:
+    """Add the apps that lag, each as it answers: one that is silent hides no other."""
     apps = [app for app in named(parts.policy, ref) if parts.policy.allows(ref.vault, app)]
-    if not apps:
-        return []
-    try:
+    if not apps or parts.apps is None:
+        return
+    with suppress(PermanentError):
         current = secret if ref == secret.ref else await parts.vaults.read(ref)
-    except PermanentError:
-        return []
-    answers = await asyncio.gather(*(_lags(parts, app, current) for app in apps))
-    return [app for app, lags in zip(apps, answers, strict=True) if lags]
+        await asyncio.gather(*(_add(parts.apps, app, current, lagging) for app in apps))
 
 
-async def _lags(parts: Parts, app: str, secret: Version) -> bool:
-    try:
-        return parts.apps is not None and await parts.apps.lags(app, secret)
-    except RekeyError:
-        return False
+async def _add(apps: Apps, app: str, secret: Version, lagging: set[str]) -> None:
+    with suppress(RekeyError):
+        if await apps.lags(app, secret):
+            lagging.add(app)
 
 
 async def give(
@@ -220,11 +219,17 @@ async def _read(parts: Parts, refs: Sequence[SecretRef]) -> list[tuple[str, Vers
 async def _ask(
     parts: Parts, pairs: Sequence[tuple[str, Version]], *, first: bool
 ) -> list[tuple[str, Version]]:
-    """Ask every app, and return those that are to be waited for: an error is left to the task."""
-    refreshes = (ask(parts, app, secret, first=first) for app, secret in pairs)
-    try:
+    """Ask every app, and return those that are to be waited for.
+
+    One that fails, or is silent, is left to the task.
+    """
+    waiting = list[tuple[str, Version]]()
+
+    async def look(app: str, secret: Version) -> None:
+        if await ask(parts, app, secret, first=first) is False:
+            waiting.append((app, secret))
+
+    with suppress(TimeoutError):
         async with asyncio.timeout(APPS_SECONDS):
-            answers = await asyncio.gather(*refreshes)
-    except TimeoutError:
-        return []
-    return [pair for pair, used in zip(pairs, answers, strict=True) if used is False]
+            await asyncio.gather(*(look(app, secret) for app, secret in pairs))
+    return waiting
