@@ -63,9 +63,12 @@ class Engine(Parts):
                 decision, warning=await self.rehearse(secret, decision.managed, item)
             )
         if isinstance(decision, Acting):
-            delay = await Dependents(self, decision.managed).delay(secret, item, decision)
+            dependents = Dependents(self, decision.managed)
+            delay = await dependents.delay(secret, item, decision) or await refresh.hold_back(
+                self, secret, item, decision, dependents.holders(secret)
+            )
             decision = delay or decision
-        return secret, await refresh.hold_back(self, secret, item, decision) or decision
+        return secret, decision
 
     async def foreseen(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
         """Return what `handle` would do first, after a preview: a leak may be at another source."""

@@ -108,17 +108,18 @@ async def _look_again(
 
 
 async def hold_back(
-    parts: Parts, secret: Version, item: WorkItem, decision: Decision
+    parts: Parts, secret: Version, item: WorkItem, decision: Decision, refs: Sequence[SecretRef]
 ) -> Wait | None:
     """Return until when a retirement waits for apps known to use an older version; None if not.
 
-    It waits within `patience`, and never for an app of which nothing is known.
+    `refs`: the secrets whose apps are asked. It waits within `patience`, and never for an app of
+    which nothing is known.
     """
     until = patience(parts, secret, item, decision)
     if not (until and isinstance(decision, Retire)):
         return None
     pending = decision.pending
-    if not (lagging := await _lagging(parts, secret, decision.managed.replicas)):
+    if not (lagging := await _lagging(parts, secret, refs)):
         return None
     apps, ends = ", ".join(lagging), f"{until:%Y-%m-%d %H:%M}Z"
     return Wait(
@@ -154,13 +155,12 @@ def timeout_of(decision: Retire, since: datetime) -> datetime:
     return ends + min(ends - since if since < ends else decision.managed.overlap, LONGEST_TIMEOUT)
 
 
-async def _lagging(parts: Parts, secret: Version, replicas: Sequence[SecretRef]) -> list[str]:
+async def _lagging(parts: Parts, secret: Version, refs: Sequence[SecretRef]) -> list[str]:
     """Return the apps known to use an older version, as far as that is found out in time."""
     lagging = set[str]()
     with suppress(TimeoutError):
         async with asyncio.timeout(LAGGING_SECONDS):
-            checks = (_add_lagging(parts, ref, secret, lagging) for ref in (secret.ref, *replicas))
-            await asyncio.gather(*checks)
+            await asyncio.gather(*(_add_lagging(parts, ref, secret, lagging) for ref in refs))
     return sorted(lagging)
 
 

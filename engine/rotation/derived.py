@@ -350,6 +350,10 @@ class Dependents:
         ]
         return [(ref, source) for ref, source in refs if self.parts.policy.manages(ref.vault)]
 
+    def holders(self, secret: SecretVersion) -> list[SecretRef]:
+        """Return the secrets whose apps need the key: its own, its replicas and what it has made."""
+        return [secret.ref, *self.managed.replicas, *(ref for ref, _ in self.served(secret))]
+
     async def _lagging(self, secret: SecretVersion) -> dict[SecretRef, Lag]:
         key = self.parts.held(secret, self.managed)
         if key is None:

@@ -284,9 +284,10 @@ async def hold_back(
     at: Rotation, secret: SecretVersion, item: WorkItem, decision: Acting
 ) -> Wait | None:
     """Return until when a retirement waits for apps, derived secrets of the key, or replicas."""
-    lagging = await refresh.hold_back(at.parts, secret, item, decision)
-    lagging = lagging or await _wait_for_replicas(at, secret, item, decision)
     dependents = _dependents(at, decision.managed)
+    refs = dependents.holders(secret)
+    lagging = await refresh.hold_back(at.parts, secret, item, decision, refs)
+    lagging = lagging or await _wait_for_replicas(at, secret, item, decision)
     return lagging or await dependents.hold_back(secret, item, decision)
 
 

@@ -13,7 +13,7 @@ from engine.follow_up import refresh, tasks
 from engine.planning.plan import Step, Turn
 from engine.rotation import leaked, publish, report, retire, verify
 from engine.rotation.context import Rotation
-from engine.rotation.derived import ParentKey
+from engine.rotation.derived import Dependents, ParentKey
 from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.source_lease import FRESH_SECONDS, LOST, UNBOUND_FIX
 from engine.rotation.vault_writer import Overtaken
@@ -157,7 +157,7 @@ async def wait_for_apps(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
     """
     decision = turn.acting
     if turn.item.compromised:
-        refs = (secret.ref, *decision.managed.replicas)
+        refs = Dependents(at.parts, decision.managed).holders(secret)
         await refresh.give(at.parts, turn.item, refs, partial(at.lease.ensure, FRESH_SECONDS))
         known = at.progress
         if known.has_published and known.new_version == known.proven:
