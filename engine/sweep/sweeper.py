@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -190,28 +190,22 @@ class Sweeper:
     async def _digest(self) -> None:
         """Post digests, unless another sweep of the same moments has done so.
 
-        A sweep that is repeated posts its own again: a message may come twice, but not never.
+        A digest is noted once it is posted: it may come twice, but not never.
         """
         if not self.engine.policy.document.webhooks:
             return
+        memory, sweep = self.engine.memory, self.order.until.isoformat()
         try:
             for key, item in self.digests.items():
-                if await self._is_first(key):
+                if memory is None or not await _noted(memory.recall(key)):
                     await post(self.engine, item)
+                    if memory:
+                        await _noted(memory.remember(key, sweep))
         except TransientError:
             raise
         except UNFORESEEN as error:
             self.summary.broken += 1
             log.error("no digest of what needs a person in %s: %s", self.order.vault, error)
-
-    async def _is_first(self, key: str) -> bool:
-        """Return whether no other sweep has noted a digest, or that is not known."""
-        memory, sweep = self.engine.memory, self.order.until.isoformat()
-        try:
-            return memory is None or await memory.remember(key, sweep) == sweep
-        except RekeyError as error:
-            log.warning("it cannot be noted that a digest is sent: %s", error)
-            return True
 
     async def _consider(self, tagged: Tagged, item: WorkItem, decision: Decision) -> bool:
         order, now = self.order, self.engine.clock.now()
@@ -283,6 +277,15 @@ class Sweeper:
             return False
         await post(self.engine, item, delay)
         return True
+
+
+async def _noted(answer: Awaitable[str | None]) -> str | None:
+    """Return which sweep has posted a digest; None if none has, or that is not known."""
+    try:
+        return await answer
+    except RekeyError as error:
+        log.warning("it is not known that a digest is sent: %s", error)
+        return None
 
 
 APART_SECONDS = 10.0
