@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from engine.state.sweep_order import SweepOrder
 from engine.state.tags import RETIRE, Pending
-from tests.shared.consuming import SHOP, Consuming
+from tests.shared.consuming import DAY, SHOP, Consuming
 from tests.shared.scene import NAME
 
 COPY = "https://prod.vault.azure.net/secrets/copy"
@@ -68,3 +69,17 @@ async def test_it_waits_for_no_app_of_a_replica_that_is_gone() -> None:
     rig.vault.delete("copy")
     await rig.try_to_retire()
     assert RETIRE not in rig.tags(NAME)
+
+
+@pytest.mark.parametrize("match", [NAME, "copy"])
+async def test_while_it_waits_the_app_is_refreshed_every_day(match: str) -> None:
+    rig = await rotated(match, COPY, match)
+    await rig.try_to_retire()
+    assert RETIRE in rig.tags(NAME)
+    rig.clock.advance(DAY)
+    rig.queue("rotations").clear()
+    now, day = rig.clock.now(), timedelta(days=1)
+    order = SweepOrder(rig.vault.url, now - day, now, timedelta(hours=1))
+    await rig.service().sweep_vault(order.to_json())
+    actions = [it["action"] for it in rig.messages("rotations") if it["secret"] == NAME]
+    assert sorted(actions) == ["audit", "retire"]
