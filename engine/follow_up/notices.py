@@ -28,6 +28,7 @@ from engine.state.entry import NEEDS_A_PERSON, Entry
 from engine.state.policy import STANDARD, Policy, Webhook
 from engine.state.request import (
     DAY,
+    PUBLISHED,
     REPORTED_LEAK,
     Cause,
     Event,
@@ -86,9 +87,13 @@ def news(parts: Parts, outcome: Outcome | TaskOutcome) -> list[FollowUp]:
 def of(outcome: Outcome | TaskOutcome) -> FollowUp:
     """Return the task that announces an outcome."""
     item = outcome.item if isinstance(outcome, Outcome) else outcome.task
+    version = item.version
+    if isinstance(outcome, Outcome) and outcome.result in PUBLISHED:
+        # The item of a worker that only reports it may name another version, or none.
+        version = outcome.old_version or version
     text = outcome.reason + (f". Fix: {outcome.fix}" if outcome.fix else "")
     cause = Cause(item.cause.trigger, reason=text[:MOST_NOTICE])
-    return FollowUp(item.ref, "tell", version=item.version, cause=cause, news=outcome.result)
+    return FollowUp(item.ref, "tell", version=version, cause=cause, news=outcome.result)
 
 
 async def remind(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
@@ -222,11 +227,17 @@ def reminder(tagged: Tagged, policy: Policy, order: SweepOrder) -> str | None:
 def event(item: FollowUp, secret: Version, key: Sensitive, now: datetime) -> Event:
     """Return an item's news as an event, to be signed with a key.
 
-    Its id follows from the item, so it stays the same however often the event is sent. Of a leak it
-    is the same all day: whoever was not answered reports it again.
+    Its id follows from the item, so it stays the same however often the event is sent. What befalls
+    a version once has one id, also if a worker died and another reports it again. Of a leak it is
+    the same all day: whoever was not answered reports it again.
     """
-    since = item.since[:10] if item.news == REPORTED_LEAK else item.since
-    named = f"{item.ref}/{item.news}/{item.version}/{since}".lower()
+    once: Mapping[str, str] = {
+        **dict.fromkeys(PUBLISHED, ""),
+        "retired": item.cause.reason,
+        REPORTED_LEAK: item.since[:10],
+    }
+    which = once.get(item.news, item.since)
+    named = f"{item.ref}/{item.news}/{item.version}/{which}".lower()
     data = {
         "id": str(item.ref),
         "vault": item.ref.vault_name,

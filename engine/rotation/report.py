@@ -56,13 +56,15 @@ def outcome_of(at: Rotation, secret: SecretVersion) -> Outcome:
     # A person may have written a version since, or disabled the secret.
     is_current = known.new_version in (None, secret.version)
     written = published.credential_id if published else None
+    # Another worker may have published it, so this one has found it as the current version.
+    replaced = published.replaces if published and published.version == known.new_version else None
     return Outcome(
         known.item,
         known.result,
         known.reason,
         rotator=managed.rotator.kind if managed else record.kind,
         source=at.lease.source,
-        old_version=known.old_version,
+        old_version=replaced or known.old_version,
         new_version=known.new_version,
         credential_id=secret.tags.get("CredentialId") if is_current else written,
         next_due=due_at(secret, managed) if managed and is_current else None,

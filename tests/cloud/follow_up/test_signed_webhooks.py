@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,13 +17,17 @@ from standardwebhooks import webhooks
 from cloud.follow_up.signatures import body, headers
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
+from engine.service import Service
 from engine.state.request import Event
 from engine.state.sweep_order import SweepOrder
 from simulator.clock import VirtualClock
 from simulator.faults import Fault
+from simulator.reach.sabotage import Saboteur
 from simulator.wire import Request, Response
 from tests.shared.builders import NOW
 from tests.shared.consuming import Consuming, ended
+from tests.shared.delivery import Delivery
+from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, to_arm
 
 HOST = "events.contoso.example"
@@ -151,6 +156,32 @@ async def test_an_event_that_is_sent_again_has_its_id_and_a_new_time(listening: 
     assert "." not in ids.pop()
     assert times == sorted(set(times))
     assert len({event["timestamp"] for event in receiver.verified}) == 1
+
+
+async def test_a_rotation_has_one_id_wherever_the_worker_died_that_reported_it(
+    listening: Listening,
+) -> None:
+    reported = 0
+    for call in range(16, 26):
+        rig, receiver = listening()
+        saboteur = Saboteur({call: "die after"})
+        await Rig.service(rig).engine.queue.post_rotation(rig.item(NAME, trigger="event"))
+        await Delivery(rig, partial(restarted, rig, saboteur)).run()
+        requests = zip(receiver.requests, receiver.verified, strict=True)
+        ids = [
+            request.headers["webhook-id"]
+            for request, event in requests
+            if event["type"] == "rekey.secret.rotated"
+        ]
+        assert len(set(ids)) == 1
+        reported = max(reported, len(ids))
+    assert reported > 1
+
+
+def restarted(rig: Consuming, saboteur: Saboteur) -> Service:
+    """Start a worker after the one that died."""
+    saboteur.dead = False
+    return rig.service(saboteur)
 
 
 async def test_two_events_have_two_ids(listening: Listening) -> None:

@@ -153,6 +153,29 @@ def test_an_event_says_that_a_secret_never_expires_and_when_it_is_sent_where_nob
     assert notices.event(noted, version(), Sensitive("a key"), NOW).timestamp == noted.since
 
 
+@pytest.mark.parametrize(
+    ("news", "ids"),
+    [("rotated", 1), ("healed", 1), ("restored", 1), ("retired", 1), ("parked", 2)],
+)
+def test_what_is_reported_twice_has_one_id_if_it_happens_to_a_version_once(
+    news: str, ids: int
+) -> None:
+    """A worker that died after its report leaves another one to its successor."""
+    task = FollowUp(REF, "tell", version=V1, news=news).because("its overlap passed at 9:00Z")
+    times = [(NOW + minute * timedelta(minutes=1)).isoformat() for minute in range(2)]
+    events = [
+        notices.event(replace(task, since=time), version(), Sensitive("k"), NOW) for time in times
+    ]
+    assert len({event.id for event in events}) == ids
+
+
+def test_two_retirements_have_two_ids_although_one_version_is_current() -> None:
+    task = FollowUp(REF, "tell", version=V1, news="retired")
+    reasons = ("its overlap passed at 9:00Z", "its overlap has passed")
+    events = [notices.event(task.because(it), version(), Sensitive("k"), NOW) for it in reasons]
+    assert events[0].id != events[1].id
+
+
 @pytest.mark.parametrize(("fix", "text"), [("mend it", "why. Fix: mend it"), ("", "why")])
 def test_a_fix_is_told_after_the_reason_if_there_is_one(fix: str, text: str) -> None:
     assert notices.of(Outcome(item(version=V1), "parked", "why", fix)).cause.reason == text

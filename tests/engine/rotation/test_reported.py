@@ -83,11 +83,9 @@ async def test_what_was_published_is_told_before_what_failed_after_it(*, comprom
     assert results == ["rotated", "parked"]
     actions = [message["action"] for message in rig.messages("rotations")]
     assert "refresh" in actions
-    for outcome in outcomes:
-        assert (outcome.old_version, outcome.new_version) == (
-            rig.latest(SQL).version,
-            rig.latest(SQL).version,
-        )
+    latest = rig.latest(SQL).version
+    versions = [(outcome.old_version, outcome.new_version) for outcome in outcomes]
+    assert versions == [(first, latest), (latest, latest)]
     assert (outcomes[0].rotator, outcomes[0].credential_id) == ("sql-login-password", "app")
     assert outcomes[0].next_due == rig.clock.now() - timedelta(seconds=600) + timedelta(days=60)
     assert (outcomes[0].replicas, outcomes[0].derived) == ((), ())
