@@ -36,6 +36,8 @@ LAGGING_SECONDS = 20.0
 MOST_LOOKS = 10
 FIRST_LOOK, LAST_LOOK = 60.0, 3600.0
 """Seconds until the next check whether an app uses a version: doubled each time, up to an hour."""
+MOST_NAMED = 10
+"""How many apps a reason names."""
 PAUSE = 5.0
 """Seconds between two checks while what leaked waits for the apps."""
 APPS_SECONDS = 15.0
@@ -81,9 +83,8 @@ async def ask(parts: Parts, app: str, secret: Version, *, first: bool) -> bool |
 def _failed(
     task: FollowUp, secret: Version, problems: dict[str, RekeyError], count: int
 ) -> TaskOutcome:
-    what = f"{len(problems)} of {count} apps not refreshed: " + "; ".join(
-        f"{app}: {problem.what}" for app, problem in problems.items()
-    )
+    reasons = [f"{app}: {problem.what}" for app, problem in problems.items()]
+    what = f"{len(problems)} of {count} apps not refreshed: {_first(reasons, '; ')}"
     fix = next((problem.fix for problem in problems.values() if problem.fix), "")
     passing = [problem for problem in problems.values() if isinstance(problem, TransientError)]
     if passing:
@@ -92,17 +93,25 @@ def _failed(
     return TaskOutcome(task, "unrefreshed", what, fix, version=secret.version)
 
 
+def _first(texts: Sequence[str], between: str = ", ") -> str:
+    """Return the first of many texts and how many more there are, so that a log keeps it whole."""
+    more = [f"and {len(texts) - MOST_NAMED} more"] if texts[MOST_NAMED:] else []
+    return between.join([*texts[:MOST_NAMED], *more])
+
+
 async def _look_again(
     parts: Parts, task: FollowUp, secret: Version, waiting: Sequence[str]
 ) -> TaskOutcome:
     """Come back later to the apps that were refreshed but are not yet seen to use the version."""
-    what = f"not seen to use the new version yet: {', '.join(waiting)}"
-    if task.tries.deferred >= MOST_LOOKS:
+    what = f"not seen to use the new version yet: {_first(waiting)}"
+    # Until then Azure may have put it off, and nobody has looked.
+    looks = task.tries.deferred if task.since else 0
+    if looks >= MOST_LOOKS:
         fix = "see whether the app starts, and restart it"
         return TaskOutcome(task, "unrefreshed", what, fix, version=secret.version)
-    delay = min(FIRST_LOOK * 2**task.tries.deferred, LAST_LOOK)
+    delay = min(FIRST_LOOK * 2**looks, LAST_LOOK)
     since = task.since or parts.clock.now().isoformat()
-    again = replace(task.put_off(), since=since)
+    again = replace(task, since=since, tries=replace(task.tries, deferred=looks + 1))
     await parts.queue.post_rotation(again, delay)
     return TaskOutcome(task, "waiting", what, version=secret.version)
 
@@ -121,7 +130,7 @@ async def hold_back(
     pending = decision.pending
     if not (lagging := await _lagging(parts, secret, refs)):
         return None
-    apps, ends = ", ".join(lagging), f"{until:%Y-%m-%d %H:%M}Z"
+    apps, ends = _first(lagging), f"{until:%Y-%m-%d %H:%M}Z"
     return Wait(
         until,
         f"{pending.credential_id} is kept until {ends}: an older version is used by {apps}",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from engine.follow_up import refresh
 from simulator.wire import Request
 from tests.engine.follow_up.test_consumers import to_list, to_refresh
 from tests.shared.consuming import SHOP, Consuming, ended
@@ -28,3 +29,13 @@ async def test_an_app_is_refreshed_although_azure_asked_to_wait_with_the_first_c
     await rig.rotate()
     assert (site.refreshed, ended(caplog.records, "refresh")[-1]) == (1, "refreshed")
     assert site.held == {"KEY": rig.latest(NAME).version}
+
+
+async def test_an_app_is_looked_at_as_often_although_azure_put_the_refresh_off(caplog: Log) -> None:
+    caplog.set_level(logging.INFO, "rekey.audit")
+    rig = Consuming(SHOP)
+    rig.site().stuck = True
+    refuse(rig, 429, "TooManyRequests", to_list, times=10, Retry_After="30")
+    await rig.rotate()
+    ends = ended(caplog.records, "refresh")
+    assert ends == ["waiting"] * refresh.MOST_LOOKS + ["unrefreshed"]
