@@ -17,7 +17,7 @@ secret in an environment variable.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cloud.azure import Azure
@@ -67,9 +67,12 @@ class AzureApps:
 
         Without `ask` this only checks, since the app was asked before.
         """
-        return await (
-            self._refresh(app, secret, ask=ask) if _is_site(app) else self._renew(app, secret)
-        )
+        try:
+            if _is_site(app):
+                return await self._refresh(app, secret, ask=ask)
+            return await self._renew(app, secret)
+        except NotFound as error:
+            raise NeedsHuman(error.what, where=app, fix=f"restore the app, {UNUSED}") from error
 
     async def lags(self, app: str, secret: Version) -> bool:
         """Return whether an app is known to use another version; never known of a Container App."""
@@ -79,11 +82,8 @@ class AzureApps:
         return any(reference.lags(secret.version) for reference in references)
 
     async def _references(self, app: str, ref: SecretRef) -> list[Reference]:
-        return list(
-            _about(
-                ref, await self._sites.read(app + REFERENCES, "listing an app's references", app)
-            )
-        )
+        rows = self._sites.pages(app + REFERENCES, "listing an app's references", app)
+        return list(_about(ref, [row async for row in rows]))
 
     async def _refresh(self, app: str, secret: Version, *, ask: bool) -> bool:
         references = await self._references(app, secret.ref)
@@ -94,7 +94,7 @@ class AzureApps:
             answer = await self._sites.act(
                 f"{app}{REFERENCES}/refresh", "refreshing an app's references", app
             )
-            references = list(_about(secret.ref, answer)) or references
+            references = list(_about(secret.ref, answer.get("value") or ())) or references
         _refuse_unresolved(references, app)
         return not any(reference.lags(secret.version) for reference in references)
 
@@ -138,9 +138,9 @@ def _is_site(app: str) -> bool:
     return "/providers/microsoft.web/" in app
 
 
-def _about(ref: SecretRef, answer: Json) -> Iterator[Reference]:
+def _about(ref: SecretRef, rows: Iterable[Json]) -> Iterator[Reference]:
     """Yield the references to one secret from Azure's list of all references."""
-    for entry in answer.get("value") or ():
+    for entry in rows:
         properties = entry.get("properties") or {}
         named = (
             str(properties.get("vaultName", "")).lower(),

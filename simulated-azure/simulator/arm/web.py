@@ -55,7 +55,7 @@ APP = re.compile(
     r"|/host/default/listkeys)?",
     re.IGNORECASE,
 )
-FUNCTIONS_PAGE, SITES_PAGE = 20, 100
+FUNCTIONS_PAGE, SITES_PAGE, REFERENCES_PAGE = 20, 100, 100
 REFERENCE = re.compile(
     r"@Microsoft\.KeyVault\(SecretUri=https://(?P<vault>[^./]+)[^/]*/secrets/(?P<name>[^/)]+).*\)"
 )
@@ -179,7 +179,9 @@ class WebProvider:
             site.refreshed += 1
             site.resolve(self._world.vaults)
         rows = [self._row(site, setting, reference) for setting, reference in site.settings.items()]
-        return json_response(200, {"value": rows, "nextLink": None, "id": None})
+        whole_list = {"value": rows, "nextLink": None, "id": None}
+        paged = {} if refresh else page(call, self._world.domains.arm, rows, REFERENCES_PAGE)
+        return json_response(200, whole_list | paged)
 
     def _app(self, call: ArmRequest, principal: Principal, match: re.Match[str]) -> Response:
         """Return an app, a page of its functions, or its settings.

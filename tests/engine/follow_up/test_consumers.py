@@ -117,6 +117,16 @@ async def test_a_refresh_that_is_asked_for_again_does_nothing_where_the_version_
     assert site.refreshed == (1 if tells else 2)
 
 
+async def test_a_reference_is_found_on_whatever_page_of_the_list_it_is(
+    rig: Consuming, caplog: Log
+) -> None:
+    others = {f"SETTING_{place}": REFERENCE.replace(NAME, "another") for place in range(250)}
+    site = rig.site(**others, KEY=REFERENCE)
+    await rig.rotate()
+    assert site.held["KEY"] == rig.latest(NAME).version
+    assert ended(caplog.records, "refresh") == ["refreshed"]
+
+
 async def test_a_slot_and_settings_of_other_secrets_are_told_apart() -> None:
     slot = f"{SHOP}/slots/Staging"
     rig = Consuming(slot)
@@ -199,19 +209,19 @@ async def test_no_app_is_refreshed_to_a_version_that_is_disabled(
 
 
 @pytest.mark.parametrize(
-    ("make", "problem"),
+    ("make", "problem", "is_none"),
     [
-        (lambda rig: rig.site(actions=SITE_ACTIONS[:1]), "403 AuthorizationFailed"),
-        (lambda rig: rig.world.grant(rig.identity, SITE_ACTIONS, SHOP), "404 ResourceNotFound"),
-        (lambda rig: rig.site(KEY="plain"), "no app setting refers to the secret"),
-        (lambda rig: rig.site(KEY=f"{REFERENCE[:-1]}/{'a' * 32})"), "KEY names a version"),
+        (lambda rig: rig.site(actions=SITE_ACTIONS[:1]), "403 AuthorizationFailed", False),
+        (lambda rig: rig.world.grant(rig.identity, SITE_ACTIONS, SHOP), "404 ResourceNotFound", True),
+        (lambda rig: rig.site(KEY="plain"), "no app setting refers to the secret", True),
+        (lambda rig: rig.site(KEY=f"{REFERENCE[:-1]}/{'a' * 32})"), "KEY names a version", False),
         (lambda rig: vars(rig.site()).update(status="AccessToKeyVaultDenied"),
-         "its app setting KEY cannot be resolved: AccessToKeyVaultDenied"),
+         "its app setting KEY cannot be resolved: AccessToKeyVaultDenied", False),
     ],
     ids=["no role", "no app", "no setting", "pinned", "unresolved"],
 )  # fmt: skip
 async def test_what_keeps_an_app_from_being_refreshed_is_reported_and_undoes_nothing(
-    rig: Consuming, make: Callable[[Consuming], object], problem: str, caplog: Log
+    rig: Consuming, make: Callable[[Consuming], object], problem: str, caplog: Log, *, is_none: bool
 ) -> None:
     make(rig)
     await rig.rotate()
@@ -220,6 +230,7 @@ async def test_what_keeps_an_app_from_being_refreshed_is_reported_and_undoes_not
     assert problem in record["reason"]
     assert SHOP.lower() in record["reason"]
     assert record["fix"]
+    assert ("remove the app from the consumers" in record["fix"]) == is_none
     assert len(rig.vault.versions(NAME)) == 2
     assert STATE not in rig.tags(NAME)
 
