@@ -25,6 +25,7 @@ from cloud.rest.arm import Arm
 from cloud.rest.client import Json
 from engine.errors import NeedsHuman, NotFound
 from engine.secret import SecretRef, Version
+from engine.state.request import moment_of
 
 WEB, APP = "2022-03-01", "2025-01-01"
 REFERENCES = "/config/configreferences/appsettings"
@@ -109,12 +110,25 @@ class AzureApps:
             return False
         state = revision.get("properties", {})
         if "Failed" in (state.get("provisioningState"), state.get("runningState")):
+            if await self._is_mended(app, secret, path):
+                return True
             raise NeedsHuman(
                 f"its revision {suffix} failed to start",
                 where=app,
                 fix="see the app's system log; the previous revision keeps serving",
             )
         return bool(state.get("provisioningState") != "Provisioning")
+
+    async def _is_mended(self, app: str, secret: Version, failed: str) -> bool:
+        """Return whether another revision is ready that was made after the secret's version."""
+        container_app = await self._containers.read(app, "reading a Container App", app)
+        ready = container_app.get("properties", {}).get("latestReadyRevisionName")
+        path = f"{app}/revisions/{ready}"
+        if not ready or path == failed:
+            return False
+        revision = await self._containers.read(path, "reading a revision", app)
+        created = moment_of(revision.get("properties", {}).get("createdTime"))
+        return created is not None and created > secret.created
 
     async def _start(self, app: str, secret: Version, suffix: str) -> None:
         container_app = await self._containers.read(app, "reading a Container App", app)

@@ -36,6 +36,8 @@ class ContainerApp:
     revisions: dict[str, str] = field(default_factory=dict)
     state: str = "Provisioned"
     """The state of a new revision."""
+    created: dict[str, str] = field(default_factory=dict)
+    """When each revision was made (ISO 8601)."""
 
     @property
     def name(self) -> str:
@@ -49,6 +51,8 @@ class ContainerApp:
             for name, url in self.secrets.items()
         ]
         latest = {"latestRevisionName": list(self.revisions)[-1]} if self.revisions else {}
+        ready = [name for name, state in self.revisions.items() if state == "Provisioned"]
+        latest |= {"latestReadyRevisionName": ready[-1]} if ready else {}
         properties = {
             "provisioningState": "Succeeded",
             "configuration": {"secrets": secrets},
@@ -93,7 +97,8 @@ class ContainerAppsProvider:
             raise errors.resource_not_found(APPS, match["name"], call.group)
         if match["revision"]:
             return _revision(app, match["revision"])
-        return json_response(200, app.body()) if method == "GET" else _update(app, call)
+        now = self._world.now().isoformat()
+        return json_response(200, app.body()) if method == "GET" else _update(app, call, now)
 
 
 def _revision(app: ContainerApp, name: str) -> Response:
@@ -105,11 +110,16 @@ def _revision(app: ContainerApp, name: str) -> Response:
             f"Revision '{name}' of container app '{app.name}' was not found.",
         )
     running = {"Provisioned": "Running", "Provisioning": "Processing"}.get(state, state)
-    properties = {"active": True, "provisioningState": state, "runningState": running}
+    properties = {
+        "active": True,
+        "createdTime": app.created.get(name),
+        "provisioningState": state,
+        "runningState": running,
+    }
     return json_response(200, {"name": name, "type": f"{APPS}/revisions", "properties": properties})
 
 
-def _update(app: ContainerApp, call: ArmRequest) -> Response:
+def _update(app: ContainerApp, call: ArmRequest, now: str) -> Response:
     try:
         suffix = json.loads(call.request.body)["properties"]["template"]["revisionSuffix"]
     except (ValueError, LookupError, TypeError) as error:
@@ -118,5 +128,5 @@ def _update(app: ContainerApp, call: ArmRequest) -> Response:
     if name in app.revisions:
         message = f"The revision suffix is invalid: a revision with suffix {suffix} already exists."
         raise errors.ArmError(400, "ContainerAppInvalidRevisionSuffix", message)
-    app.revisions[name] = app.state
+    app.revisions[name], app.created[name] = app.state, now
     return json_response(202, app.body(), {"Retry-After": "15"})

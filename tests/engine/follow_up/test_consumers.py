@@ -360,6 +360,27 @@ async def test_what_keeps_a_container_app_from_a_new_version_is_reported(
     assert len(rig.vault.versions(NAME)) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "created", "is_done"),
+    [("worker--mended", 1, True), ("worker--older", -DAY, False), ("", 0, False)],
+    ids=["a later one is ready", "an earlier one is", "none is"],
+)
+async def test_a_container_app_is_done_once_a_later_revision_than_the_failed_one_is_ready(
+    name: str, created: float, caplog: Log, *, is_done: bool
+) -> None:
+    rig = Consuming(WORKER)
+    app = rig.container()
+    app.state = "Failed"
+    await rig.rotate()
+    assert ended(caplog.records, "refresh")[-1] == "unrefreshed"
+    if name:
+        made = rig.clock.now() + timedelta(seconds=created)
+        app.revisions[name], app.created[name] = "Provisioned", made.isoformat()
+    rig.clock.advance(60)
+    await rig.task("refresh")
+    assert ended(caplog.records, "refresh")[-1] == ("refreshed" if is_done else "unrefreshed")
+
+
 async def lagging(match: str = NAME, **options: Any) -> Consuming:
     """Return a rig whose app has not taken up the new version when the overlap has passed."""
     rig = Consuming(SHOP, match=match, **options)
