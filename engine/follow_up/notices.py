@@ -25,6 +25,7 @@ from engine.planning.decision import Tagged
 from engine.secret import SecretRef, Sensitive, Version
 from engine.state.due import BY_HAND_FIX, due_by_hand, is_manual
 from engine.state.entry import NEEDS_A_PERSON, Entry
+from engine.state.index import StateIndex
 from engine.state.policy import STANDARD, Policy, Webhook
 from engine.state.request import (
     DAY,
@@ -142,7 +143,8 @@ async def send(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
 async def _owned(parts: Parts, item: FollowUp, secret: Version) -> Version:
     """Return the secret with the owner whom a message is for.
 
-    A version that was written without tags names nobody: an earlier one does.
+    A version that was written without tags names nobody: an earlier one does. If the secret is gone,
+    the record of its source does.
     """
     owner, tags = item.owner, secret.tags
     if not owner and "Owner" not in tags and _asks_for_nothing(secret):
@@ -150,7 +152,16 @@ async def _owned(parts: Parts, item: FollowUp, secret: Version) -> Version:
             versions = parts.vaults.versions(item.ref)
             named = [(v.created, v.tags["Owner"]) async for v in versions if v.tags.get("Owner")]
             owner = max(named, default=(None, ""))[1]
+        with suppress(PermanentError):
+            owner = owner or await _recorded_owner(parts, item.ref)
     return replace(secret, tags={**tags, "Owner": owner}) if owner else secret
+
+
+async def _recorded_owner(parts: Parts, ref: SecretRef) -> str:
+    index = await StateIndex.read(parts.leases.index())
+    records = [await parts.leases.peek(listed.source) for listed in index.of(ref)]
+    owners = (record.verified.tags.get("Owner") for record in records if record)
+    return next(filter(None, owners), "")
 
 
 def _asks_for_nothing(secret: Version) -> bool:

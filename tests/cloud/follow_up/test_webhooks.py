@@ -50,6 +50,8 @@ NOTICE = Notice(
     "app-key & *co* <!channel>", (("Why", "[click](https://evil.example) <@U1>"), ("Vault", "prod"))
 )
 
+OF_SHOP = "notifications:\n  - {owner: shop, kind: slack, webhookSecret: chat-shop}\n"
+
 
 @pytest.fixture(autouse=True)
 def listening(caplog: pytest.LogCaptureFixture) -> None:
@@ -90,6 +92,30 @@ async def test_a_parked_secret_is_told_with_the_reason_and_the_fix() -> None:
     assert received(rig) == [f"teams: {NAME} cannot be rotated: a person is needed"]
     assert "403 AuthorizationFailed" in json.dumps(rig.world.webhooks.received)
     assert "Fix: grant it the role" in json.dumps(rig.world.webhooks.received)
+
+
+async def test_what_is_left_of_a_secret_that_is_gone_is_told_to_its_owner() -> None:
+    rig = told_about(further=OF_SHOP)
+    await rig.rotate()
+    rig.world.webhooks.received.clear()
+    rig.vault.delete(NAME)
+    rig.clock.advance(8 * 86_400)
+    now = rig.clock.now()
+    order = SweepOrder(rig.vault.url, now - timedelta(days=1), now, timedelta(hours=1))
+    await rig.service().sweep_vault(order.to_json())
+    await rig.deliver()
+    assert received(rig) == [f"slack: {NAME} cannot be rotated: a person is needed"]
+    assert "recover the secret" in json.dumps(rig.world.webhooks.received)
+
+
+async def test_who_owned_a_secret_that_is_gone_may_be_unknown_and_everybody_hears() -> None:
+    rig = told_about()
+    await rig.rotate()
+    rig.world.webhooks.received.clear()
+    rig.vault.delete(NAME)
+    refuse(rig, 403, "AuthorizationFailure", lambda it: it.query.get("comp") == "list", times=99)
+    await rig.task("tell", news="parked", reason="it is gone")
+    assert received(rig) == [f"teams: {NAME} cannot be rotated: a person is needed"]
 
 
 @pytest.mark.parametrize("what", ["a replica that nothing writes", "a source that was left"])
@@ -284,9 +310,6 @@ async def test_others_are_told_of_although_the_most_urgent_secret_was_renewed_me
     await rig.deliver()
     assert [message.partition(":")[0] for message in received(rig)] == ["slack", "teams"]
     assert "licence expires within 7 days" in json.dumps(rig.world.webhooks.received)
-
-
-OF_SHOP = "notifications:\n  - {owner: shop, kind: slack, webhookSecret: chat-shop}\n"
 
 
 @pytest.mark.parametrize("tags", [{}, {"Owner": "else"}], ids=["dropped", "another's now"])
