@@ -160,9 +160,10 @@ def readers_of(reads: Iterable[Read], own: str = "") -> tuple[Reader, ...]:
     `own` is the name of the app's identity: it reads what it proves.
     """
     readers: dict[tuple[Kind, str, str], Reader] = {}
+    itself = f"/userassignedidentities/{own}".lower()
     for read in sorted(reads, key=lambda read: read.last, reverse=True):
         kind, name = read.reader
-        if own and name.rpartition("/")[2].lower() == own.lower():
+        if own and name.lower().endswith(itself):
             kind = "rekey"
         latest = readers.get((kind, name, read.oid))
         version, last = (latest.version, latest.last) if latest else (read.version, read.last)

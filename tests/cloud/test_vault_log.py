@@ -147,6 +147,18 @@ def test_nothing_but_a_name_ever_gets_into_the_query(name: str) -> None:
         query_of(SecretRef(VAULT, name), 30)
 
 
+def test_an_app_with_the_name_of_rekeys_identity_is_not_taken_for_rekey() -> None:
+    providers = "/subscriptions/a/resourcegroups/shop/providers"
+    resources = (
+        f"{providers}/microsoft.managedidentity/userassignedidentities/Rekey",
+        f"{providers}/microsoft.web/sites/rekey",
+        f"{providers}/microsoft.managedidentity/userassignedidentities/not-rekey",
+    )
+    reads = [Read(NEW, resource, "", "", resource, 1, NOW) for resource in resources]
+    kinds = [reader.kind for reader in readers_of(reads, "rekey")]
+    assert kinds == ["rekey", "resource", "resource"]
+
+
 def test_who_is_named_by_nothing_else_is_named_by_the_object_id() -> None:
     reads = [Read(NEW, "", "", "", "o1", 1, NOW), Read(NEW, "", "", "app-1", "o2", 1, NOW)]
     assert [(reader.kind, reader.name) for reader in readers_of(reads)] == [
