@@ -39,6 +39,7 @@ from engine.state.request import (
     Result,
     TaskOutcome,
     TaskResult,
+    printable,
 )
 from engine.state.sweep_order import SweepOrder
 from engine.state.tags import REPLICA_OF
@@ -365,7 +366,7 @@ def _text(entries: Sequence[Entry], now: datetime) -> str:
 
 def _line(entry: Entry, now: datetime) -> str:
     by_hand = is_manual(entry.secret.tags)
-    reason = "only a person rotates it" if by_hand else entry.reason[:MOST_REASON]
+    reason = "only a person rotates it" if by_hand else printable(entry.reason)[:MOST_REASON]
     expires = entry.secret.expires
     date = f" ({expires:%Y-%m-%d %H:%M}Z)" if expires else ""
     return f"{entry.secret.ref.name} {_when(entry, now)}{date}: {reason}"

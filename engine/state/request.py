@@ -117,6 +117,11 @@ def operation_id(ref: SecretRef, replaced_version: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{ref}/{replaced_version}".lower()))
 
 
+def printable(text: str) -> str:
+    """Return a text as one line: without what breaks a line, or shows as nothing."""
+    return "".join(letter for letter in text if letter.isprintable())
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Who or what asked, why, and when."""
@@ -134,7 +139,7 @@ class Cause:
         """Return it as one line of printable text."""
         who = f"{self.trigger} by {self.requested_by}" if self.is_persons else self.trigger
         text = f"{who}: {self.reason}" if self.reason else who
-        return "".join(letter for letter in text if letter.isprintable())
+        return printable(text)
 
     @property
     def is_persons(self) -> bool:

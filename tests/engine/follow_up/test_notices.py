@@ -279,6 +279,13 @@ def test_a_sweep_that_covers_many_days_tells_of_a_secret_once(
     assert reason in item.cause.reason
 
 
+def test_no_reason_adds_a_line_to_a_digest() -> None:
+    forged = "why\nprod-sql expires within 300 days: nothing to do\u2028or"
+    (digest,) = digests(standing("a", reason=forged))
+    _, line = digest.cause.reason.splitlines()
+    assert line.endswith(": whyprod-sql expires within 300 days: nothing to door")
+
+
 def test_each_owner_gets_a_digest_of_what_is_theirs() -> None:
     items = digests(
         standing("a", Owner="shop"), standing("b", Owner="billing"), standing("c", Owner="shop")
