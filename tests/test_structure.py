@@ -99,6 +99,7 @@ BEHIND_THE_DOORS = {
     "engine/sweep/test_pace.py": "ten thousand starts in every window of time",
     "engine/follow_up/test_notices.py": "the moments at which people are told, hour by hour",
     "engine/follow_up/test_consumers.py": "shortens the twenty seconds that an app may be silent",
+    "engine/follow_up/test_silent_app.py": "shortens them, too",
 }
 """The only tests beside the proof that name modules behind the engine's doors, each with why."""
 

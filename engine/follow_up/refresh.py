@@ -36,7 +36,7 @@ LAGGING_SECONDS = 20.0
 MOST_LOOKS = 10
 FIRST_LOOK, LAST_LOOK = 60.0, 3600.0
 """Seconds until the next check whether an app uses a version: doubled each time, up to an hour."""
-MOST_NAMED = 10
+MOST_APPS = 10
 """How many apps a reason names."""
 PAUSE = 5.0
 """Seconds between two checks while what leaked waits for the apps."""
@@ -44,9 +44,9 @@ APPS_SECONDS = 15.0
 """How long such a check may take: the lease on the source must outlast it."""
 
 
-def named(policy: Policy, ref: SecretRef) -> tuple[str, ...]:
-    """Return the ids (lower case) of the apps that use a secret."""
-    return tuple(dict.fromkeys(app.lower() for app in policy.consumers(ref)))
+def named(policy: Policy, *refs: SecretRef) -> tuple[str, ...]:
+    """Return the ids (lower case) of the apps that use one of these secrets."""
+    return tuple(dict.fromkeys(app.lower() for ref in refs for app in policy.consumers(ref)))
 
 
 async def refresh(parts: Parts, task: FollowUp, secret: Version) -> TaskOutcome:
@@ -95,8 +95,8 @@ def _failed(
 
 def _first(texts: Sequence[str], between: str = ", ") -> str:
     """Return the first of many texts and how many more there are, so that a log keeps it whole."""
-    more = [f"and {len(texts) - MOST_NAMED} more"] if texts[MOST_NAMED:] else []
-    return between.join([*texts[:MOST_NAMED], *more])
+    more = [f"and {len(texts) - MOST_APPS} more"] if texts[MOST_APPS:] else []
+    return between.join([*texts[:MOST_APPS], *more])
 
 
 async def _look_again(

@@ -56,15 +56,13 @@ def outcome_of(at: Rotation, secret: SecretVersion) -> Outcome:
     # A person may have written a version since, or disabled the secret.
     is_current = known.new_version in (None, secret.version)
     written = published.credential_id if published else None
-    # Another worker may have published it, so this one has found it as the current version.
-    replaced = published.replaces if published and published.version == known.new_version else None
     return Outcome(
         known.item,
         known.result,
         known.reason,
         rotator=managed.rotator.kind if managed else record.kind,
         source=at.lease.source,
-        old_version=replaced or known.old_version,
+        old_version=_replaced(at),
         new_version=known.new_version,
         credential_id=secret.tags.get("CredentialId") if is_current else written,
         next_due=due_at(secret, managed) if managed and is_current else None,
@@ -72,6 +70,14 @@ def outcome_of(at: Rotation, secret: SecretVersion) -> Outcome:
         replicas=managed.replicas if managed else (),
         derived=tuple(ref for ref, _ in derived),
     )
+
+
+def _replaced(at: Rotation) -> str | None:
+    """Return the version that was replaced, also if another worker has done that."""
+    published, known = at.record.published, at.progress
+    if published and published.version == known.new_version:
+        return published.replaces or known.old_version
+    return known.old_version
 
 
 async def report_earlier(at: Rotation) -> None:

@@ -214,9 +214,8 @@ class Sweeper:
         match decision:
             case Retire(managed):
                 item = replace(item, action="retire", source=managed.source)
-                refs, policy = (item.ref, *managed.replicas), self.engine.policy
-                is_used = any(refresh.named(policy, ref) for ref in refs)
-                if is_used and self._audit_is_due(item.ref, managed):
+                apps = refresh.named(self.engine.policy, item.ref, *managed.replicas)
+                if apps and self._audit_is_due(item.ref, managed):
                     # An app may delay the retirement for days. The audit must not wait for it.
                     await self._post(replace(item, action="audit").because("daily audit"))
             case Rotate(managed):

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.follow_up import refresh
 from simulator.wire import Request
 from tests.engine.follow_up.test_consumers import to_list, to_refresh
 from tests.shared.consuming import SHOP, Consuming, ended
@@ -38,4 +37,4 @@ async def test_an_app_is_looked_at_as_often_although_azure_put_the_refresh_off(c
     refuse(rig, 429, "TooManyRequests", to_list, times=10, Retry_After="30")
     await rig.rotate()
     ends = ended(caplog.records, "refresh")
-    assert ends == ["waiting"] * refresh.MOST_LOOKS + ["unrefreshed"]
+    assert ends == ["waiting"] * 10 + ["unrefreshed"]
