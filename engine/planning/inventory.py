@@ -37,6 +37,7 @@ OR_BY_HAND = "or revoke that at its source and move its record aside: see the ru
 """What else to do about a secret out of reach that had something to retire."""
 HAS_LEFT = "the secret has left its source", "see in the log why it is not revoked there"
 OVERDUE_FIX = "see that sweeps run, then rotate it by hand: the answer says what holds it up"
+UNREAD = "see in the log of the sweeps why, and correct its tags"
 IS_DISABLED = "the current version is disabled"
 GRACE = timedelta(days=1)
 """How long a secret may be due, although nothing holds it up, before it counts as overdue."""
@@ -50,9 +51,12 @@ def entry(
     `secret` is its current version as a listing or a read shows it, `records` what Rekey's own
     records say of it.
     """
-    tagged, item = Tagged.believed(secret, records, policy, kinds), sweep_of(secret.ref)
-    decision = decided(tagged, item, policy, now)
-    return standing(Case(tagged, item, policy, now), decision, records)
+    try:
+        tagged, item = Tagged.believed(secret, records, policy, kinds), sweep_of(secret.ref)
+        decision = decided(tagged, item, policy, now)
+        return standing(Case(tagged, item, policy, now), decision, records)
+    except Exception as error:  # noqa: BLE001 - no secret hides the others
+        return Entry(secret.bare, "parked", f"it cannot be judged: {type(error).__name__}", UNREAD)
 
 
 def sweep_of(ref: SecretRef) -> WorkItem:

@@ -46,7 +46,7 @@ class Window:
             raise ValueError(text)
         try:
             zone = ZoneInfo(match["zone"])
-        except (ZoneInfoNotFoundError, IsADirectoryError) as error:
+        except (ZoneInfoNotFoundError, OSError) as error:
             raise ValueError(text) from error
         opens, closes = time.fromisoformat(match["opens"]), time.fromisoformat(match["closes"])
         if opens == closes:

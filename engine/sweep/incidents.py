@@ -18,7 +18,7 @@ from datetime import timedelta
 from itertools import batched
 
 from engine.engine import Engine
-from engine.errors import PermanentError
+from engine.errors import PermanentError, TransientError
 from engine.parts import Parts
 from engine.rotation.proof import SAME_VALUE, in_its_place
 from engine.secret import SecretRef, Version
@@ -44,6 +44,8 @@ from engine.sweep.pace import REVOCATION_WRITES, Pace, repeating
 
 log = logging.getLogger("rekey.incident")
 
+UNFORESEEN = Exception
+"""What stops neither a sweep nor what else is in it, unless it may pass."""
 PAGE = 25
 """How many secrets are sent on together: as many as a page of a listing holds."""
 SETTLE_SECONDS = 2.0 * LEAD.total_seconds()
@@ -88,7 +90,7 @@ class IncidentSweep:
         broken = so_far.broken + self.index.unread
         entries = sorted(map(self.engine.entry, secrets), key=self._danger)
         for some in batched(entries, PAGE, strict=False):
-            sent += await _all(self._send(shown, pace) for shown in some)
+            sent += await _all(self._safely(it.secret.ref, self._send(it, pace)) for it in some)
         if token is not None:
             so_far = SoFar(token, so_far.begun, seen, sent, broken, started=dict(pace.started))
             await self.engine.accept(replace(order, so_far=so_far))
@@ -97,7 +99,7 @@ class IncidentSweep:
         listed = {secret.ref for secret in secrets}
         deleted = deleted_secrets(order.vault, listed, self.index)
         for refs in batched(deleted, PAGE, strict=False):
-            sent += await _all(self._send_deleted(ref, pace) for ref in refs)
+            sent += await _all(self._safely(ref, self._send_deleted(ref, pace)) for ref in refs)
         since, vault = self.incident.since, order.vault
         log.warning("incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen)
         return await self._end(replace(order, so_far=None), sent, broken)
@@ -138,6 +140,16 @@ class IncidentSweep:
             secrets += page
             if token is None or self.engine.clock.monotonic() >= ends:
                 return secrets, token
+
+    async def _safely(self, ref: SecretRef, sending: Awaitable[bool]) -> bool:
+        """Return whether a secret is sent on; one that is met by what nobody foresaw is open."""
+        try:
+            return await sending
+        except TransientError:
+            raise
+        except UNFORESEEN as error:
+            log.error("%s is sent on again: %s", ref, error)
+            return True
 
     async def _send(self, shown: Entry, pace: Pace) -> bool:
         """Post work for a secret; return whether there is any.

@@ -30,13 +30,11 @@ from engine.state.record import MOST_REQUESTS, RECHECK_EVERY, RECHECKED_FOR, cov
 from engine.state.request import Cause, FollowUp, Outcome, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
 from engine.state.tags import REPLICA_OF, STATE, Malformed, Managed, named
-from engine.sweep.incidents import IncidentSweep, deleted_secrets, is_deleted
+from engine.sweep.incidents import UNFORESEEN, IncidentSweep, deleted_secrets, is_deleted
 from engine.sweep.pace import Pace, post
 
 log = logging.getLogger("rekey.sweep")
 
-UNFORESEEN = RekeyError, ArithmeticError, ValueError, TypeError, LookupError
-"""What stops neither a sweep nor what else is in it."""
 TOLD_FOR = timedelta(days=2)
 """For how long a sweep leaves the telling of what is left at a source to the recheck there."""
 

@@ -52,7 +52,8 @@ def test_a_window_opens_at_its_minute_on_its_days_in_its_zone(
     [
         "", "Mon", "Someday 01:00-02:00 UTC", "Mon-Someday 01:00-02:00 UTC", "Mon 25:00-26:00 UTC",
         "Mon 01:00-01:00 UTC", "Mon 01:00-02:00 Mars/Base", "Mon 01:00-02:00 Europe",
-        "Mon 01:00-02:00 UTC and more",
+        "Mon 01:00-02:00 UTC and more", "Mon 01:00-02:00 Europe/Berlin/Mitte",
+        f"Mon 01:00-02:00 {'A' * 300}",
     ],
 )  # fmt: skip
 def test_what_is_no_window_is_refused(text: str) -> None:

@@ -11,8 +11,13 @@ from typing import Any
 
 import pytest
 
+from cloud.vaults import KeyVaults
 from engine.kinds import Kinds
+from engine.secret import SecretRef, SecretVersion
+from engine.service import Service
+from engine.state.incident import Incident
 from engine.state.sweep_order import SweepOrder
+from leaks.incidents import counted
 from rotators.storage_key import StorageKey
 from tests.shared.consuming import DAY, SHOP, Consuming
 from tests.shared.delivery import Delivery
@@ -184,19 +189,63 @@ class Faulty(StorageKey):
     @staticmethod
     def canonical(address: str, tags: Mapping[str, str]) -> str | None:
         if "Trap" in tags:
-            raise LookupError(address)
+            raise OSError(address)
         return StorageKey.canonical(address, tags)
+
+
+def faulty(rig: Rig) -> Service:
+    """Return the app with that kind."""
+    service = rig.service()
+    kinds = Kinds({**service.engine.rotators, StorageKey.kind: Faulty.__new__(Faulty)})
+    return replace(service, engine=replace(service.engine, kinds=kinds))
 
 
 async def test_a_secret_that_its_kind_fails_on_is_counted_and_named_and_stops_no_other(
     rig: Rig, caplog: Log
 ) -> None:
     rig.secret("trapped", rig.world.accounts["appdata"], tags={"Trap": "yes"})
-    service, now = rig.service(), rig.clock.now()
-    kinds = Kinds({**service.engine.rotators, StorageKey.kind: Faulty.__new__(Faulty)})
-    order = SweepOrder(rig.vault.url, now, now, HOUR)
-    engine = replace(service.engine, kinds=kinds)
-    await replace(service, engine=engine).sweep_vault(order.to_json())
+    now = rig.clock.now()
+    await faulty(rig).sweep_vault(SweepOrder(rig.vault.url, now, now, HOUR).to_json())
     assert [message["secret"] for message in rig.messages("rotations")] == [NAME]
     assert summary(caplog) == {"seen": 2, "posted": 1, "broken": 1}
     assert "secrets/trapped cannot be judged" in caplog.text
+
+
+async def test_a_secret_that_its_kind_fails_on_is_sent_on_by_an_incident_and_needs_a_person() -> (
+    None
+):
+    rig = scene(tags={"Trap": "yes"})
+    rig.secret("other", rig.account("other"))
+    rig.clock.advance(60)
+    service, incident = faulty(rig), Incident(rig.clock.now(), vaults=(rig.vault.url,))
+    await service.sweep_vault(SweepOrder.for_incident(rig.vault.url, incident).to_json())
+    assert {message["secret"] for message in rig.messages("rotations")} == {NAME, "other"}
+    (progress,) = await counted(service.engine, [incident])
+    assert [row["secret"] for row in progress.waiting_for] == ["other"]
+    ((secret, reason),) = [(row["secret"], row["reason"]) for row in progress.named]
+    assert (secret, reason) == (NAME, "it cannot be judged: OSError")
+
+
+class Trapped(KeyVaults):
+    """Vaults of which one secret is read in a way that nobody foresaw."""
+
+    async def read(self, ref: SecretRef) -> SecretVersion:
+        if ref.name == NAME:
+            raise OSError(ref)
+        return await super().read(ref)
+
+
+async def test_a_secret_that_an_incident_fails_on_stops_no_other_and_is_sent_on_again(
+    rig: Rig, caplog: Log
+) -> None:
+    rig.secret("other", rig.account("other"))
+    rig.clock.advance(60)
+    service, incident = rig.service(), Incident(rig.clock.now(), vaults=(rig.vault.url,))
+    vaults = Trapped.__new__(Trapped)
+    vars(vaults).update(vars(service.engine.vaults))
+    service = replace(service, engine=replace(service.engine, vaults=vaults))
+    order = SweepOrder.for_incident(rig.vault.url, incident)
+    await service.sweep_vault(replace(order, again=True).to_json())
+    assert [message["secret"] for message in rig.messages("rotations")] == ["other"]
+    assert [body["again"] for _, body in rig.open_requests if body.get("incident")] == [True]
+    assert f"secrets/{NAME} is sent on again" in caplog.text
