@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from engine.deadline import ROTATION_SECONDS, SWEEP_SECONDS, bounded
 from engine.engine import Engine
@@ -111,11 +111,18 @@ class Service:
         if past_due:
             log.warning("this sweep is late: the app was not running when it was due")
         covered = {last.vault: last.covered for last in await self.watch.sweeps()}
+        errors = list[RekeyError]()
         for vault in self.engine.policy.scopes:
             now = self.engine.clock.now()
             order = SweepOrder.by_schedule(vault, status, now, covered.get(vault))
-            await self.engine.post(order)
+            try:
+                await self.engine.post(order)
+            except RekeyError as error:
+                log.error("no sweep of %s is ordered: %s", vault, error)
+                errors.append(error)
         await self.watch.measure()
+        if errors:
+            raise errors[0]
 
     async def recheck(self) -> None:
         """Ask for what is due; what cannot be asked for now is asked for next time.
@@ -159,10 +166,18 @@ class Service:
         try:
             ended = await sweeper.sweep(await self.ready(), order, SWEEP_SECONDS)
         except TransientError as error:
+            age = self.engine.clock.now() - order.until
+            # Repeated waits grow, and those of a scheduled sweep end before the next one.
+            later = max(_put_off(error, 0, tries), min(age.total_seconds() / 8, INCIDENT_SECONDS))
+            may_wait = order.incident or age + timedelta(seconds=later) < order.period
+            if may_wait and _put_off(error, 0, tries):
+                log.warning("the sweep of %s comes again in %.0f s: %s", order.vault, later, error)
+                await self.engine.accept(order, later)
+                return
             if order.incident is None or tries < MAX_TRIES:
                 raise
             log.warning("the incident order for %s is tried again later: %s", order.vault, error)
-            await self.engine.keep(order, error.retry_after or GRACE_SECONDS)
+            await self.engine.keep(order, GRACE_SECONDS)
         except PermanentError:
             # An incident's order starts again: Key Vault may have forgotten the token of its page.
             await self.engine.keep(replace(order, so_far=None), INCIDENT_SECONDS)

@@ -265,20 +265,66 @@ def order(rig: Rig, *, incident: bool, token: str = "") -> SweepOrder:
     )
 
 
-@pytest.mark.parametrize(("header", "seconds"), [({}, GRACE_SECONDS), ({"Retry_After": "70"}, 70)])
-async def test_an_incidents_order_comes_back_after_its_last_try(
-    rig: Rig, header: dict[str, str], seconds: float, caplog: Log
-) -> None:
-    refuse(rig, 503, "Busy", to_vault(), times=99, **header)
+async def test_an_incidents_order_comes_back_after_its_last_try(rig: Rig, caplog: Log) -> None:
+    refuse(rig, 503, "Busy", to_vault(), times=99)
     text = order(rig, incident=True).to_json()
     with pytest.raises(TransientError):
         await rig.service().sweep_vault(text, LAST - 1)
     assert rig.queue("sweeps") == []
     await rig.service().sweep_vault(text, LAST)
     ((due, stored),) = rig.open_requests
-    assert ((due - rig.clock.now()).total_seconds(), stored) == (seconds, json.loads(text))
+    assert ((due - rig.clock.now()).total_seconds(), stored) == (GRACE_SECONDS, json.loads(text))
     assert rig.queue("sweeps") == []
     assert f"the incident order for {rig.vault.url} is tried again later" in caplog.text
+
+
+@pytest.mark.parametrize("incident", [False, True])
+@pytest.mark.parametrize(
+    ("status", "header", "age", "tries", "seconds"),
+    [
+        (503, {"Retry_After": "240"}, 0, 1, 240),
+        (429, {"Retry_After": "240"}, 2400, LAST, 300),
+        (429, {}, 0, LAST, THROTTLED_SECONDS),
+        (429, {"Retry_After": "1"}, 3000, 1, 375),
+    ],
+)
+async def test_a_sweep_that_azure_asks_to_wait_comes_back_then_on_whichever_try(
+    rig: Rig,
+    status: int,
+    header: dict[str, str],
+    age: float,
+    tries: int,
+    seconds: float,
+    caplog: Log,
+    *,
+    incident: bool,
+) -> None:
+    """Repeated waits grow, as an answer may ask for too little."""
+    refuse(rig, status, "Busy", to_vault(), times=99, **header)
+    text = order(rig, incident=incident).to_json()
+    rig.clock.advance(age)
+    await rig.service().sweep_vault(text, tries)
+    ((delay, posted),) = waiting(rig, "sweeps")
+    # A short wait of Azure's is sat out first.
+    assert delay == pytest.approx(seconds, abs=1)
+    assert posted == json.loads(text)
+    assert [body for _, body in rig.open_requests] == [posted] * incident
+    for due, _ in rig.open_requests:
+        later = (due - rig.clock.now()).total_seconds()
+        assert later == pytest.approx(delay + GRACE_SECONDS, abs=1)
+    assert f"the sweep of {rig.vault.url} comes again in" in caplog.text
+
+
+async def test_a_sweep_waits_no_longer_once_the_next_one_is_due_and_an_incidents_does() -> None:
+    rig = scene()
+    refuse(rig, 429, "Busy", to_vault(), times=99, Retry_After="240")
+    texts = [order(rig, incident=incident).to_json() for incident in (False, True)]
+    rig.clock.advance(3600 - 240)
+    with pytest.raises(Throttled):
+        await rig.service().sweep_vault(texts[0], 1)
+    rig.clock.advance(3600 * 24)
+    await rig.service().sweep_vault(texts[1], 1)
+    assert list(waiting(rig, "sweeps")) == [(INCIDENT_SECONDS, json.loads(texts[1]))]
 
 
 async def test_an_incidents_order_for_a_vault_that_cannot_be_listed_is_tried_for_a_month() -> None:

@@ -15,6 +15,7 @@ from engine.state.sweep_order import SweepOrder
 from simulator.wire import Request
 from tests.shared.collected import Collected
 from tests.shared.heard import Log
+from tests.shared.many_vaults import rig_of
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, source_of
 
@@ -201,6 +202,20 @@ async def test_the_timer_orders_a_sweep_for_each_vault_measures_what_waits_and_s
     await rig.service().sweep({}, past_due=past_due)
     assert [message["vault"] for message in rig.messages("sweeps")] == [rig.vault.url]
     assert ("this sweep is late" in caplog.text) is past_due
+    assert sent.metric("rekey.queue.messages")
+
+
+async def test_a_vault_whose_sweep_cannot_be_ordered_keeps_no_other_from_it(
+    sent: Collected,
+) -> None:
+    rig = rig_of(3)
+    refuse(rig, 503, "ServerBusy", lambda sent: sent.path.endswith("/sweeps/messages"))
+    with pytest.raises(TransientError, match="ServerBusy"):
+        await rig.service().sweep({}, past_due=False)
+    assert [message["vault"] for message in rig.messages("sweeps")] == [
+        "https://team-0.vault.azure.net",
+        "https://team-1.vault.azure.net",
+    ]
     assert sent.metric("rekey.queue.messages")
 
 
