@@ -229,7 +229,7 @@ class Service:
                 stored = replace(item, tries=Tries(item.tries.deferred + 1, tried=item.tries.tried))
                 await self.engine.keep(stored, problem.retry_after or 0.0)
                 return
-            later = _put_off(problem, item.tries.deferred, tries)
+            later = _put_off(problem, item.tries.deferred, tried)
             if later and item.tries.deferred < MAX_DEFERRALS:
                 log.warning("%s is tried again in %.0f s: %s", item.ref, later, problem)
                 await self.engine.accept(item.put_off(), later)

@@ -74,6 +74,7 @@ def now_or_in(seconds: float) -> TransientError:
         (now_or_in(90), 1, {"recheck": True}, 90),
         (SourceBusy("busy"), 1, {"waited": MOST_WAITS}, BUSY_SECONDS),
         (LeaseUnavailable("lost"), LAST, {}, BUSY_SECONDS),
+        (LeaseUnavailable("lost"), 1, {"tried": LAST - 1}, BUSY_SECONDS),
         (LeaseUnavailable("lost", retry_after=7), LAST, {}, 7),
     ],
 )
