@@ -287,6 +287,8 @@ async def _noted(answer: Awaitable[str | None]) -> str | None:
 
 APART_SECONDS = 10.0
 """How far apart messages about one secret are posted, so that none waits for another's lease."""
+REQUESTS_SECONDS = 120.0
+"""How long requests are gone on with although some of them fail: sources are to be asked for, too."""
 GIVEN_UP_AFTER = timedelta(days=1)
 """How long after its last try a stored request is given up."""
 
@@ -315,24 +317,35 @@ async def recheck_sources(parts: Parts, posted: Counter[str]) -> None:
 
 async def recheck_requests(parts: Parts, posted: Counter[str]) -> None:
     """Post the stored requests again that are due and not done; counts them in `posted`."""
-    now = parts.clock.now()
-    due = await parts.requests.due(now)
+    now, ends = parts.clock.now(), parts.clock.monotonic() + REQUESTS_SECONDS
+    due, failed = await parts.requests.due(now), 0
     for request in due[:MOST_REQUESTS]:
-        text = await parts.requests.read(request)
-        if text is None:
-            continue
-        work = _open(request, text, now)
-        if work:
-            place = str(work.ref) if isinstance(work, WorkItem) else work.vault
-            await parts.accept(work, APART_SECONDS * posted[place])
-            posted[place] += 1
-        else:
-            parts.reporter.given_up("rotations")
-        if work is None or work.request != request:
-            # Nobody can carry it out, or an earlier version named it otherwise.
-            await parts.requests.close(request)
+        if failed and parts.clock.monotonic() >= ends:
+            break
+        try:
+            await _recheck_request(parts, request, now, posted)
+        except UNFORESEEN as error:
+            failed += 1
+            log.error("the request %s is asked for later: %s", request, error)
     if due:
         log.info("%d requests are due and not done", len(due))
+    if failed:
+        raise TransientError(f"{failed} requests could not be asked for")
+
+
+async def _recheck_request(parts: Parts, request: str, now: datetime, posted: Counter[str]) -> None:
+    if (text := await parts.requests.read(request)) is None:
+        return
+    work = _open(request, text, now)
+    if work:
+        place = str(work.ref) if isinstance(work, WorkItem) else work.vault
+        await parts.accept(work, APART_SECONDS * posted[place])
+        posted[place] += 1
+    else:
+        parts.reporter.given_up("rotations")
+    if work is None or work.request != request:
+        # Nobody can carry it out, or an earlier version named it otherwise.
+        await parts.requests.close(request)
 
 
 def _open(request: str, text: str, now: datetime) -> WorkItem | SweepOrder | None:

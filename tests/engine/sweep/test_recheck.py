@@ -11,6 +11,7 @@ import pytest
 
 from engine.state.record import RECHECK_EVERY
 from engine.state.request import WorkItem
+from simulator.wire import Request
 from tests.shared.collected import Collected, dims
 from tests.shared.delivery import Delivery
 from tests.shared.due import next_check
@@ -189,6 +190,43 @@ async def test_a_run_that_could_not_look_at_everything_is_not_counted(
     refuse(rig, 503, "ServerBusy", lambda sent: sent.query.get("prefix") == away, times=9)
     await rig.service().recheck()
     assert sum(sent.metric("rekey.rechecks").values()) == ended
+
+
+async def test_a_request_that_cannot_be_written_keeps_no_other_back_and_the_run_is_not_counted(
+    rig: Rig, caplog: Log, sent: Collected
+) -> None:
+    engine, stuck = rig.service().engine, pinned(rig, reason="the first")
+    for number, item in enumerate((stuck, pinned(rig))):
+        await engine.keep(item, number)
+    await begun(rig, 2 * MINUTE)
+    rig.clock.advance(60)
+    blob = stuck.request
+    refuse(rig, 412, "LeaseIdMissing", lambda r: r.method == "PUT" and blob in r.path, times=9)
+    await rig.service().recheck()
+    assert posted(rig) == [("rotate", NAME), ("audit", NAME)]
+    assert f"the request {blob} is asked for later" in caplog.text
+    assert sent.metric("rekey.rechecks") == {}
+
+
+async def test_requests_are_left_alone_for_now_where_the_storage_lets_them_take_too_long() -> None:
+    """The sources are to be asked for as well."""
+    rig = scene()
+    for number in range(9):
+        await rig.service().engine.keep(pinned(rig, reason=f"number {number}"), 0)
+    await begun(rig, 2 * MINUTE)
+    tries = list[str]()
+
+    def is_slow(sent: Request) -> bool:
+        if "/accepted/" not in sent.path:
+            return False
+        rig.clock.advance(30)
+        tries.append(sent.path)
+        return True
+
+    refuse(rig, 503, "ServerBusy", is_slow, times=99)
+    await rig.service().recheck()
+    assert len(tries) == 4
+    assert posted(rig) == [("audit", NAME)]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"vault": "https://x", "secret": "a b"}'])
