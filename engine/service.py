@@ -265,7 +265,12 @@ class Service:
 
         Its worker died on every try, or the message cannot be read.
         """
-        await self._take_off(text, message_id)
+        try:
+            await self._take_off(text, message_id)
+        except RekeyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what nobody foresaw would come back for ever
+            log.error("message %s on rotations-poison: %s", message_id, error)
         # A message whose parking fails comes back for ever, so one counts only once it is off.
         self.engine.reporter.given_up("rotations")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -59,6 +60,15 @@ def _object(text: str | bytes) -> dict[str, Any]:
     return data
 
 
+_FORMS = (
+    ("vault", re.compile(r"https://[!-~]*"), "the URL of a vault"),
+    ("secret", SECRET_NAME, "a secret's name"),
+    ("version", VERSION_ID, "a version's id"),
+    # Half a surrogate pair is in no URL.
+    ("source", re.compile(r"[^\ud800-\udfff]*"), "the id of a source"),
+)
+
+
 def _problems(
     data: Mapping[str, Any], types: Mapping[str, type], choices: Mapping[str, Any]
 ) -> list[str]:
@@ -71,12 +81,10 @@ def _problems(
         allowed = get_args(words)
         if data.get(key) is not None and data[key] not in allowed:
             problems.append(f"{key} is none of {', '.join(allowed)}")
-    if not isinstance(data.get("vault"), str) or not data["vault"].startswith("https://"):
-        problems.append("vault is not the URL of a vault")
-    if not isinstance(data.get("secret"), str) or not SECRET_NAME.fullmatch(data["secret"]):
-        problems.append("secret is not a secret's name")
-    if isinstance(data.get("version"), str) and not VERSION_ID.fullmatch(data["version"]):
-        problems.append("version is not a version's id")
+    for key, form, what in _FORMS:
+        text, is_optional = data.get(key), key in ("version", "source")
+        if not (form.fullmatch(text) if isinstance(text, str) else is_optional):
+            problems.append(f"{key} is not {what}")
     return problems
 
 

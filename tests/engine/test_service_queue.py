@@ -18,7 +18,9 @@ from engine.errors import (
     TransientError,
 )
 from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
+from engine.state.policy import Policies, Policy
 from engine.state.request import INCIDENT_SECONDS, NO_MORE, TRIED_ON, Tries, WorkItem
+from tests.shared.collected import Collected, dims
 from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
 from tests.shared.rig import Rig
@@ -111,6 +113,19 @@ async def test_a_malformed_poison_message_is_logged_with_its_id_and_gone(
     assert "message-7" in caplog.text
     assert "malformed" in caplog.text
     assert state(rig) == before
+
+
+async def test_a_poison_message_that_fails_in_a_way_that_nobody_foresaw_is_counted_and_gone(
+    rig: Rig, caplog: Log, sent: Collected
+) -> None:
+    class Failing(Policies):
+        async def current(self) -> Policy:
+            raise OSError("File name too long")
+
+    service = replace(rig.service(), policies=Failing())
+    await service.park(rig.item(NAME).to_json(), "message-7")
+    assert "message-7 on rotations-poison: File name too long" in caplog.text
+    assert sent.metric("rekey.poison") == {dims(queue="rotations"): 1}
 
 
 @pytest.mark.parametrize("text", [b"nonsense", b"{}", b"[" * 100_000])

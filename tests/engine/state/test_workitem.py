@@ -195,6 +195,8 @@ def test_an_item_is_pinned_once() -> None:
         *(({"version": it}, "version is not a version's id") for it in ("", "../x", "\ud800")),
         ({"follow_up": "1"}, "follow_up is not a int"),
         ({"source": {}}, "source is not a str"),
+        ({"source": "/subscriptions/\ud800"}, "source is not the id of a source"),
+        ({"vault": "https://x\ud800.vault.azure.net"}, "vault is not the URL of a vault"),
     ],
 )
 def test_a_malformed_message_is_refused_with_its_problem(
