@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from engine.state.due import is_manual
 from engine.state.entry import Entry
 from engine.state.index import Listed, accepted_at
 from engine.state.record import parts_of
-from engine.state.request import Cause, Leak, WorkItem
+from engine.state.request import Cause, Leak, WorkItem, moment_of
 from engine.state.tags import REPLICA_OF, named
 
 MOST_NAMED = 100
@@ -155,13 +155,15 @@ class Incident:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Incident:
         """Read an incident from a message; raises ValueError, TypeError or LookupError."""
-        since = datetime.fromisoformat(data["since"])
+        since = moment_of(data["since"])
+        if since is None:
+            raise ValueError(data["since"])
         texts = {
             key: str(data.get(key, ""))
             for key in ("name", "source", "requested_by", "reason", "id", "version")
         }
         vaults = tuple(str(vault) for vault in data.get("vaults", ()))
-        return cls(since.replace(tzinfo=since.tzinfo or UTC), **texts, vaults=vaults)
+        return cls(since, **texts, vaults=vaults)
 
 
 def deleted_at(*sources: str, why: str = "deleted") -> str:

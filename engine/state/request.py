@@ -19,6 +19,8 @@ from engine.errors import NeedsHuman
 from engine.secret import SECRET_NAME, VERSION_ID, SecretRef, Sensitive
 from engine.state.codec import YEARS
 
+MOST = 10_000
+"""What no message counts beyond: more than any limit here."""
 MESSAGE_FIX = "request work with rekey or the HTTP API, which write such messages"
 
 
@@ -44,7 +46,11 @@ def fields_of(
     data = _object(text)
     if problems := _problems(data, types, choices):
         raise _malformed(problems)
-    named = {key: data[key] for key in types if data.get(key) is not None}
+    named = {
+        key: min(max(data[key], 0), MOST) if kind is int else data[key]
+        for key, kind in types.items()
+        if data.get(key) is not None
+    }
     trace = data["trace"] if isinstance(data.get("trace"), str) else None
     ref = SecretRef(data["vault"].rstrip("/").lower(), data["secret"])
     return {"ref": ref, "trace": trace, **named}

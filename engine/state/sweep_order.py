@@ -139,6 +139,7 @@ class SweepOrder:
             period = timedelta(seconds=float(data.get("period", HOUR.total_seconds())))
             so_far = SoFar.from_dict(data["so_far"]) if data.get("so_far") else None
             again = data.get("again") is True
+            period = min(max(period, timedelta(minutes=1)), timedelta(days=366))
             return cls(vault, since, until, period, incident, so_far, again)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
             raise PermanentError(

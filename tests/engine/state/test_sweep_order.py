@@ -111,6 +111,8 @@ def test_times_without_a_zone_are_utc() -> None:
         {"period": 1e300},
         {"incident": {"name": "x"}},
         {"incident": {"since": "yesterday"}},
+        {"incident": {"since": "9999-12-31T23:00:00"}},
+        {"incident": {"since": "0001-01-01T00:00:00"}},
         {"so_far": {"token": "x"}},
         {"so_far": {**SO_FAR.to_dict(), "states": []}},
     ],
@@ -120,6 +122,23 @@ def test_what_is_no_order_is_refused_with_what_to_do(changes: dict[str, Any]) ->
         SweepOrder.from_json(json.dumps({"vault": VAULT, **changes}), NOW)
     assert caught.value.where == "queue sweeps"
     assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("seconds", "period"),
+    [
+        (-1e13, timedelta(minutes=1)),
+        (59, timedelta(minutes=1)),
+        (61, timedelta(seconds=61)),
+        (366 * 86_400 - 1, timedelta(seconds=366 * 86_400 - 1)),
+        (86_399_999_999_999, timedelta(days=366)),
+    ],
+)
+def test_the_next_sweep_is_taken_to_be_due_after_a_minute_to_a_year(
+    seconds: float, period: timedelta
+) -> None:
+    text = json.dumps({"vault": VAULT, "period": seconds})
+    assert SweepOrder.from_json(text, NOW).period == period
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[]", "{}", "7", "[" * 100_000, b"\xff"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,17 @@ from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
 from engine.secret import SecretRef
-from engine.state.request import _TYPES, TRIED_ON, Cause, Leak, Tries, WorkItem, operation_id
+from engine.state.request import (
+    _TYPES,
+    TRIED_ON,
+    Cause,
+    FollowUp,
+    Leak,
+    Message,
+    Tries,
+    WorkItem,
+    operation_id,
+)
 from tests.shared.builders import NOW, REF, SECOND, V1, V2, VAULT, item
 
 WHOLE = {
@@ -204,6 +215,17 @@ def test_a_malformed_message_is_refused_with_its_problem(
 ) -> None:
     with pytest.raises(NeedsHuman, match=problem):
         WorkItem.from_json(message(**changes))
+
+
+@pytest.mark.parametrize("read", [WorkItem.from_json, FollowUp.from_json])
+@pytest.mark.parametrize(
+    ("written", "tries"), [(-1, 0), (0, 0), (10_000, 10_000), (10_001, 10_000), (10**400, 10_000)]
+)
+def test_a_message_counts_no_fewer_tries_than_none_and_no_more_than_any_limit(
+    read: Callable[[str], Message], written: int, tries: int
+) -> None:
+    action = "tell" if read == FollowUp.from_json else "rotate"
+    assert read(message(action=action, deferred=written)).tries.deferred == tries
 
 
 def test_every_problem_of_a_message_is_named() -> None:
