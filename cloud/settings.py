@@ -140,6 +140,11 @@ def _storage(env: Mapping[str, str], name: str, problems: list[str]) -> HostStor
     storage = HostStorage.from_settings(env, name)
     if storage is None:
         problems.append(f"{name} is missing: set a connection string, or {name}__accountName")
+    elif not (storage.is_plausible or storage.connection_string):
+        problems.append(
+            f"{name}__accountName, or {name}__blobServiceUri and {name}__queueServiceUri, is wrong: "
+            "set the account's name, or https://<host> of both"
+        )
     elif not storage.is_plausible:
         # The text contains a key, so it is not shown.
         problems.append(

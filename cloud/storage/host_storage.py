@@ -9,6 +9,7 @@ https://learn.microsoft.com/azure/azure-functions/functions-reference
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
 
 CONNECTION = "AzureWebJobsStorage"
 EVENTS_CONNECTION = "RekeyEvents"
+URL = re.compile(r"https://[0-9a-z-]+(\.[0-9a-z-]+)+(:[0-9]{1,5})?(/[0-9a-z]*)?", re.IGNORECASE)
+"""Where a service of an account is; an emulator's has a path."""
+NEEDED = (
+    {"usedevelopmentstorage"},
+    {"accountname", "accountkey"},
+    {"blobendpoint", "queueendpoint"},
+)
+"""What a connection string needs: the parts of one of these."""
+FORMS = {
+    "accountname": re.compile(r"[a-z0-9]{3,24}"),
+    "accountkey": re.compile(
+        r"(?=.)([0-9a-z+/]{4})*([0-9a-z+/]{3}=|[0-9a-z+/]{2}==)?", re.IGNORECASE
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +67,20 @@ class HostStorage:
 
     @property
     def is_plausible(self) -> bool:
-        """Return whether the connection string, if there is one, has the parts that the SDK needs.
+        """Return whether the SDK can use the connection string, or the two URLs.
 
         The SDK itself is imported later.
         """
-        names = {
-            part.partition("=")[0].strip().lower() for part in self.connection_string.split(";")
-        }
-        forms = (
-            {"usedevelopmentstorage"},
-            {"accountname", "accountkey"},
-            {"blobendpoint", "queueendpoint"},
+        if not self.connection_string:
+            return all(URL.fullmatch(url) for url in (self.blob_url, self.queue_url))
+        pairs = [part.partition("=") for part in self.connection_string.rstrip(";").split(";")]
+        parts = {name.lower(): value for name, _, value in pairs}
+        return (
+            all(sign for _, sign, _ in pairs)
+            and not re.search(r"\s", self.connection_string)
+            and all(form.fullmatch(parts[name]) for name, form in FORMS.items() if name in parts)
+            and any(names <= parts.keys() for names in NEEDED)
         )
-        return not self.connection_string or any(form <= names for form in forms)
 
     @property
     def account(self) -> str:

@@ -86,6 +86,7 @@ NO_VAULT = ("REKEY_VAULTS is empty", "https://prod.vault.azure.net")
 UNBOUND = ("REKEY_SCOPES binds nothing to", "list the scopes")
 FOREIGN = json.dumps({VAULT: [SCOPE], "https://x.vault.azure.net": [SCOPE]})
 NO_STORAGE = ("AzureWebJobsStorage is missing", "AzureWebJobsStorage__accountName")
+NO_ACCOUNT = ("AzureWebJobsStorage__accountName", "__blobServiceUri")
 NO_CONNECTION = ("AzureWebJobsStorage is not a connection string", "AccountName=…")
 
 
@@ -146,6 +147,22 @@ NO_SCHEDULE = (
     "0 0 0 * * sat-sun",
 )
 """What the host would drop in silence, or what hardly ever comes."""
+AZURITE = (
+    f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={KEY};"
+    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
+    "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+)
+UNPARSED = (
+    f"AccountName=own;;AccountKey={KEY}",
+    f"AccountName=own;AccountKey={KEY};\n",
+    f"AccountName = own; AccountKey = {KEY}",
+    f"AccountName=;AccountKey={KEY}",
+    f"AccountName=own.blob;AccountKey={KEY}",
+    "AccountName=own;AccountKey=abc",
+    "AccountName=own;AccountKey=",
+    "UseDevelopmentStorage=true;x",
+)
+"""What looks like a connection string, and the SDK cannot use."""
 ADDRESS, WORKSPACE = "management.azure.com", "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
 CLOUD = ("REKEY_ARM_ENDPOINT", "REKEY_GRAPH_ENDPOINT", "AZURE_AUTHORITY_HOST")
 ENDPOINTS = (*CLOUD, "REKEY_LOGS_ENDPOINT", "REKEY_EVENT_TOPIC")
@@ -182,6 +199,30 @@ def serving(*vaults: str) -> dict[str, str | None]:
         ({"AzureWebJobsStorage": ""}, *NO_STORAGE),
         ({"AzureWebJobsStorage": "rekeyhost"}, *NO_CONNECTION),
         ({"AzureWebJobsStorage": f"AccountKey={KEY}"}, *NO_CONNECTION),
+        *(({"AzureWebJobsStorage": text}, *NO_CONNECTION) for text in UNPARSED),
+        *(
+            ({"AzureWebJobsStorage": None, f"AzureWebJobsStorage__{name}": text}, *NO_ACCOUNT)
+            for name, text in (
+                ("accountName", "https://own.blob.core.windows.net/"),
+                ("accountName", " "),
+                ("accountName", "own/../x"),
+            )
+        ),
+        *(
+            (
+                {
+                    "AzureWebJobsStorage": None,
+                    "AzureWebJobsStorage__blobServiceUri": blob,
+                    "AzureWebJobsStorage__queueServiceUri": queue,
+                },
+                *NO_ACCOUNT,
+            )
+            for blob, queue in (
+                ("own.blob.core.windows.net", "https://own.queue.core.windows.net"),
+                ("https://own.blob.core.windows.net", "https://own.queue.core.windows.net "),
+                ("https://", "https://"),
+            )
+        ),
         (
             {"AzureWebJobsStorage": None, "AzureWebJobsStorage__blobServiceUri": "https://b.x"},
             *NO_STORAGE,
@@ -261,6 +302,11 @@ def test_schedules_as_azure_documents_them_are_taken(schedule: str) -> None:
     [
         ({"accountName": "own"}, "own.blob.core.windows.net", "own.queue.core.windows.net"),
         ({"blobServiceUri": "https://b.x", "queueServiceUri": "https://q.x"}, "b.x", "q.x"),
+        (
+            {"blobServiceUri": "https://b.x/", "queueServiceUri": "https://q.x:1/y"},
+            "b.x/",
+            "q.x:1/y",
+        ),
     ],
 )
 def test_host_storage_may_be_given_by_identity(form: dict[str, str], blob: str, queue: str) -> None:
@@ -274,7 +320,10 @@ def test_host_storage_may_be_given_by_identity(form: dict[str, str], blob: str, 
     "text",
     [
         "UseDevelopmentStorage=true",
-        f"accountname=x;accountkey={KEY}",
+        "UseDevelopmentStorage=true;",
+        f"accountname=own;accountkey={KEY}",
+        f"DefaultEndpointsProtocol=https;AccountName=own;AccountKey={KEY};EndpointSuffix=x.y;",
+        AZURITE,
         "BlobEndpoint=https://b.x;QueueEndpoint=https://q.x;SharedAccessSignature=s",
     ],
 )
