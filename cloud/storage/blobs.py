@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cloud.azure import CHANGING, Azure, call
+from cloud.azure import CHANGING, NO_ANSWER, Azure, call
 from cloud.storage.host_storage import HostStorage
-from engine.errors import NotFound, RekeyError
+from engine.errors import NotFound, RekeyError, TransientError
 
 if TYPE_CHECKING:
+    from azure.storage.blob import BlobProperties
     from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
 CONTAINER = "rekey-leases"
+READ_SECONDS = 20.0
+"""How long a blob is read at most: a lease that is held meanwhile lasts a minute."""
 HERE = "the app's own storage account"
 ROLE = "Storage Blob Data Owner"
 NO_METADATA: Mapping[str, str] = {}
@@ -47,15 +51,21 @@ async def overwrite(
 async def read(blob: BlobClient) -> bytes | None:
     """Return a blob's content, None if it does not exist. Not retried, since a caller waits."""
     try:
-        stream = await call(
-            f"reading {blob.blob_name}", blob.download_blob(**CHANGING), where=HERE, role=ROLE
-        )
-        content: bytes = await call(
-            f"reading {blob.blob_name}", stream.readall(), where=HERE, role=ROLE
-        )
+        what = f"reading {blob.blob_name}"
+        return (await call(what, downloaded(blob), where=HERE, role=ROLE))[0]
     except NotFound:
         return None
-    return content
+
+
+async def downloaded(blob: BlobClient, **condition: Any) -> tuple[bytes, BlobProperties]:
+    """Return what a blob holds. The SDK would wait three times for a body that stalls."""
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            stream = await blob.download_blob(**condition, **CHANGING)
+            return await stream.readall(), stream.properties
+    except TimeoutError:
+        what = f"reading {blob.blob_name} got no whole answer in {READ_SECONDS:.0f} s"
+        raise TransientError(what, where=HERE, code=NO_ANSWER) from None
 
 
 async def _created(request: Awaitable[Any], what: str) -> Any:
@@ -80,17 +90,8 @@ class BlobMemory:
 
     async def recall(self, key: str) -> str | None:
         """Return the text that is stored under a key; None if there is none."""
-        download = self._blob(key).download_blob(**CHANGING)
-        try:
-            # The SDK does not retry this: it waits up to a minute, and the caller may face an
-            # incident.
-            stream = await call("recalling a request", download, where=HERE, role=ROLE)
-            content: bytes = await call(
-                "recalling a request", stream.readall(), where=HERE, role=ROLE
-            )
-        except NotFound:
-            return None
-        return content.decode()
+        content = await read(self._blob(key))
+        return None if content is None else content.decode()
 
     async def remember(self, key: str, text: str) -> str:
         """Store a text under a key, and return the text that was stored first."""

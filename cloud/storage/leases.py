@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote
 from azure.core import MatchConditions
 
 from cloud.azure import CHANGING, Azure, call, stream
-from cloud.storage.blobs import CONTAINER, HERE, ROLE, create
+from cloud.storage.blobs import CONTAINER, HERE, ROLE, create, downloaded
 from cloud.storage.host_storage import HostStorage
 from engine.errors import LeaseUnavailable, NeedsHuman, NotFound, RekeyError, TransientError
 from engine.ports import Clock
@@ -288,9 +288,8 @@ async def _shown(blob: BlobClient) -> Stored | None:
 
 async def _stored(blob: BlobClient, where: str, **condition: Any) -> Stored:
     what = "reading the record of the source"
-    stream = await _lease_call(what, blob.download_blob(**condition, **CHANGING), where)
-    content: bytes = await _lease_call(what, stream.readall(), where)
-    return Stored(content, stream.properties.metadata, stream.properties.etag)
+    content, shown = await _lease_call(what, downloaded(blob, **condition), where)
+    return Stored(content, shown.metadata, shown.etag)
 
 
 async def _lease_call[T](what: str, request: Awaitable[T], where: str) -> T:

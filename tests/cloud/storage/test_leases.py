@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cloud.storage import blobs
 from cloud.storage.leases import SECONDS
 from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, TransientError
 from engine.ports import Leases
@@ -21,7 +23,7 @@ from engine.state.record_parts import Change, Compromised, History, Published, V
 from engine.state.tags import Pending
 from simulator.faults import Fault
 from simulator.reach.transport import Intercept
-from simulator.wire import Request, json_response
+from simulator.wire import Request, Response, json_response
 from tests.shared.rig import Rig
 
 SOURCE = "/subscriptions/s/resourcegroups/g/providers/microsoft.storage/storageaccounts/appdata"
@@ -359,3 +361,23 @@ async def test_the_record_of_another_source_is_told_whoever_reads_it(rig: Rig) -
     async with leases(rig).hold(SOURCE, FIRST) as lease:
         with pytest.raises(NeedsHuman, match="that of another source"):
             assert lease.record
+
+
+async def test_a_body_that_stalls_ends_before_a_lease_does_and_says_so(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK reads it three times, which takes most of a minute."""
+    await touch(rig)
+    await rig.service().engine.requests.keep("1" * 40, "a", rig.clock.now())
+    assert blobs.READ_SECONDS <= SECONDS / 3
+    monkeypatch.setattr(blobs, "READ_SECONDS", 0.01)
+
+    async def stalls(request: Request, call: Callable[[], Awaitable[Response]]) -> Response:
+        if request.method == "GET":
+            await asyncio.Event().wait()
+        return await call()
+
+    engine = rig.service(stalls).engine
+    for reading in (engine.leases.peek(SOURCE), engine.requests.read("1" * 40)):
+        with pytest.raises(TransientError, match="got no whole answer"):
+            await asyncio.wait_for(reading, 5)
