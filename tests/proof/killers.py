@@ -50,7 +50,7 @@ KILLERS: Mapping[str, str] = {
     "an incident marks the next version": "one/two-slots@26:forbid",
     "an overlap of years": "one/two-slots",
     "apps are not waited for": "errands/many#884",
-    "changing calls have no bound": "one/two-slots#0",
+    "changing calls have no bound": "incident-alone/many#89",
     "failures are swallowed": "one/two-slots@0:lose the answer",
     "rechecks without end": "one/one-slot",
     "healing takes the other slot": "drift-in-overlap/two-slots",
