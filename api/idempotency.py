@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.access import Caller
@@ -25,6 +25,7 @@ from engine.ports import Memory
 from engine.state.incident import USUAL, Danger, Incident
 from engine.state.request import WorkItem
 from engine.state.sweep_order import SweepOrder
+from leaks.verdict import Seen
 
 HEADER = "idempotency-key"
 BESIDE = (KEY_PARAMETER, "wait")
@@ -46,6 +47,8 @@ class Queued:
     """What is more dangerous goes first, where many are posted at once."""
     further: tuple[Queued, ...] = ()
     """What else the request comes to: a value that has leaked may be in several secrets."""
+    seen: Seen = field(default_factory=Seen)
+    """What was looked at for it, where it is a report of a leak."""
 
     async def post(self, engine: Engine, delay: float = 0.0) -> Answer:
         """Store the incident and what is to be done, then post it: it is due in `delay` seconds."""

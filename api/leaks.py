@@ -54,7 +54,7 @@ BARE = (
     "report it with its URL"
 )
 CUT = "the text is too long to be looked up as a whole: report its parts by themselves"
-MORE = f"what else it holds could not be judged: {AGAIN}"
+MORE = f"what else it holds was not judged: {AGAIN}, each credential by itself"
 ELSEWHERE = f"; whether another secret holds it cannot be seen now: {AGAIN}"
 QUOTED = re.compile("%[0-9A-Fa-f]{2}")
 VARIES = re.compile(r"[\s=+/_-]")
@@ -173,7 +173,7 @@ async def _come_to_all(
     except RekeyError as error:
         log.warning("who else holds what was reported is not known: %s", error)
         answer = _with_reason(answer, ELSEWHERE)
-    return answer
+    return whole(answer, queued)
 
 
 async def _reach(engine: Engine) -> None:
@@ -186,7 +186,8 @@ async def _reach(engine: Engine) -> None:
 
 def tell_unseen(queued: Queued, finding: Finding) -> None:
     """Log what a report holds that was not looked at, for whoever sent it is told nothing."""
-    unseen = [why for why in (BARE, CUT, BLIND, MORE) if why in queued.answer.body["reason"]]
+    reason = whole(queued.answer, queued).body["reason"]
+    unseen = [why for why in (BARE, CUT, BLIND, MORE) if why in reason]
     if unseen:
         place = scrubbed(finding.location, read(finding.value).parts)
         report = f"a report of {finding.by} ({place or 'reported by value'})"
@@ -212,7 +213,7 @@ def _read(request: Request) -> LeakBody:
 
 async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
     """Judge one finding; what it comes to is posted by the caller, before anybody is answered."""
-    first, *rest = await judge(engine, reports.index, finding.value)
+    (first, *rest), seen = await judge(engine, reports.index, finding.value)
     queued = await _come_to(engine, reports, finding, first)
     further = [
         await _come_to(engine, reports, finding, verdict)
@@ -222,7 +223,7 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
     answer = queued.answer
     for other in further:
         answer = _with(answer, other.answer)
-    return replace(queued, answer=answer, further=tuple(further))
+    return replace(queued, answer=answer, further=tuple(further), seen=seen)
 
 
 async def others(
@@ -232,11 +233,14 @@ async def others(
     if queued.answer.body["status"] != "alive" or not engine.prints.keys:
         # Where nothing has a print, all that there is was looked through for the hit.
         return
-    bodies = [queued.answer.body, *(it.answer.body for it in queued.further)]
-    known = [(body["source"], body["version"]) for body in bodies]
-    async for verdict in elsewhere(engine, reports.index, finding.value, known):
+    async for verdict in elsewhere(engine, reports.index, finding.value, queued.seen):
         if verdict.status == "alive":
             yield await _come_to(engine, reports, finding, verdict)
+
+
+def whole(answer: Answer, queued: Queued) -> Answer:
+    """Say in an answer if something of the text was not judged, as far as it was looked through."""
+    return _with_reason(answer, f"; {MORE}") if queued.seen.has_more else answer
 
 
 def _with(answer: Answer, other: Answer) -> Answer:
@@ -289,7 +293,6 @@ def _unseen(engine: Engine, index: Index, verdict: Verdict) -> str:
     reasons = [BARE] if is_miss and is_bare(engine, verdict.reported.parts) else []
     reasons += [CUT] if verdict.reported.is_cut else []
     reasons += [BLIND] if is_miss and not engine.prints.keys else []
-    reasons += [MORE] if verdict.has_more else []
     if is_miss and index.listed_at and index.listed_at + kept < engine.clock.now():
         reasons.append(f"what was written after {stamp(index.listed_at)} is seen a minute later")
     return "; ".join(reasons)

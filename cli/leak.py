@@ -11,7 +11,7 @@ from typing import Any
 
 from api.answers import BadRequest
 from api.idempotency import Queued
-from api.leaks import Finding, Reports, others, taken
+from api.leaks import Finding, Reports, others, taken, whole
 from cli.codes import Exit
 from cli.session import Session
 from cli.words import LINES
@@ -43,7 +43,8 @@ async def leak(session: Session, args: Namespace) -> int:
     results = await judge(engine, reports, sent)
     results = await post(engine, results)
     results += await besides(engine, reports, sent, results)
-    answers = [result.answer.body for result in results if isinstance(result, Queued)]
+    judged = [result for result in results if isinstance(result, Queued)]
+    answers = [whole(result.answer, result).body for result in judged]
     problems = [result for result in results if isinstance(result, BaseException)]
     if answers or not problems:
         _show(session, answers, unread)

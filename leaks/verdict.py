@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -24,7 +24,14 @@ from leaks.index import Index, LeakedVersion, Owner, distinct
 from leaks.reading import Reported, read
 
 DRIFTED = "its source refuses it now, but it is in use"
+REFUSED = 2
+"""The rank of what was proven to be refused before: one more refusal is enough."""
 AGAIN, AGAIN_SECONDS = "report it again in two minutes", 120.0
+MOST_TRIED = 3
+"""How many credentials of a source one report has tried, unless more are in use or in an overlap.
+
+A server may lock a login for everybody once it has refused several passwords of it in a row.
+"""
 type Status = Literal["alive", "refused", "not ours", "unknown"]
 
 
@@ -43,73 +50,82 @@ class Verdict:
     proof: str = ""
     was: str = ""
     """The proof that it was refused before: somebody has put it back."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was looked at for one report so far. What was, is not tried again."""
+
+    tried: list[tuple[str, str]] = field(default_factory=list)
+    """The source and version of each credential that was tried, or could not be judged."""
     has_more: bool = False
-    """Another credential of the same text could not be judged."""
+    """Something of the text was not judged."""
+    problem: RekeyError | None = None
+    """Why, where it was tried."""
 
 
-async def judge(engine: Engine, index: Index, text: str) -> Sequence[Verdict]:
+async def judge(engine: Engine, index: Index, text: str) -> tuple[Sequence[Verdict], Seen]:
     """Return what each credential of a text is in each secret that has it; what works comes first.
 
     Prints tell which those are. Raises why one cannot be judged, rather than guess, unless
     something works.
     """
-    reported = read(text)
+    reported, seen = read(text), Seen()
     with engine.reporter.step("match"):
         matches = await _found(engine, index, reported)
     if not matches:
-        return [Verdict("not ours" if reported.kind else "unknown", reported)]
-    verdicts, has_more = list[Verdict](), False
-    try:
-        async for verdict in _judged(engine, reported, matches):
-            verdicts.append(verdict)
-        if all(verdict.status == "refused" for verdict in verdicts):
-            # It may work where it has no print yet.
-            known = [(match.source, match.version) for match in matches]
-            async for verdict in elsewhere(engine, index, text, known):
-                verdicts.append(verdict)
-    except RekeyError:
-        if all(verdict.status == "refused" for verdict in verdicts):
-            raise
-        has_more = True
-    ordered = sorted(verdicts, key=lambda verdict: verdict.status != "alive")
-    return [replace(verdict, has_more=has_more) for verdict in ordered]
+        return [Verdict("not ours" if reported.kind else "unknown", reported)], seen
+    verdicts = [verdict async for verdict in _judged(engine, reported, matches, seen)]
+    if not seen.problem and all(verdict.status == "refused" for verdict in verdicts):
+        # It may work where it has no print yet.
+        verdicts += [verdict async for verdict in elsewhere(engine, index, text, seen)]
+    if seen.problem and all(verdict.status == "refused" for verdict in verdicts):
+        raise seen.problem
+    return sorted(verdicts, key=lambda verdict: verdict.status != "alive"), seen
 
 
-async def elsewhere(
-    engine: Engine, index: Index, text: str, known: Collection[tuple[str, str]]
-) -> AsyncIterator[Verdict]:
-    """Yield what else a text holds, which reads every version that has no print.
-
-    `known`: the source and version of what is judged already.
-    """
+async def elsewhere(engine: Engine, index: Index, text: str, seen: Seen) -> AsyncIterator[Verdict]:
+    """Yield what else a text holds, which reads every version that has no print."""
     reported = read(text)
     with engine.reporter.step("match"):
         matches = await _found(engine, index, reported, everywhere=True)
-    others = [match for match in matches if (match.source, match.version) not in known]
-    async for verdict in _judged(engine, reported, others):
+    others = [match for match in matches if (match.source, match.version) not in seen.tried]
+    async for verdict in _judged(engine, reported, others, seen):
         yield verdict
 
 
 async def _judged(
-    engine: Engine, reported: Reported, matches: Sequence[LeakedVersion]
+    engine: Engine, reported: Reported, matches: Sequence[LeakedVersion], seen: Seen
 ) -> AsyncIterator[Verdict]:
-    """Yield what a value is in each secret. In the end, raise why one cannot be judged."""
-    problem: RekeyError | None = None
-    for match in matches:
-        try:
-            verdict = await _tried_out(engine, reported, match)
-        except RekeyError as error:
-            problem = problem or error
+    """Yield what a value is in each secret, the likeliest to work first; note what is not judged."""
+    sources = dict.fromkeys(match.source for match in matches)
+    records = {source: await engine.leases.peek(source) for source in sources}
+    ranked = [(_rank(match, records[match.source]), match) for match in matches]
+    for rank, match in sorted(ranked, key=lambda it: it[0]):
+        if rank and [source for source, _ in seen.tried].count(match.source) >= MOST_TRIED:
+            seen.has_more = True
             continue
-        yield verdict
-    if problem:
-        raise problem
+        seen.tried.append((match.source, match.version))
+        tries = 1 if rank == REFUSED else REFUSALS
+        try:
+            yield await _tried_out(engine, reported, match, records[match.source], tries)
+        except RekeyError as error:
+            seen.has_more, seen.problem = True, seen.problem or error
 
 
-async def _tried_out(engine: Engine, reported: Reported, match: LeakedVersion) -> Verdict:
-    before = await engine.leases.peek(match.source)
+def _rank(match: LeakedVersion, record: Record | None) -> int:
+    """Return 0 for what is in use or in its overlap, and REFUSED for what was proven to be dead."""
+    overlaps = {pending.version for pending in record.to_retire} if record else set[str]()
+    if match.is_current or not match.version or match.version in overlaps:
+        return 0
+    return REFUSED if record and record.compromised.revoked.get(match.version) else 1
+
+
+async def _tried_out(
+    engine: Engine, reported: Reported, match: LeakedVersion, before: Record | None, tries: int
+) -> Verdict:
     with engine.reporter.step("prove"):
-        is_accepted, untried = await _tried(engine, match)
+        is_accepted, untried = await _tried(engine, match, tries)
     if not match.version and (is_accepted or untried):
         # An incident is about versions: nothing but what it will be published as can be cut off.
         what = "it is the credential of a rotation that is in progress"
@@ -158,16 +174,16 @@ async def _found(
     return distinct(leaked)
 
 
-async def _tried(engine: Engine, match: LeakedVersion) -> tuple[bool | None, str]:
+async def _tried(engine: Engine, match: LeakedVersion, tries: int) -> tuple[bool | None, str]:
     """Return whether the source accepts the value; None, and why, where it could not be tried.
 
-    Only refusals in a row count as one.
+    Only refusals in a row count as one, so many as `tries`.
     """
     rotator = engine.rotators.get(match.kind)
     if rotator is None:
         return None, f"the kind {match.kind or 'of its secret'} is not known here"
     try:
-        for _ in range(REFUSALS):
+        for _ in range(tries):
             if await rotator.accepts(match.source, match.credential_id, match.credential):
                 return True, ""
     except RekeyError as error:

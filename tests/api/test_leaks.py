@@ -395,7 +395,7 @@ async def test_a_kind_that_is_not_known_any_more_cannot_be_tried(kind: str, name
         await held.write(replace(held.record, kind=kind))
     engine = await rig.service().ready()
     known = {name: it for name, it in engine.rotators.items() if name != "storage-key"}
-    (verdict,) = await judge(replace(engine, kinds=Kinds(known)), Index(), leaked.value)
+    (verdict,), _ = await judge(replace(engine, kinds=Kinds(known)), Index(), leaked.value)
     assert (verdict.status, verdict.is_accepted) == ("alive", False)
     assert verdict.untried == f"the kind {named} is not known here"
     assert not acts(Leaks(trusted=frozenset({"api"})), verdict, "api", asked=False)

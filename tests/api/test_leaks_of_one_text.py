@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 
 from api.leaks import BLIND, CUT, MORE
 from engine.errors import TransientError
+from engine.secret import Sensitive
+from rotators.storage_key import StorageKey
 from tests.api.test_access import SIGNED_IN, principal
 from tests.api.test_github import POLICY, deliver, hooked
 from tests.api.test_leak_cases import accepted
@@ -45,6 +48,30 @@ async def test_one_that_works_is_cut_off_behind_one_that_is_dead(shape: str, doc
     assert answer.body["version"] == rig.latest("app-key").version
     await settle(rig)
     assert current not in accepted(rig)
+
+
+@DOCUMENTS
+@pytest.mark.parametrize("role", ["Rekey.Admin", "Rekey.Reporter"])
+async def test_none_is_tried_again_for_one_report(
+    document: str, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, dead, current = await replaced(document)
+    tried, accepts = Counter[str](), StorageKey.accepts
+
+    async def counted(self: StorageKey, source: str, slot: str, key: Sensitive) -> bool:
+        tried[key.reveal()] += 1
+        return await accepts(self, source, slot, key)
+
+    monkeypatch.setattr(StorageKey, "accepts", counted)
+    api = rig.api(env=SIGNED_IN)
+    for text, times in (
+        (f"OLD={dead}\nNEW={current}\n", {dead: 1, current: 1}),
+        (dead, {dead: 1}),
+        (current, {current: 1}),
+    ):
+        await leak(api, text, headers=principal(role))
+        assert tried == times
+        tried.clear()
 
 
 @DOCUMENTS
@@ -99,6 +126,11 @@ async def test_a_signature_beside_another_credential_leads_to_its_key(document: 
 async def amid(document: str) -> tuple[PolicyRig, str]:
     """Return a rig, and a text with a key and one that a rotation is about to publish."""
     rig = leaky(document)
+    return rig, await interrupted(rig)
+
+
+async def interrupted(rig: PolicyRig) -> str:
+    """Let a rotation fail before it publishes, and return a text with its key and another one."""
     await audit(rig, "app-key", "other")
     keys = rig.world.accounts["appdata"].keys
     before = {key.value for key in keys.values()}
@@ -106,7 +138,7 @@ async def amid(document: str) -> tuple[PolicyRig, str]:
     with contextlib.suppress(TransientError):
         await rotate(rig)
     (unpublished,) = {key.value for key in keys.values()} - before
-    return rig, f"A={rig.latest('other').value}\nB={unpublished}\n"
+    return f"A={rig.latest('other').value}\nB={unpublished}\n"
 
 
 @DOCUMENTS
@@ -119,12 +151,16 @@ async def test_one_that_cannot_be_judged_keeps_no_other_alive_and_is_told(docume
     assert not [key for key in text.split("AccountKey=")[1].split(";")[:1] if key in accepted(rig)]
 
 
-@pytest.mark.parametrize("why", [CUT, BLIND, MORE])
+@pytest.mark.parametrize(
+    ("why", "document"),
+    [(CUT, TRUSTED), (BLIND, WITHOUT), (MORE, TRUSTED), (MORE, WITHOUT)],
+    ids=["cut", "blind", "more, keyed", "more, unkeyed"],
+)
 async def test_what_was_not_looked_at_is_logged_where_the_answer_hides_it(
-    why: str, caplog: Log
+    why: str, document: str, caplog: Log
 ) -> None:
     """The log names who has sent it and where it was found, and no word of it."""
-    rig, keys = await amid(TRUSTED if why == CUT else WITHOUT)
+    rig, keys = await amid(document)
     texts = {
         CUT: "".join(f"a-word-of-it-{n:04}\n" for n in range(600)),
         BLIND: "nobodys-password",
@@ -141,11 +177,16 @@ async def test_what_was_not_looked_at_is_logged_where_the_answer_hides_it(
     assert not any(word in line for word in (*keys.split(), "a-word-of-it", "nobodys-password"))
 
 
-async def test_what_was_not_looked_at_is_logged_where_github_has_found_it(caplog: Log) -> None:
+@pytest.mark.parametrize("why", [CUT, MORE], ids=["cut", "more"])
+async def test_what_was_not_looked_at_is_logged_where_github_has_found_it(
+    why: str, caplog: Log
+) -> None:
+    """The alert is dealt with, so none of Rekey's own is raised."""
     caplog.set_level(logging.WARNING, "rekey.leak")
     rig, github = hooked(POLICY)
-    github.value = "".join(f"a-word-of-it-{n:04}\n" for n in range(600))
+    long = "".join(f"a-word-of-it-{n:04}\n" for n in range(600))
+    github.value = long if why == CUT else await interrupted(rig)
     assert (await deliver(rig.api())).status == 202
-    (line,) = [it.getMessage() for it in caplog.records if CUT in it.getMessage()]
+    (line,) = [it.getMessage() for it in caplog.records if why in it.getMessage()]
     assert "GitHub" in line
     assert "/security/secret-scanning/" in line

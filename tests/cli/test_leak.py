@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from api.leaks import MORE
 from cli.codes import Exit
 from leaks.feeds import READERS
 from simulator.wire import Request
@@ -155,6 +156,19 @@ def test_the_command_it_answers_with_cuts_the_version_off(monkeypatch: pytest.Mo
     assert (begun.code, begun.json["version"]) == (0, answer["version"])
     (item,) = [item for item in desk.messages("rotations") if item["action"] == "rotate"]
     assert (item["version"], item["compromised"], item["since"]) == (answer["version"], True, "")
+
+
+def test_who_reports_a_history_is_told_what_was_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, dead = a_desk(), list[str]()
+    for _ in range(4):
+        dead.append(desk.latest("billing").value)
+        for work in ({"force": True}, {"action": "retire"}):
+            asyncio.run(desk.service().rotate(desk.item("billing", **work).to_json(), 1))
+            desk.clock.advance(8 * 86_400)
+    ran = leak(desk, "\n".join(dead), "--json", monkeypatch=monkeypatch)
+    (answer,) = ran.json["leaks"]
+    assert answer["status"] == "refused"
+    assert answer["reason"].endswith(MORE)
 
 
 def test_a_scanners_findings_are_judged_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,161 @@
+"""The history of a file holds many passwords of one login: no report of it locks that login."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from api.leaks import MORE
+from simulator.databases.servers import DatabaseRefusal, FlexibleServer
+from tests.api.test_access import SIGNED_IN, principal
+from tests.api.test_leak_cases import accepted
+from tests.api.test_leaks import TRUSTED, audit, leak, leaky, rotate, settle
+from tests.api.test_leaks_of_one_text import DOCUMENTS, interrupted
+from tests.rotators.database_scenes import NAME, DatabaseScene
+from tests.shared.heard import Log
+from tests.shared.policies import EMPTY, PolicyRig
+
+ATTEMPTS = 10
+"""FAILED_LOGIN_ATTEMPTS, as docs/rotators/mysql-user-password.md wants it at least."""
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return which passwords servers have refused in a row; so many lock the login."""
+    passwords, sign_in = list[str](), FlexibleServer.sign_in
+
+    def counted(self: FlexibleServer, name: str, password: str) -> None:
+        try:
+            sign_in(self, name, password)
+        except DatabaseRefusal:
+            passwords.append(password)
+            self.accounts["app"].enabled = len(passwords) < ATTEMPTS
+            raise
+        passwords.clear()
+
+    monkeypatch.setattr(FlexibleServer, "sign_in", counted)
+    return passwords
+
+
+async def rotated(document: str, times: int) -> tuple[PolicyRig, DatabaseScene, list[str]]:
+    """Return a login whose password was changed so often, and its passwords, the newest last."""
+    rig = PolicyRig()
+    rig.vault.put("leak-key", "k" * 40)
+    rig.push(EMPTY + document)
+    scene = DatabaseScene("mysql", ("app",), rig=rig)
+    scene.manage()
+    rig.clock.advance(60)
+    await audit(rig, NAME)
+    passwords = [rig.latest(NAME).value]
+    for _ in range(times):
+        await rotate(rig, NAME)
+        passwords.append(rig.latest(NAME).value)
+    return rig, scene, passwords
+
+
+def history(passwords: list[str]) -> str:
+    return "".join(f"-DB_PASSWORD={password}\n" for password in passwords)
+
+
+@DOCUMENTS
+@pytest.mark.parametrize("role", ["Rekey.Admin", "Rekey.Reporter"])
+async def test_dead_passwords_lock_no_login_and_what_is_left_is_told(
+    document: str, role: str, refused: list[str], caplog: Log
+) -> None:
+    caplog.set_level(logging.WARNING, "rekey.leak")
+    rig, scene, (*dead, live) = await rotated(document, 10)
+    refused.clear()
+    answer = await leak(rig.api(env=SIGNED_IN), history(dead), headers=principal(role))
+    assert sorted(refused) == sorted([*dead[-3:]] * 2), "the newest are the likeliest to work"
+    if role == "Rekey.Admin":
+        assert answer.body["status"] == "refused"
+        assert answer.body["reason"].endswith(MORE)
+    else:
+        assert [it for it in caplog.records if MORE in it.getMessage()]
+    assert scene.server.accounts["app"].enabled
+    alone = await leak(rig.api(), dead[0])
+    assert (alone.body["status"], MORE in alone.body["reason"]) == ("refused", False)
+    assert (await leak(rig.api(), live)).body["accepted"]
+
+
+@DOCUMENTS
+async def test_one_that_works_is_tried_before_all_that_are_dead(
+    document: str, refused: list[str]
+) -> None:
+    rig, scene, passwords = await rotated(document, 10)
+    answer = await leak(rig.api(), history(passwords))
+    assert (answer.status, answer.body["accepted"]) == (202, True)
+    assert answer.body["reason"] == f"its source accepts it; {MORE}"
+    assert sorted(refused) == sorted([*passwords[-3:-1]] * 2)
+    await settle(rig)
+    assert rig.latest(NAME).value != passwords[-1]
+    assert scene.live() == {rig.latest(NAME).value}
+
+
+async def test_one_that_a_person_wrote_just_now_is_cut_off_behind_dead_ones(
+    refused: list[str],
+) -> None:
+    """It has no print yet, so it is found once those that have one were tried."""
+    rig, scene, dead = await rotated(TRUSTED, 5)
+    live = "wr1tten-by-a-person-just-now"
+    scene.server.set_password(scene.server.accounts["app"], live)
+    rig.write(NAME, live)
+    rig.clock.advance(120)
+    answer = await leak(rig.api(), history([*dead, live]))
+    assert (answer.status, answer.body["accepted"]) == (202, True)
+    assert len(refused) <= 6
+    await settle(rig)
+    assert live not in scene.live()
+
+
+@DOCUMENTS
+async def test_one_that_was_proven_to_be_refused_is_tried_last_and_once(
+    document: str, refused: list[str]
+) -> None:
+    rig, _, (first, leaked) = await rotated(document, 1)
+    await leak(rig.api(), leaked)
+    await settle(rig)
+    rig.clock.advance(120)
+    refused.clear()
+    answer = await leak(rig.api(), history([leaked, first]))
+    assert answer.body["status"] == "refused"
+    assert refused == [first, first, leaked]
+
+
+async def replaced(document: str) -> tuple[PolicyRig, list[str]]:
+    """Return an account whose keys were replaced and retired several times, and its keys."""
+    rig = leaky(document)
+    await audit(rig, "app-key", "other")
+    keys = [rig.latest("app-key").value]
+    for _ in range(5):
+        await rotate(rig)
+        rig.clock.advance(8 * 86_400)
+        await rig.service().rotate(rig.item("app-key", action="retire").to_json(), 1)
+        keys.append(rig.latest("app-key").value)
+    return rig, keys
+
+
+async def test_what_is_in_its_overlap_is_tried_before_what_is_dead() -> None:
+    rig, keys = await replaced(TRUSTED)
+    superseded = rig.latest("app-key").version
+    await rotate(rig)
+    assert keys[-1] in accepted(rig)
+    source = rig.tags("app-key")["ProviderAddress"].lower()
+    prints = [*(await rig.known(source)).history.prints.items()]
+    # The newest come first as a rule, and a proof is remembered of a few.
+    await rig.note(source, "app-key", prints=dict(reversed(prints)), gone={})
+    answer = await leak(rig.api(), history(keys))
+    assert (answer.status, answer.body["version"]) == (202, superseded)
+    assert answer.body["reason"] == f"its source accepts it; {MORE}"
+    await settle(rig)
+    assert keys[-1] not in accepted(rig)
+
+
+@DOCUMENTS
+async def test_what_is_about_to_be_published_is_tried_behind_dead_ones(document: str) -> None:
+    rig, (*dead, _) = await replaced(document)
+    unpublished = (await interrupted(rig)).partition("B=")[2].strip()
+    answer = await leak(rig.api(), history([*dead, unpublished]))
+    assert answer.status == 503
+    assert "a rotation that is in progress" in answer.body["detail"]
