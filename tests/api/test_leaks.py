@@ -101,6 +101,7 @@ async def test_a_key_is_found_and_refused_by_its_account(document: str, audited:
     assert (answer.status, answer.body["status"]) == (202, "alive")
     known = [answer.body[name] for name in ("secret", "owner", "accepted")]
     assert known == ["app-key", "orders", True]
+    assert answer.body["reason"] == "its source accepts it", "it is named once"
     assert await progress(api, answer) == "running"
     await settle(rig)
     assert leaked not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
