@@ -534,3 +534,21 @@ async def test_a_password_whose_answer_was_lost_is_told_as_one_that_may_have_bee
     issued = await scene.rotator().issue(scene.job())
     assert isinstance(issued.doubt, TransientError)
     assert issued.fields["password"].reveal() in scene.live()
+
+
+@pytest.mark.parametrize("name", [name for name in SCENES if "two" in name])
+async def test_a_database_is_not_called_closed_to_a_password_whose_answer_was_lost(
+    scene: DatabaseScene,
+) -> None:
+    """Whether it was set is proven first. The error would say that it certainly was."""
+    scene.server.closed_to = {"app_b"}
+    job = scene.job(tags={"Database": scene.database})
+    error = await problem_of(scene.rotator().issue(job))
+    assert "'app_b' may not open the database" in str(error)
+    scene.rig.world.faults.append(Fault(lambda it: it.method == "ALTER", after=True))
+    issued = await scene.rotator().issue(job)
+    assert isinstance(issued.doubt, TransientError)
+    assert (issued.credential_id, issued.fields["password"].reveal()) == (
+        "app_b",
+        scene.value("app_b"),
+    )
