@@ -111,10 +111,11 @@ class Engine(Parts):
         would make the rotation fail, for `item` if that is given.
         """
         at = await self._rotation(managed, item or WorkItem(secret.ref))
+        at.here = at.record.as_read(managed, secret)
         rotator, job = at.rotator, at.job(secret)
         if at.parent_key:
             job = await at.parent_key.keyed(secret.ref, job)
-        await at.replicas.check(secret.ref)
+        await at.replicas.renewed.check(secret.ref)
         if isinstance(rotator, Preflight):
             await rotator.preflight(job)
         return await rotator.forewarn(job) if isinstance(rotator, Forewarn) else ""

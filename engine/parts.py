@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from engine.contract import Job, Rotator
@@ -32,6 +32,7 @@ from engine.state.history import newest_first
 from engine.state.incident import TO_AGREE, UNWRITTEN
 from engine.state.index import Listed, StateIndex
 from engine.state.policy import Policy
+from engine.state.record import Record
 from engine.state.record_parts import Prints
 from engine.state.request import Work, WorkItem, operation_id
 from engine.state.sweep_order import SweepOrder
@@ -82,6 +83,18 @@ class Parts:
     def tagged(self, secret: Version) -> Tagged:
         """Read the tags of a secret."""
         return Tagged.of(secret, self.policy, self.kinds)
+
+    def tagged_as_read(self, secret: SecretVersion, record: Record) -> Tagged:
+        """Read the tags of a secret; its record tells how its present value is read."""
+        tagged = self.tagged(secret)
+        managed = tagged.managed
+        return replace(tagged, asks=record.as_read(managed, secret)) if managed else tagged
+
+    def shaped(self, secret: SecretVersion) -> SecretVersion:
+        """Return a version with the template that counts among its tags, for the record."""
+        managed = self.tagged(secret).managed
+        own = {**secret.tags, template.TAG: managed.template} if managed else secret.tags
+        return replace(secret, tags=own)
 
     def decide(self, secret: Version, item: WorkItem) -> Decision:
         """Decide what a work item means for a secret in its present state."""
@@ -203,11 +216,11 @@ class Parts:
             managed.rotator.value_field
         )
 
-    def printed(self, secret: SecretVersion) -> str:
+    def printed(self, secret: SecretVersion, record: Record) -> str:
         """Return the prints of a version: of its credential alone, and of the value around it."""
         if not self.prints.keys:
             return ""
-        managed = self.tagged(secret).managed
+        managed = self.tagged_as_read(secret, record).managed
         held = self.held(secret, managed) if managed else None
         texts = [value.reveal() for value in (held, secret.value) if value]
         return self.prints.of(*dict.fromkeys(texts))

@@ -19,6 +19,7 @@ from engine.errors import AccessDenied, NotFound
 from engine.rotation import leaked
 from engine.rotation.source_lease import NOBODY
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
+from engine.state import template
 from engine.state.index import Listed, StateIndex
 from engine.state.record import Record
 from engine.state.record_parts import SEPARATOR
@@ -87,7 +88,8 @@ class Owner:
         if current is None or managed is None:
             kind = record.kind or _kind_before(engine, ref, record)
             field = engine.rotators[kind].value_field if kind in engine.rotators else ""
-            return cls(ref, kind, field, known.get(leaked.TEMPLATE, f"{{{field}}}"), name=name)
+            return cls(ref, kind, field, known.get(template.TAG, f"{{{field}}}"), name=name)
+        managed = record.as_read(managed, current)
         return cls(
             ref=current.ref,
             kind=managed.rotator.kind,

@@ -23,8 +23,14 @@ COUNTED_DAYS = (7, 30)
 """Within how many days what falls due is counted."""
 TOO_OFTEN = timedelta(days=7)
 """Who rotates a secret this often has hardly meant to."""
+RESHAPED = "its value has another ValueTemplate from the next rotation on"
 ROTATED: frozenset[State] = frozenset({"ok", "due", "overdue"})
 STOPPED = frozenset({"parked", "manual", "unmanaged"})
+
+
+type Taken = tuple[str | None, str, datetime | None, str]
+"""A secret's state, why, when it is due, and the template of its value."""
+UNJUDGED: Taken = (None, "", None, "")
 
 
 class Unfollowable(NeedsHuman):
@@ -64,23 +70,27 @@ class Schedule:
     _applied: set[int] = field(default_factory=set)
     _often: Counter[tuple[int, float]] = field(default_factory=Counter)
 
-    def take(self, secret: Version) -> tuple[str, str, datetime | None]:
-        """Count a secret; return its state, why, and when it is due; None if nothing rotates it."""
+    def take(self, secret: Version) -> Taken:
+        """Count a secret; return its state, why, when it is due, and the template of its value.
+
+        None and an empty text if nothing rotates it.
+        """
         current = entry(secret, self.policy, self.kinds, self.now)
         state, reason = _judged(current)
         self.states[state] += 1
+        shape = current.managed.template if current.managed else ""
         rules = enumerate(self.policy.document.rules)
         matches = (index for index, rule in rules if rule.match.covers(secret.ref))
         # No rule decides about it: -1.
         rule = next(matches, -1)
         self._applied.add(rule)
         if current.state not in ROTATED or current.due is None:
-            return state, reason, None
+            return state, reason, None, shape
         for days in COUNTED_DAYS:
             self.due[days] += current.due <= self.now + timedelta(days=days)
         if current.managed and (every := interval(current.managed)) <= TOO_OFTEN:
             self._often[rule, every / timedelta(days=1)] += 1
-        return state, reason, current.due
+        return state, reason, current.due, shape
 
     def unmatched(self) -> list[str]:
         """Return the rules that decide nothing: no secret has such a name, or earlier rules do."""
@@ -142,11 +152,11 @@ async def effect(
     proposed = Schedule(then, kinds, moment)
     changed, moved = list[dict[str, str | None]](), list[dict[str, str | None]]()
     async for secret in secrets:
-        name = str(secret.ref)
-        old, _, due = present.take(secret) if present else (None, "", None)
-        new, reason, falls = proposed.take(secret)
-        if old != new and (old or new in STOPPED):
-            changed.append({"secret": name, "from": old, "to": new, "reason": reason})
+        name, before = str(secret.ref), present.take(secret) if present else UNJUDGED
+        after = proposed.take(secret)
+        (old, _, due, _), (new, _, falls, _) = before, after
+        if (why := _why_changed(before, after)) is not None:
+            changed.append({"secret": name, "from": old, "to": new, "reason": why})
         if present and due != falls:
             moved.append({"secret": name, "from": iso(due), "to": iso(falls)})
     changed.sort(key=lambda change: change["to"] not in STOPPED)
@@ -160,6 +170,13 @@ async def effect(
         proposed.unmatched(),
         proposed.often(),
     )
+
+
+def _why_changed(before: Taken, after: Taken) -> str | None:
+    (old, _, _, was), (new, reason, _, shape) = before, after
+    if old != new and (old or new in STOPPED):
+        return reason
+    return RESHAPED if was and shape not in ("", was) else None
 
 
 def _falling_due(present: Schedule | None, proposed: Schedule) -> dict[str, dict[str, int | None]]:

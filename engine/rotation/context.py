@@ -229,7 +229,7 @@ class Rotation:
 
     def managed_here(self, secret: SecretVersion) -> Managed | None:
         """Return what a secret's tags ask for at this source; None if they name another one."""
-        tagged = self.parts.tagged(secret)
+        tagged = self.parts.tagged_as_read(secret, self.record)
         return tagged.managed if self.lease.covers(tagged.source) else None
 
     def parts_with(self, managed: Managed | None, credential_id: str) -> tuple[str, ...]:
@@ -299,7 +299,7 @@ class Rotation:
         accepted = await self.rotator.accepts(source, held_id, held)
         if accepted and self.record.verified.version == secret.version:
             # The retirement needs these tags, and somebody may remove them before it is due.
-            self.lease.learn(self.record.with_tags_of(self.observed.shown))
+            self.lease.learn(self.record.with_tags_of(self.parts.shaped(self.observed.shown)))
         return not accepted
 
     async def recognised(self, secret: SecretVersion) -> str | None:

@@ -159,7 +159,7 @@ class Controller:
         was_owner = bool(at.record.owner)
         if at.progress.item.compromised and was_owner:
             await at.observed.note_compromised(*await leaked.compromised_versions(at, secret))
-        tagged = at.parts.tagged(secret)
+        tagged = at.parts.tagged_as_read(secret, at.record)
         at.here = tagged.managed if at.lease.covers(tagged.source) else None
         item, decision = self._decided(tagged)
         return Turn(

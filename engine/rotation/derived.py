@@ -73,7 +73,7 @@ class ParentKey:
         self._refuse_others(holder, owner)
         record = await self._record(holder, owner)
         shown = record.believed(holder) if record else holder
-        key = self.parts.held(holder, owner)
+        key = self.parts.held(holder, record.as_read(owner, holder) if record else owner)
         if key is None:
             raise _wrong(
                 holder.ref, "does not follow its ValueTemplate", "correct its value or tag"
@@ -373,7 +373,7 @@ class Dependents:
         except PermanentError:
             # A secret that cannot be read may still live on the key.
             return "behind"
-        managed = self.parts.tagged(copy).managed
+        managed = await self._asked_of(copy)
         held = self.parts.held(copy, managed) if managed else None
         if not (managed and held and _is_made(managed, secret.ref, source)):
             return None
@@ -387,6 +387,12 @@ class Dependents:
             goes_on = self.parts.clock.now() < copy.created + managed.overlap
             return "late" if moved_late and goes_on else None
         return "behind" if await self._lives(managed, held) else None
+
+    async def _asked_of(self, copy: SecretVersion) -> Managed | None:
+        """Return what a derived secret's tags ask for; its record tells how its value is read."""
+        managed = self.parts.tagged(copy).managed
+        record = await self.parts.leases.peek(managed.source) if managed else None
+        return record.as_read(managed, copy) if managed and record else managed
 
     async def _lives(self, managed: Managed, held: Sensitive) -> bool:
         """Return whether a value works. One that does not keeps no key alive, whoever wrote it."""

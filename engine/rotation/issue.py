@@ -53,7 +53,7 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
     await report.report_earlier(at)
     managed, rotator = at.managed, at.rotator
     job = at.job(secret, in_place=in_place)
-    copies = await at.replicas.check(secret.ref)
+    copies = await at.replicas.renewed.check(secret.ref)
     earlier = await _announced(at, secret, job, copies)
     if at.parent_key:
         return await _derive(at, secret, job, at.parent_key, earlier)
@@ -163,15 +163,16 @@ async def _announced(
     # A repair inside an overlap supersedes nothing itself: it keeps an earlier retirement.
     own = write.retire if write.retire and write.retire.version == write.replaces else None
     superseded = own.credential_id if own else None
+    shape, replicas = at.managed.renewed.template, at.replicas.renewed
     fields: list[Mapping[str, Sensitive] | None] = [
-        template.extract(at.replicas.shape(copy), copy.value) for copy in copies
+        template.extract(replicas.shape(copy), copy.value) for copy in copies
     ]
     if isinstance(at.rotator, Readable):
         fields.append(await at.rotator.read(job, write.credential_id))
-    needed = template.fields(at.managed.template) | {at.rotator.value_field}
+    needed = template.fields(shape) | {at.rotator.value_field}
     for candidate in fields:
         if candidate and needed <= set(candidate):
-            value = template.render(at.managed.template, candidate)
+            value = template.render(shape, candidate)
             issued = Issued(write.credential_id, candidate, superseded)
             if record.fits(write, value):
                 return None if await is_a_leak(at, issued) else issued

@@ -156,9 +156,6 @@ async def _is_in_place(at: Rotation, going: Pending, secret: SecretVersion) -> b
     return not (old and old.contains(at.parts.held(secret, managed) or secret.value))
 
 
-TEMPLATE = "ValueTemplate"
-
-
 def credentials_in(
     old: SecretVersion, value_field: str, shape: str | None, record: Record
 ) -> dict[str, Sensitive]:
@@ -169,8 +166,9 @@ def credentials_in(
     would end while the credential works. If the record knows the credential, only that one counts.
     """
     bare = f"{{{value_field}}}"
-    before = (tags.get(TEMPLATE, bare) for tags in (old.tags, record.verified.tags))
-    shapes = filter(None, (*before, shape, bare))
+    known = record.verified
+    before = (tags.get(template.TAG, bare) for tags in (old.tags, known.tags))
+    shapes = filter(None, (*before, *known.templates, shape, bare))
     read = {written: template.extract(written, old.value) for written in shapes}
     held = {
         written: fields[value_field]
@@ -470,7 +468,7 @@ async def _is_absent(at: Rotation, secret: SecretVersion, past: Past, managed: M
 def _managed(at: Rotation, secret: SecretVersion) -> Managed:
     """Return what the tags ask for at this source, or asked for before. It says how values look."""
     before = replace(secret, tags=at.record.verified.tags)
-    meant = (at.parts.tagged(version).managed for version in (secret, before))
+    meant = (at.parts.tagged_as_read(it, at.record).managed for it in (secret, before))
     known = [managed for managed in meant if managed]
     if not known:
         raise NeedsHuman(

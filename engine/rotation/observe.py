@@ -90,7 +90,7 @@ class Observed:
         # A version that somebody has written since is not proven.
         self.audited &= self._shown is not None and shown.version == self._shown.version
         self.was_marked |= not self.has_read and STATE in shown.tags
-        self._show(shown, self.parts.printed(shown))
+        self._show(shown, self.parts.printed(shown, self.record))
         self.settles_nothing = self.item.recheck and self.recheck_follows
         if self.record.owner and not self.settles_nothing:
             await self._compare(shown)
@@ -132,7 +132,7 @@ class Observed:
         return brings and until is not None and self.parts.clock.now() < until
 
     async def _compare(self, shown: SecretVersion) -> None:
-        seen = self.record.seen(shown, self.parts.clock.now())
+        seen = self.record.seen(self.parts.shaped(shown), self.parts.clock.now())
         if last := self.record.overtaken(seen):
             seen = self._superseding(shown, last, seen)
         write = seen.pending_write
@@ -166,7 +166,7 @@ class Observed:
                 continue
             whole = await self.parts.earlier(shown.ref, str(version.version))
             if whole and record.fits(write, whole.value):
-                return record.landed(whole)
+                return record.landed(self.parts.shaped(whole))
         # It may still come. What was made for it is removed after that.
         return replace(record.lose(), change=record.change.uncertain_for(write.at + LATE))
 
@@ -221,7 +221,7 @@ class Observed:
         The record is written after the outcome was reported. If the worker dies before, the next
         one finds the announced value in the vault.
         """
-        self.lease.learn(self.lease.record.landed(version))
+        self.lease.learn(self.lease.record.landed(self.parts.shaped(version)))
         self._show(version, prints)
         return self.record.believed(version)
 
@@ -364,7 +364,7 @@ class Observed:
         if has_rechecked and self._is_over(change, now):
             record = replace(record, change=change.settled())
         if self.audited and self._shown:
-            record = record.proven(self._shown, now)
+            record = record.proven(self.parts.shaped(self._shown), now)
         try:
             await self.lease.write(
                 record.after_recheck(now) if has_rechecked else record.scheduled(now)

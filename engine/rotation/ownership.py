@@ -54,7 +54,7 @@ async def other_owner(
             log.warning("%s passes from %s to %s", held.source, record.owner, mine)
         is_first = lease is held.leases[0]
         # Reported, a version is of one source: the record of a further part knows of none.
-        prints = parts.printed(secret) if is_first else ""
+        prints = parts.printed(secret, lease.record) if is_first else ""
         await held.write_part(lease, record.passed(mine, secret, prints))
         if is_first:
             held.learn(lease.record)

@@ -84,7 +84,9 @@ async def version(
         raise missed[0]
     # A value that a replica holds is not lost: the next try reads it from there.
     copied = len(missed) < len(at.managed.replicas)
-    prints = at.parts.printed(replace(secret, value=draft.value, tags=draft.tags))
+    prints = at.parts.printed(
+        replace(secret, version=None, value=draft.value, tags=draft.tags), at.record
+    )
     async with rollback.on(Overtaken if copied else RekeyError):
         published = await _write(at, secret, draft, is_copied=copied)
     at.progress.new_version = at.progress.proven = published.version
@@ -102,7 +104,7 @@ async def _copy(
 ) -> list[RekeyError]:
     """Write the replicas. After an error the next try finds out whether a replica has the value."""
     try:
-        return await at.replicas.write(secret.ref, issued.fields, draft, dead=_is_dead(at))
+        return await at.replicas.renewed.write(secret.ref, issued.fields, draft, dead=_is_dead(at))
     except TransientError as error:
         if at.managed.is_single:
             error.add(LOST)
@@ -170,7 +172,7 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
         _still_asked(secret, await at.vault_writer.unchanged(secret))
     announced = record.announced(write, at.rotator.kind)
     if _is_dead(at):
-        announced = announced.discarded(*await at.replicas.dead(issued.fields, draft))
+        announced = announced.discarded(*await at.replicas.renewed.dead(issued.fields, draft))
     if at.progress.drifted:
         verified = replace(announced.verified, repaired_at=now)
         announced = replace(announced, verified=verified)
@@ -220,7 +222,7 @@ def _draft(at: Rotation, secret: SecretVersion, issued: Issued, overlap: timedel
         # credential, so it is kept longer.
         later = str(replace(pending, at=max(pending.at, now + overlap)))
         secret = replace(secret, tags={**secret.tags, RETIRE: later})
-    return new_version(secret, at.managed, issued, now, overlap, cause, deployment)
+    return new_version(secret, at.managed.renewed, issued, now, overlap, cause, deployment)
 
 
 LEFT_ALONE = timedelta(days=1)
@@ -322,7 +324,8 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
     managed, pending = at.managed, plan.pending
     old = await _superseded(at, secret, pending.version)
     fields = template.extract(managed.template, old.value)
-    if fields is None:
+    needed = template.fields(managed.renewed.template)
+    if fields is None or not needed <= {*fields}:
         raise NeedsHuman(
             "the earlier value does not follow ValueTemplate",
             where=str(secret.ref),

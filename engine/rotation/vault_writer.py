@@ -166,6 +166,11 @@ class Replicas:
         """The ports, and the policy."""
         return self.vault_writer.lease.parts
 
+    @property
+    def renewed(self) -> Replicas:
+        """The same for the next version of the primary."""
+        return replace(self, managed=self.managed.renewed)
+
     async def check(self, primary: SecretRef) -> list[SecretVersion]:
         """Read every replica before anything changes; raises what would prevent writing one."""
         copies = [await self.parts.vaults.read(ref) for ref in self.managed.replicas]

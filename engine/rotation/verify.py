@@ -28,11 +28,7 @@ async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVer
     """
     fields = template.extract(at.managed.template, secret.value)
     if fields is None:
-        raise NeedsHuman(
-            "the value does not follow ValueTemplate",
-            where=str(secret.ref),
-            fix="correct the value or the tag ValueTemplate",
-        )
+        raise _misread(at, secret)
     credential = fields[at.rotator.value_field]
     try:
         await at.proof.accepted(at.managed, at.managed.credential_id or "", credential, "confirm")
@@ -81,11 +77,17 @@ async def _refuse_misread(at: Rotation, secret: SecretVersion) -> None:
     held = (template.extract(written, secret.value) or {}).get(field)
     source, held_id = at.managed.source, at.managed.credential_id or ""
     if held and await at.rotator.accepts(source, held_id, held):
-        raise NeedsHuman(
-            "the value does not follow ValueTemplate",
-            where=str(secret.ref),
-            fix="correct the tag ValueTemplate, or rotate to have it written anew",
-        )
+        raise _misread(at, secret)
+
+
+def _misread(at: Rotation, secret: SecretVersion) -> NeedsHuman:
+    is_own = secret.tags.get(template.TAG) == at.managed.settings.get(template.TAG)
+    place = "the tag ValueTemplate" if is_own else "valueTemplate in the policy document"
+    return NeedsHuman(
+        "the value does not follow ValueTemplate",
+        where=str(secret.ref),
+        fix=f"correct the value or {place}",
+    )
 
 
 async def _check_for_leftovers(at: Rotation, secret: SecretVersion) -> None:

@@ -177,6 +177,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "audited": ("verified", "at"),
     "created": ("verified", "created"),
     "tags": ("verified", "tags"),
+    "templates": ("verified", "templates"),
     "healed": ("verified", "repaired_at"),
     "told": ("verified", "notified_at"),
     "told_of": ("verified", "notified_of"),

@@ -17,8 +17,10 @@ from datetime import datetime, timedelta
 from engine.contract import LATE, LONGEST_CHANGE
 from engine.errors import TransientError
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
+from engine.state import template
 from engine.state.codec import read, text_of
 from engine.state.record_parts import (
+    MOST_TEMPLATES,
     Announced,
     Change,
     Compromised,
@@ -28,7 +30,7 @@ from engine.state.record_parts import (
     Write,
 )
 from engine.state.request import operation_id
-from engine.state.tags import CREDENTIAL, OPERATION, OURS, RETIRE, STATE, Pending
+from engine.state.tags import CREDENTIAL, OPERATION, OURS, RETIRE, STATE, Managed, Pending
 
 SETTLE = timedelta(seconds=60)
 """How long after a write was announced the vault may still show what was there before.
@@ -407,9 +409,27 @@ class Record:
         The earlier tags are kept where the version has lost its address: only they say how to
         revoke what is owed here.
         """
-        if "ProviderAddress" in {*self.verified.tags} - {*shown.tags}:
+        verified, tags = self.verified, owners_tags(shown)
+        before = verified.tags.get(template.TAG)
+        if "ProviderAddress" in {*verified.tags} - {*tags}:
             return self
-        return replace(self, verified=replace(self.verified, tags=owners_tags(shown)))
+        if before and verified.version == shown.version:
+            tags[template.TAG] = before
+        earlier = dict.fromkeys(filter(None, (before, *verified.templates)))
+        earlier.pop(tags.get(template.TAG, ""), None)
+        templates = tuple(earlier)[:MOST_TEMPLATES]
+        return replace(self, verified=replace(verified, tags=tags, templates=templates))
+
+    def as_read(self, managed: Managed, secret: SecretVersion) -> Managed:
+        """Return what tags ask for, with the template by which the source accepted this version.
+
+        Its owner or the policy may name another one since. That is for the next version.
+        """
+        shape = self.verified.tags.get(template.TAG, managed.template)
+        is_known = self.verified.version == secret.version
+        fields = template.extract(shape, secret.value) if is_known else None
+        is_read = managed.rotator.value_field in (fields or {})
+        return replace(managed, template=shape) if is_read else managed
 
     def superseding(self, last: Published, at: datetime) -> Record:
         """Return the record where an earlier write came over the last, which is retired at `at`.

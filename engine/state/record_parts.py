@@ -135,6 +135,8 @@ MOST_PRINTS = 20
 """How many versions a reported value is compared with, the newest first."""
 PROVEN_AT = "%Y-%m-%dT%H:%M:%SZ"
 """How the time of a proof is written, in UTC."""
+MOST_TEMPLATES = 3
+"""How many earlier templates are remembered, to read what leaked."""
 MOST_REPLACED = 10
 """How many replaced versions are remembered, to recognise a vault that lags by more than one."""
 
@@ -274,13 +276,15 @@ class Verified:
     created: datetime | None = None
     """When the version that was seen last was created, according to the vault."""
     tags: Mapping[str, str] = field(default_factory=dict)
-    """The owner's own tags on the version published last, so that they can be given back."""
+    """The owner's own tags on the version published last, and the template that it follows."""
     repaired_at: datetime | None = None
     """When the source was last seen to refuse what Rekey had published."""
     notified_at: datetime | None = None
     """When people were last notified of what needs them."""
     notified_of: str = ""
     """A digest of the reason that they were given."""
+    templates: tuple[str, ...] = ()
+    """The templates of earlier versions, the latest first."""
 
 
 @dataclass(frozen=True, slots=True)

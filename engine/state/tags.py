@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -89,6 +89,7 @@ class Managed:
     rotate_before: timedelta
     overlap: timedelta
     template: str
+    """How the value is read. The next one may have another template: see `renewed`."""
     pending: Pending | None
     window: Window | None = None
     replicas: tuple[SecretRef, ...] = ()
@@ -103,6 +104,12 @@ class Managed:
     def is_single(self) -> bool:
         """Whether the source accepts one credential at a time."""
         return self.rotator.single_slot(self.settings)
+
+    @property
+    def renewed(self) -> Managed:
+        """The same for the next version: its value has the template that counts by then."""
+        bare = f"{{{self.rotator.value_field}}}"
+        return replace(self, template=self.settings.get(template.TAG, bare))
 
     def source_of(self, credential_id: str) -> str:
         """Return the source with one credential alone: its own login, if there are several."""
@@ -154,7 +161,7 @@ def parse(tags: Mapping[str, str], policy: Policy, kinds: Kinds) -> Managed | Ma
     if follows(rotator, Unusable):
         return Malformed((cast("type[Unusable]", rotator).refusal,))
     validity, rotate_before, overlap = _spans(reader, policy)
-    shape = tags.get("ValueTemplate", f"{{{rotator.value_field}}}")
+    shape = tags.get(template.TAG, f"{{{rotator.value_field}}}")
     managed = Managed(
         rotator=rotator,
         source=source,

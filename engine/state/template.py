@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 
 from engine.secret import Sensitive
 
+TAG = "ValueTemplate"
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 """Only lower-case words are placeholders.
 

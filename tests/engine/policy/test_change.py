@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.policy.change import MOST_CHANGED, Effect, Unfollowable, effect, interval
+from engine.policy.change import MOST_CHANGED, RESHAPED, Effect, Unfollowable, effect, interval
 from engine.secret import SecretRef, SecretVersion
 from engine.state.policy import Policy
 from tests.shared.builders import (
@@ -54,6 +54,15 @@ async def test_all_secrets_are_counted_under_both_policies_and_those_that_change
         {"secret": f"{VAULT}/secrets/app-1", **why},
         {"secret": f"{VAULT}/secrets/app-2", **why},
     ]
+
+
+async def test_a_secret_whose_value_gets_another_shape_is_named_with_when_that_is() -> None:
+    text = "rules: [{match: {secret: 'app-*'}, valueTemplate: 'AccountKey={key}'}]\n"
+    unmanaged = named("app-2", {"ProviderAddress": None})
+    shown = await judged(named("app-1"), unmanaged, named("db"), then=policy(text))
+    why = {"from": "ok", "to": "ok", "reason": RESHAPED}
+    assert shown.changed == [{"secret": f"{VAULT}/secrets/app-1", **why}]
+    assert (await judged(named("app-1"), now=None, then=policy(text))).changed == []
 
 
 async def test_a_secret_that_goes_on_as_before_is_not_named() -> None:

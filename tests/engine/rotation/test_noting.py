@@ -150,6 +150,7 @@ async def test_what_was_proven_is_noted_with_its_owners_tags_unless_a_person_wro
     noted = at.noted.verified
     if audited and not overwritten:
         own = {tag: text for tag, text in at.secret.tags.items() if tag != STATE}
+        own["ValueTemplate"] = "{key}"
         assert (noted.at, noted.version) == (at.now, at.secret.version)
         assert (noted.tags, noted.created) == (own, at.secret.created)
     else:

@@ -74,7 +74,7 @@ records = st.builds(
     st.lists(pendings, max_size=2).map(tuple),
     st.builds(Compromised, texts, maybe, many),
     texts,
-    st.builds(Verified, words, maybe, maybe, many, maybe),
+    st.builds(Verified, words, maybe, maybe, many, maybe, templates=texts),
     st.builds(History, texts, texts, st.lists(pasts, max_size=2).map(tuple), many, many),
     st.booleans(),
 )
@@ -473,6 +473,19 @@ def test_who_takes_the_address_away_leaves_the_tags_from_before(how: str) -> Non
     assert known(bare).verified.tags == before
     moved = secret(NEW, ProviderAddress="/there", Owner="b")
     assert known(moved).verified.tags == {"ProviderAddress": "/there", "Owner": "b"}
+
+
+def test_the_template_of_a_version_is_kept_and_those_of_earlier_versions_remembered() -> None:
+    """Whoever edits the tag means the next version; what leaked is read by its own template."""
+    record = announced()
+    for number in range(6):
+        shape, version = f"{number}{{key}}", f"{number}" * 32
+        record = record.proven(secret(version, ValueTemplate=shape), NOW)
+        edited = record.proven(secret(version, ValueTemplate="other {key}"), NOW)
+        assert edited.verified.tags["ValueTemplate"] == shape
+    assert record.verified.templates == ("4{key}", "3{key}", "2{key}")
+    again = record.proven(secret(OLD, ValueTemplate="4{key}"), NOW)
+    assert again.verified.templates == ("5{key}", "3{key}", "2{key}")
 
 
 def test_what_is_owed_passes_on_with_the_source() -> None:
