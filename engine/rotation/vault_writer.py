@@ -327,7 +327,7 @@ class Replicas:
 
     def shape(self, copy: SecretVersion) -> str:
         """Return the template of a replica's value."""
-        return copy.tags.get("ValueTemplate", self.managed.template)
+        return self.parts.policy.applied(copy).tags.get(template.TAG, self.managed.template)
 
     def holds(self, copy: SecretVersion, fields: Mapping[str, Sensitive]) -> bool:
         """Return whether a replica holds these fields. Other fields of its form are not compared."""
@@ -351,19 +351,19 @@ class Replicas:
             return "is disabled", "enable it, or remove it from the tag Replicas"
         if copy.tags.get(REPLICA_OF, "").strip().rstrip("/").lower() != str(primary).lower():
             return "does not consent", f"its owner sets its tag {REPLICA_OF} to {primary}"
-        if "ProviderAddress" in copy.tags:
+        if "ProviderAddress" in self.parts.policy.applied(copy).tags:
             return (
                 "is rotated in its own right",
-                f"remove either its tag ProviderAddress or its tag {REPLICA_OF}",
+                f"remove either its ProviderAddress or its tag {REPLICA_OF}",
             )
         if crowded(copy):
             return "has too many tags to leave room for Rekey's own", "remove one of its tags"
         if wrong := template.problems(shape, rotator.template_fields, rotator.value_field):
-            return f"cannot be written: {'; '.join(wrong)}", "correct its tag ValueTemplate"
+            return f"cannot be written: {'; '.join(wrong)}", "correct its ValueTemplate"
         is_pair = len(parts_of(self.managed.source)) > 1
         if is_pair and "user" in rotator.template_fields - template.fields(shape):
             # Its readers would sign in as one login with the other login's password.
-            return "does not say whose password it holds", "add {user} to its tag ValueTemplate"
+            return "does not say whose password it holds", "add {user} to its ValueTemplate"
         return None
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from engine.secret import Version
 from engine.state.policy import Policy
-from engine.state.tags import MANUAL, OPERATION, RETIRE, Managed
+from engine.state.tags import MANUAL, OPERATION, REPLICA_OF, RETIRE, Managed
 
 
 def due_at(secret: Version, managed: Managed) -> datetime:
@@ -69,8 +69,12 @@ def is_manual(tags: Mapping[str, str]) -> bool:
 
 
 def by_hand(tags: Mapping[str, str]) -> bool:
-    """Return whether the tags leave new credentials to a person, whatever is to be retired."""
-    return tags.get(MANUAL, "").strip().lower() not in ("", "false")
+    """Return whether the tags leave new credentials to a person, whatever is to be retired.
+
+    A replica gets what its primary gets: its owner consents to that, and withdraws the consent.
+    """
+    is_replica = REPLICA_OF in tags and "ProviderAddress" not in tags
+    return not is_replica and tags.get(MANUAL, "").strip().lower() not in ("", "false")
 
 
 def due_by_hand(secret: Version, policy: Policy) -> datetime | None:

@@ -43,6 +43,14 @@ def test_a_replica_of_no_secret_that_is_served_is_parked(primary: str) -> None:
     assert shown.fix.startswith("make the two tags agree")
 
 
+def test_a_replica_that_is_left_to_a_person_is_written_with_its_primary_all_the_same() -> None:
+    shown = stands(version(left=DAY, changes={**COPY, "Manual": "true"}))
+    assert (shown.state, shown.reason) == (
+        "ok",
+        f"a replica, written when {COPY[REPLICA_OF]} is rotated",
+    )
+
+
 def test_what_only_a_person_rotates_and_never_expires_says_since_when_it_is_due() -> None:
     shown = stands(version(left=None, age=100 * DAY, changes={"Manual": "true"}))
     since = f"{NOW - 10 * DAY:%Y-%m-%d %H:%M}Z"

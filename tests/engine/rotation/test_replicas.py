@@ -11,6 +11,7 @@ import pytest
 
 from engine.errors import NeedsHuman, NotFound, TransientError
 from engine.secret import Draft, SecretRef, Sensitive
+from engine.state.policy import Document, Match, Rule
 from engine.state.tags import (
     CREDENTIAL,
     OPERATION,
@@ -96,6 +97,36 @@ async def test_what_keeps_a_replica_from_being_written_is_said_before_anything_c
     assert caught.value.where.endswith(f"/{COPY}")
 
 
+DOCUMENTED = {
+    "the source of its own": (
+        {"ProviderAddress": "/subscriptions/x"},
+        "is rotated in its own right",
+        "ProviderAddress",
+    ),
+    "no form": ({"ValueTemplate": "{nonsense}"}, "cannot be written", "its ValueTemplate"),
+}
+
+
+@pytest.mark.parametrize("problem", DOCUMENTED)
+async def test_what_the_policy_document_says_of_a_replica_counts_as_its_own_tags_do(
+    at: Held, problem: str
+) -> None:
+    """Otherwise two tags would write over what the document has rotated there."""
+    settings, what, fix = DOCUMENTED[problem]
+    ruled = Document(rules=(Rule(Match(at.rig.vault.url, COPY), settings),))
+    at.parts = replace(at.parts, policy=at.parts.policy.under(ruled))
+    with pytest.raises(NeedsHuman, match=f"the replica {what}") as caught:
+        await at.replicas.check(at.secret.ref)
+    assert fix in caught.value.fix
+
+
+async def test_a_replica_has_the_form_that_the_policy_document_gives_it(at: Held) -> None:
+    ruled = Document(rules=(Rule(Match(None, "*"), {"ValueTemplate": "k={key}"}),))
+    at.parts = replace(at.parts, policy=at.parts.policy.under(ruled))
+    assert await write(at) == []
+    assert [at.rig.latest(name).value for name in (COPY, OTHER)] == ["k=new", "k=new"]
+
+
 async def test_a_disabled_replica_and_the_policy_document_are_refused_whatever_they_consent_to(
     at: Held,
 ) -> None:
@@ -135,7 +166,7 @@ async def test_a_replica_of_two_logins_that_names_neither_keeps_what_works_for_i
     outcome = await rig.handle(SQL)
     assert (outcome.result, rig.latest(COPY)) == ("parked", kept)
     assert "does not say whose password it holds" in outcome.reason
-    assert outcome.fix == "add {user} to its tag ValueTemplate"
+    assert outcome.fix == "add {user} to its ValueTemplate"
 
 
 async def test_each_replica_gets_the_credential_in_its_own_form_and_keeps_its_owners_tags(
