@@ -45,6 +45,8 @@ PAUSES = (1.0, 2.0, 4.0, 8.0)
 TO_SET_BACK = CALL_SECONDS + 10.0
 """How long a lease must last for a rollback: its call, and the reads before it."""
 ARRIVING_SECONDS = 5.0
+UNREADABLE = "a part of the new value holds the text that ends it in ValueTemplate"
+READABLE_FIX = "put a text between the placeholders that none of the parts can hold, such as ;"
 DECIDING = ("ProviderAddress", "Rotator", "Logins", tags.MANUAL, tags.DERIVED_FROM)
 """The tags that decide whether a secret is rotated, and at which source."""
 
@@ -77,6 +79,8 @@ async def version(
     job = at.parts.job(secret, at.managed)
     rollback, missed = Rollback(at, job, issued, proven=True), list[RekeyError]()
     async with rollback.on(RekeyError, unsent=True):
+        if not template.is_read_back(at.managed.renewed.template, draft.value, issued.fields):
+            raise NeedsHuman(UNREADABLE, where=str(secret.ref), fix=READABLE_FIX)
         await _announced(at, secret, issued, draft)
     async with rollback.on(Overtaken):
         missed = await _copy(at, secret, issued, draft)

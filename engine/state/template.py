@@ -17,11 +17,16 @@ So `Driver={ODBC Driver 18 for SQL Server}` keeps its braces.
 
 
 def problems(template: str, known: AbstractSet[str], needed: str) -> list[str]:
-    """Return what is wrong with a template: unknown placeholders, or none for the credential."""
+    """Return what is wrong with a template: unknown placeholders, or none for the credential.
+
+    Two placeholders without a text between them could not be told apart in a value.
+    """
     used, listed = fields(template), ", ".join(sorted(known))
     wrong = [
         f"ValueTemplate uses {{{name}}}; known here: {listed}" for name in sorted(used - known)
     ]
+    if "" in PLACEHOLDER.split(template)[2:-1:2]:
+        wrong.append("ValueTemplate has placeholders side by side: put a text between them")
     if needed not in used:
         wrong.append(f"ValueTemplate has no {{{needed}}}: the new value would hold no credential")
     return wrong
@@ -46,6 +51,12 @@ def extract(template: str, value: Sensitive | None) -> dict[str, Sensitive] | No
         return None
     match = re.fullmatch(_pattern(template), value.reveal(), re.DOTALL)
     return {name: Sensitive(text) for name, text in match.groupdict().items()} if match else None
+
+
+def is_read_back(template: str, value: Sensitive, values: Mapping[str, Sensitive]) -> bool:
+    """Return whether a rendered value holds what it was filled in with, as it will be read."""
+    read = extract(template, value)
+    return read is not None and all(read[name] == values[name] for name in read)
 
 
 def _pattern(template: str) -> str:

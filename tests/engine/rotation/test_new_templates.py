@@ -116,6 +116,19 @@ class TestAnotherTemplate:
         assert scene.holds(before if lacks else then)
 
 
+async def test_a_value_that_could_not_be_read_back_is_never_published(scene: Scene) -> None:
+    """A key ends with the text that is to end it, so it would be taken for drift, week by week."""
+    await scene.rotated("{key}")
+    scene.name("{key}={account}")
+    scene.rig.clock.advance(TWO_DAYS)
+    outcome = await scene.handle(force=True)
+    assert outcome.result == "parked"
+    assert "holds the text that ends it in ValueTemplate" in outcome.reason
+    assert outcome.fix.startswith("put a text between the placeholders")
+    assert scene.holds("{key}")
+    assert (await scene.handle(action="audit")).result == "confirmed"
+
+
 async def test_a_value_written_by_hand_in_another_shape_is_left_to_its_owner(scene: Scene) -> None:
     """No record tells how it is to be read, so it is not replaced either."""
     await scene.rotated("Key={key}")

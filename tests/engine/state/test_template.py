@@ -69,10 +69,25 @@ def test_braces_of_a_driver_are_no_placeholder() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "count"),
-    [("{key}", 0), (CONNECTION, 0), ("{account}", 1), ("", 1), ("{key}{nope}", 1), ("{a}{b}", 3)],
+    [
+        ("{key}", 0),
+        (CONNECTION, 0),
+        ("{account}", 1),
+        ("", 1),
+        ("{key}{nope}", 2),
+        ("{a}{b}", 4),
+        ("{key};{key}", 0),
+    ],
 )
 def test_each_problem_of_a_template_is_told(shape: str, count: int) -> None:
     assert len(template.problems(shape, KNOWN, "key")) == count
+
+
+@pytest.mark.parametrize(("key", "is_read"), [("a+b", True), ("a/b", False)])
+def test_a_part_that_holds_what_ends_it_is_not_read_back(key: str, is_read: bool) -> None:
+    values = {"account": Sensitive("appdata"), "key": Sensitive(key)}
+    rendered = template.render("{key}/{account}", values)
+    assert template.is_read_back("{key}/{account}", rendered, values) is is_read
 
 
 def test_text_that_looks_like_a_pattern_is_taken_as_it_is() -> None:
