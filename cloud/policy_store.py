@@ -18,8 +18,9 @@ from typing import Protocol
 
 from opentelemetry import metrics
 
-from engine.errors import NeedsHuman, RekeyError, TransientError
+from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError
 from engine.kinds import Kinds
+from engine.parts import DISABLED
 from engine.policy.change import Effect, Outdated, Unfollowable, effect
 from engine.policy.check import check
 from engine.ports import Clock
@@ -151,10 +152,18 @@ class PolicyStore:
 
     async def text(self, version: str | None = None) -> str:
         """Return the text of a version, or of the newest one for None."""
-        read = (
-            self._vaults.read_version(self.ref, version) if version else self._vaults.read(self.ref)
-        )
-        return _text(await read)
+        return _text(await (self._earlier(version) if version else self._vaults.read(self.ref)))
+
+    async def _earlier(self, version: str) -> SecretVersion:
+        """Return one version; raises NeedsHuman if it is disabled."""
+        try:
+            return await self._vaults.read_version(self.ref, version)
+        except AccessDenied as error:
+            if error.code != DISABLED:
+                raise
+            what, where = "this version of the policy document is disabled", f"{self.ref}/{version}"
+            fix = "enable it, or push a version that can be followed"
+            raise NeedsHuman(what, where=where, fix=fix) from None
 
     async def consider(self, text: str, replacing: str | None) -> Effect:
         """Return what a document would change for every secret; raises the errors of `push`."""
@@ -266,7 +275,7 @@ class PolicyStore:
         try:
             for earlier in (await self.history())[:LOOK_BACK]:
                 # A disabled version raises: its text is unknown, and an older one may grant more.
-                secret = await self._vaults.read_version(self.ref, str(earlier.version))
+                secret = await self._earlier(str(earlier.version))
                 document, _ = self.check(_text(secret))
                 if document:
                     return self._adopt(document, secret)

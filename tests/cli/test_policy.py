@@ -226,6 +226,16 @@ def test_a_push_and_a_rollback_say_what_they_changed(desk: Desk, file: Path) -> 
     assert (ran.code, desk.latest(OWN.name).value) == (0, NEW)
 
 
+def test_to_go_back_to_a_disabled_version_it_is_enabled_first(desk: Desk) -> None:
+    old = managed(desk).latest(OWN.name)
+    desk.clock.advance(1)
+    desk.vault.put(OWN.name, NEW)
+    desk.vault.amend(old, enabled=False)
+    ran = desk.run("policy", "rollback", str(old.version), "--reason", "x")
+    assert "this version of the policy document is disabled" in ran.err
+    assert "Fix: enable it" in ran.err
+
+
 def test_a_vault_that_cannot_be_listed_hides_the_effect_of_a_push_and_does_not_prevent_it(
     desk: Desk, file: Path
 ) -> None:

@@ -193,8 +193,9 @@ async def test_behind_a_version_that_is_disabled_or_cannot_be_read_no_older_one_
         refuse(rig, 403, times=1)
     else:
         rig.vault.amend(narrow, enabled=False)
-    with pytest.raises(TransientError, match="no valid version of the policy"):
+    with pytest.raises(TransientError, match="no valid version of the policy") as caught:
         await store(rig).current()
+    assert ("grant" in caught.value.fix) is denied
 
 
 async def test_while_there_is_no_policy_the_vault_is_asked_every_thirty_seconds_at_most() -> None:
