@@ -146,7 +146,8 @@ def look(
 
 def _failed(engine: Engine, operation: Operation, current: Version) -> Found | None:
     """Return that a secret has been marked since; None if it has not."""
-    marked = marked_since(engine.policy.applied(current), engine.clock.now())
+    policy = engine.policy
+    marked = marked_since(policy.applied(current), engine.clock.now(), policy.narrowed)
     if not marked or marked < operation.since:
         return None
     return Found("failed", current.version, current.tags.get(REASON, ""))

@@ -186,7 +186,7 @@ def _at_rest(case: Case) -> Skip | None:
     password for a day. So does the retirement of a compromised credential, which has no overlap.
     """
     secret, item = case.secret, case.item
-    rest = rests_until(secret, case.now)
+    rest = rests_until(secret, case.now, case.policy.narrowed)
     if rest is None or case.now >= rest or item.cause.is_persons:
         return None
     if item.hint or item.compromised or has_no_overlap(secret):

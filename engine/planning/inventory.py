@@ -129,7 +129,7 @@ def _judged(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry:
         return _without_source(case, records)
     known = tagged.managed
     due = due_at(secret, known) if known else None
-    if since := marked_since(secret, now):
+    if since := marked_since(secret, now, policy.narrowed):
         drifted = secret.tags["RekeyState"].startswith("drifted ")
         state: State = "drifted" if drifted else "parked"
         return Entry(secret, state, *_told(tagged), known, due, since)

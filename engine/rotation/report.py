@@ -155,7 +155,8 @@ async def _given_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
     try:
         secret = await parts.vaults.read(item.ref)
         now = parts.clock.now()
-        rest = tags.rests_until(parts.policy.applied(secret), now)
+        policy = parts.policy
+        rest = tags.rests_until(policy.applied(secret), now, policy.narrowed)
         resting = rest is not None and rest > now
         # A person who asked waits for their own mark. Otherwise the first reason tells more than a
         # later one from the queue. A vault lags for seconds, so one that still does shows a
@@ -207,7 +208,8 @@ async def _mark(
         if fresh.version != secret.version:
             # Somebody wrote it meanwhile, or the vault lags.
             return f"; {UNMARKED}: the vault shows version {fresh.version}"
-        seen, now = tags.fingerprint(parts.policy.applied(fresh)), parts.clock.now()
+        policy, now = parts.policy, parts.clock.now()
+        seen = tags.fingerprint(policy.applied(fresh), policy.narrowed)
         marked = tags.parked(
             fresh, reason, now, compromised=item.compromised, drifted=drifted, seen=seen
         )

@@ -287,6 +287,11 @@ class Policy:
             narrowed is None or _inside(source, narrowed)
         )
 
+    @property
+    def narrowed(self) -> str:
+        """To what the document narrows vaults, as a text; empty if it narrows none."""
+        return "".join(f"{vault}: {sorted(to)}\n" for vault, to in self.document.scopes.items())
+
     def applied[V: Version](self, secret: V) -> V:
         """Return the secret with the tags that count under the policy.
 

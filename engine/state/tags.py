@@ -272,10 +272,13 @@ def names_replica(primary: Version, copy: SecretRef) -> bool:
     return str(copy).lower() in {str(named(url)).lower() for url in urls}
 
 
-def fingerprint(secret: Version) -> str:
-    """Return a digest of the version and its owner's tags, which changes when either does."""
+def fingerprint(secret: Version, narrowed: str = "") -> str:
+    """Return a digest of the version and its owner's tags, which changes when either does.
+
+    `narrowed`: to what the policy document narrows vaults.
+    """
     lines = [f"{key}={value}" for key, value in sorted(secret.tags.items()) if key not in OURS]
-    text = "\n".join([secret.created.strftime(_ISO), *lines])
+    text = "\n".join([secret.created.strftime(_ISO), *lines, *filter(None, [narrowed])])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -335,14 +338,16 @@ def _units(text: str) -> int:
     return len(text.encode("utf-16-le", "replace")) // 2
 
 
-def marked_since(secret: Version, now: datetime) -> datetime | None:
+def marked_since(secret: Version, now: datetime, narrowed: str = "") -> datetime | None:
     """Return since when a secret is parked; None if it is not, or has changed since.
 
     A mark with a time in the future is not Rekey's. It would park the secret for as long as its
     writer likes.
     """
     match secret.tags.get(STATE, "").split(" "):
-        case ["parked" | "drifted" | "compromised", text, seen] if seen == fingerprint(secret):
+        case ["parked" | "drifted" | "compromised", text, seen] if seen == fingerprint(
+            secret, narrowed
+        ):
             try:
                 since = datetime.strptime(text, _ISO).replace(tzinfo=UTC)
             except ValueError:
@@ -352,9 +357,9 @@ def marked_since(secret: Version, now: datetime) -> datetime | None:
             return None
 
 
-def rests_until(secret: Version, now: datetime) -> datetime | None:
+def rests_until(secret: Version, now: datetime, narrowed: str = "") -> datetime | None:
     """Return until when a parked secret is left alone; None if it is not parked."""
-    since = marked_since(secret, now)
+    since = marked_since(secret, now, narrowed)
     return since + PARKED_REST if since else None
 
 

@@ -545,7 +545,7 @@ MUTANTS: Mapping[str, Mutant] = {
         function(
             decide,
             "rests_until",
-            lambda secret, _: (
+            lambda secret, *_: (
                 secret.created + timedelta(days=400) if tags.STATE in secret.tags else None
             ),
         ),

@@ -322,6 +322,20 @@ def test_a_parked_secret_is_tried_again_when_what_the_policy_says_about_it_has_c
     assert rests_until(after.applied(marked), NOW) is None
 
 
+def test_a_parked_secret_is_tried_again_when_its_vault_is_narrowed_to_something_else() -> None:
+    bound = "vaults: {{'{}': {{scopes: []}}}}\n"
+    before, other, after = (
+        policy(text) for text in (bound.format(VAULT), bound.format(VAULT) + DEFAULT, "")
+    )
+    secret = version()
+    seen = fingerprint(secret, before.narrowed)
+    marked = replace(secret, tags=parked(secret, "why", NOW, seen=seen))
+    until = [rests_until(marked, NOW, at.narrowed) for at in (before, other, after)]
+    assert until == [NOW + DAY, NOW + DAY, None]
+    assert decides(Skip, marked, item(), before).reason.startswith("parked until")
+    decides(Rotate, marked, item(), after)
+
+
 def test_a_malformed_tag_of_the_secrets_own_is_mended_there_although_there_is_a_document() -> None:
     decision = decides(Park, version(changes={"ValidityPeriodDays": "x"}), policy=policy(""))
     assert decision.fix == "rekey tags set prod/app-key ValidityPeriodDays=90"
