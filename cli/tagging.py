@@ -140,6 +140,9 @@ def _show(
 ) -> None:
     ref, terminal = after.secret.ref, session.terminal
     done = "would be set" if dry_run else "set"
+    counted = after.secret.tags
+    bound = [tag for tag, (_, then) in changes.items() if counted.get(tag) != then]
+    overruled = f"the policy document decides about {', '.join(bound)}" if bound else ""
     result = {
         "status": done if changes else "as they were",
         "vault": ref.vault_name,
@@ -147,7 +150,7 @@ def _show(
         "version": after.secret.version,
         "state": before.state,
         "then": after.state,
-        "reason": after.reason,
+        "reason": "; ".join(filter(None, (after.reason, overruled))),
     }
     rows = [{"tag": tag, "now": now, "then": then} for tag, (now, then) in changes.items()]
     if terminal.data({**result, "tags": rows}, "tags"):

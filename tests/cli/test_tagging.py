@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.desk import Desk, managing
+from tests.shared.policies import EMPTY, OWN
 from tests.shared.scene import state
 from tests.unchanged import unchanged
 
@@ -29,6 +30,17 @@ def test_before_and_after_are_shown_and_a_dry_run_changes_nothing() -> None:
         ran = desk.run("tags", "set", "prod/app", "OverlapHours=48", "Owner=team-a", "--dry-run")
     ran.ends(0, "would be set")
     assert ran.out.splitlines()[-2:] == ["OverlapHours  24   48", "Owner              team-a"]
+
+
+def test_a_tag_that_the_policy_document_overrules_is_said_to_have_no_effect() -> None:
+    desk = Desk(policy=True)
+    rule = "{match: {secret: app}, rotateBeforeDays: 20}"
+    desk.vault.put(OWN.name, f"{EMPTY}defaults: {{overlapHours: 24, owner: a}}\nrules: [{rule}]\n")
+    desk.secret("app", desk.account("appdata"), days_left=80)
+    wanted = ("RotateBeforeDays=5", "Owner=b", "OverlapHours=2", "Database=shop")
+    said = desk.run("tags", "set", "prod/app", *wanted, "--json").json["reason"]
+    assert said == "the policy document decides about RotateBeforeDays, Owner, OverlapHours"
+    assert desk.run("tags", "set", "prod/app", "Database=other", "--json").json["reason"] == ""
 
 
 def test_nothing_behind_the_sign_removes_a_tag_and_the_same_twice_changes_nothing() -> None:
