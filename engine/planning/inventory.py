@@ -301,6 +301,9 @@ def _ahead(
                 if secret.expires and moment < secret.expires <= min(until_then, until):
                     yield Scheduled(secret.expires, "expire", secret, reason, fix)
                 following = until_then
+            case Skip() if is_manual(tagged.applied.tags):
+                yield from forecast(secret, policy, kinds, moment, until)
+                return
             case Skip() if later := _next(secret, managed, moment):
                 following = later
             case _:

@@ -141,6 +141,11 @@ def test_an_expiry_that_nothing_prevents_is_foreseen_with_its_reason(
     assert ahead(secret, days=9.9) == []
 
 
+def test_a_person_is_reminded_too_of_what_is_inside_its_last_overlap() -> None:
+    secret = version(left=40 * DAY, changes={"Manual": "true", **pending(3 * DAY)})
+    assert ahead(secret) == [("retire", 3), ("remind", 10), ("expire", 40)]
+
+
 def test_a_person_is_reminded_of_what_only_a_person_rotates() -> None:
     secret = version(left=40 * DAY, changes={"Manual": "true"})
     assert ahead(secret) == [("remind", 10), ("expire", 40)]
