@@ -56,22 +56,31 @@ class Window:
     def next_open(self, now: datetime) -> datetime:
         """Return `now` if the window is open, else when it opens next, in UTC."""
         today = now.astimezone(self.zone).date()
-        # The next nine days include every weekday. The day before may have opened before midnight.
-        for offset in range(-1, 9):
+        # The clocks may skip the window of a day, so two weeks include every weekday. The day before
+        # may have opened before midnight.
+        for offset in range(-1, 16):
             day = today + timedelta(days=offset)
             if day.weekday() not in self.days:
                 continue
             opens, closes = self._bounds(day)
             if opens <= now < closes:
                 return now
-            if opens > now:
+            if now < opens < closes:
                 return opens
         raise AssertionError("a window opens every week")
 
     def _bounds(self, day: date) -> tuple[datetime, datetime]:
         last = day if self.opens < self.closes else day + timedelta(days=1)
-        opens = datetime.combine(day, self.opens, self.zone).astimezone(UTC)
-        return opens, datetime.combine(last, self.closes, self.zone).astimezone(UTC)
+        return self._moment(day, self.opens), self._moment(last, self.closes)
+
+    def _moment(self, day: date, at: time) -> datetime:
+        """Return a local time in UTC. One that the clocks skip is the moment at which they do."""
+        local = datetime.combine(day, at)
+        while True:
+            moment = local.replace(tzinfo=self.zone).astimezone(UTC)
+            if moment.astimezone(self.zone).replace(tzinfo=None) == local:
+                return moment
+            local += timedelta(minutes=1)
 
 
 def _days(text: str) -> frozenset[int]:
@@ -79,8 +88,8 @@ def _days(text: str) -> frozenset[int]:
         return frozenset(range(7))
     days: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        start, end = DAYS.index(first), DAYS.index(last or first)
+        first, dash, last = part.partition("-")
+        start, end = DAYS.index(first), DAYS.index(last if dash else first)
         days |= {(start + step) % 7 for step in range((end - start) % 7 + 1)}
     return frozenset(days)
 

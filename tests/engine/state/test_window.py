@@ -36,6 +36,12 @@ def at(text: str) -> datetime:
         ("Mon 00:00-01:00 Pacific/Auckland", "2026-11-01 11:30", "2026-11-01 11:30"),
         # On 29 March clocks in Berlin go from two to three: that Sunday has no such hour.
         ("Sun 02:00-03:00 Europe/Berlin", "2026-03-29 01:00", "2026-04-05 00:00"),
+        # A window that opens within it opens as it ends, and one that begins before ends there.
+        ("Sun 02:30-03:30 Europe/Berlin", "2026-03-29 00:59", "2026-03-29 01:00"),
+        ("Sun 02:30-03:15 Europe/Berlin", "2026-03-29 01:14", "2026-03-29 01:14"),
+        ("Sun 02:30-03:15 Europe/Berlin", "2026-03-29 01:15", "2026-04-05 00:30"),
+        ("Sun 01:30-02:30 Europe/Berlin", "2026-03-29 01:00", "2026-04-04 23:30"),
+        ("Sun 02:15-02:45 Europe/Berlin", "2026-03-23 12:00", "2026-04-05 00:15"),
         # On 25 October they go back.
         ("Sun 05:00-06:00 Europe/Berlin", "2026-10-25 03:59", "2026-10-25 04:00"),
         ("Sat 05:00-06:00 Europe/Berlin", "2026-10-24 00:00", "2026-10-24 03:00"),
@@ -53,7 +59,7 @@ def test_a_window_opens_at_its_minute_on_its_days_in_its_zone(
         "", "Mon", "Someday 01:00-02:00 UTC", "Mon-Someday 01:00-02:00 UTC", "Mon 25:00-26:00 UTC",
         "Mon 01:00-01:00 UTC", "Mon 01:00-02:00 Mars/Base", "Mon 01:00-02:00 Europe",
         "Mon 01:00-02:00 UTC and more", "Mon 01:00-02:00 Europe/Berlin/Mitte",
-        f"Mon 01:00-02:00 {'A' * 300}",
+        f"Mon 01:00-02:00 {'A' * 300}", "Mon- 01:00-02:00 UTC",
     ],
 )  # fmt: skip
 def test_what_is_no_window_is_refused(text: str) -> None:
