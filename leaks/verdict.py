@@ -18,7 +18,7 @@ from engine.errors import RekeyError, TransientError
 from engine.rotation.proof import REFUSALS, TRIED, read_proof
 from engine.secret import Sensitive
 from engine.state.index import StateIndex
-from engine.state.policy import LeakRule, Leaks
+from engine.state.policy import LeakRule, Leaks, owner_key
 from engine.state.record import Record
 from leaks.index import Index, LeakedVersion, Owner, distinct
 from leaks.reading import Reported, read
@@ -212,7 +212,7 @@ def _fits(rule: LeakRule, verdict: Verdict, match: LeakedVersion, feed: str) -> 
     return (
         (rule.match is None or rule.match.covers(match.ref))
         and rule.kind in ("", match.kind)
-        and rule.owner.casefold() in ("", match.owner.casefold())
+        and owner_key(rule.owner) in ("", owner_key(match.owner))
         and rule.feed in ("", feed)
         and (verdict.is_accepted or not rule.accepted)
     )

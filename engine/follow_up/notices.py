@@ -26,7 +26,7 @@ from engine.secret import SecretRef, Sensitive, Version
 from engine.state.due import BY_HAND_FIX, due_by_hand, is_manual
 from engine.state.entry import NEEDS_A_PERSON, Entry
 from engine.state.index import StateIndex
-from engine.state.policy import STANDARD, Policy, Webhook
+from engine.state.policy import STANDARD, Policy, Webhook, owner_key
 from engine.state.request import (
     DAY,
     PUBLISHED,
@@ -342,7 +342,7 @@ def _owner(entry: Entry) -> str:
 
     A dropped secret that names no owner stands alone: whoever sends its digest looks for one.
     """
-    owner = entry.secret.tags.get("Owner", "").casefold()
+    owner = owner_key(entry.secret.tags.get("Owner", ""))
     return str(entry.secret.ref) if entry.state == "dropped" and not owner else owner
 
 

@@ -19,6 +19,7 @@ from engine.policy import schema as policy_schema
 from engine.secret import SecretRef
 from engine.state import template
 from engine.state.policy import STANDARD, Document, Match, Policy, Rule, Webhook, tag, vault_url
+from engine.state.record import parts_of
 from engine.state.tag_texts import HOURS, Window
 from engine.state.tags import DERIVED_FROM, Malformed, parse
 
@@ -66,10 +67,7 @@ class _Review:
             yield from self._match(f"consumers[{place}].match", consumers.match)
         for place, webhook in enumerate(self.document.webhooks):
             yield from _signing(f"notifications[{place}].signingSecret", webhook)
-        for place, leak in enumerate(self.document.leaks.rules):
-            if leak.match:
-                yield from self._match(f"leaks.rules[{place}].match", leak.match)
-            yield from self._kind(f"leaks.rules[{place}].rotator", leak.kind)
+        yield from self._leaks()
 
     def _vaults(self) -> Iterator[str]:
         written = list(self.data.get("vaults", {}))
@@ -87,6 +85,17 @@ class _Review:
                             "to the vault: a document can only narrow that"
                         )
 
+    def _leaks(self) -> Iterator[str]:
+        for place, leak in enumerate(self.document.leaks.rules):
+            if leak.match:
+                yield from self._match(f"leaks.rules[{place}].match", leak.match)
+            yield from self._kind(f"leaks.rules[{place}].rotator", leak.kind)
+            for number, earlier in enumerate(self.document.leaks.rules[:place]):
+                if earlier.covers(leak):
+                    path = f"leaks.rules[{place}]"
+                    yield f"{path}: never counts, since leaks.rules[{number}] covers it: put it first"
+                    break
+
     def _match(self, path: str, match: Match) -> Iterator[str]:
         if match.vault and not self.deployed.manages(match.vault):
             yield f"{path}.vault: is not served, so this never matches: name one of REKEY_VAULTS"
@@ -99,7 +108,7 @@ class _Review:
         written = self.data["rules"][place]
         alone = [setting for setting in SINGLE if setting in written]
         for number, earlier in enumerate(self.document.rules[:place]):
-            if earlier.match.covers(SecretRef(rule.match.vault or "", rule.match.secret)):
+            if earlier.match.holds(rule.match):
                 yield f"{path}: never counts, since rules[{number}] covers it: put it first"
                 break
         if alone and not rule.match.exact:
@@ -164,7 +173,7 @@ class _Review:
     def _same_source(self, rule: Rule, source: str) -> bool:
         address = rule.settings.get("ProviderAddress", "")
         return any(
-            kind.canonical(address, rule.settings) == source
+            {*parts_of(kind.canonical(address, rule.settings) or "")} & {*parts_of(source)}
             for kind in self.kinds.claiming(address)
         )
 

@@ -36,6 +36,10 @@ class Match:
         """Return whether the match covers a secret, or every name that a pattern stands for."""
         return self.vault in (None, ref.vault) and fnmatchcase(ref.name.lower(), self.secret)
 
+    def holds(self, other: Match) -> bool:
+        """Return whether this covers every secret that another match covers."""
+        return self.covers(SecretRef(other.vault or "", other.secret))
+
     @property
     def exact(self) -> SecretRef | None:
         """The one secret that matches; None if several can."""
@@ -85,6 +89,16 @@ class LeakRule:
     feed: str = ""
     accepted: bool = False
     """Only where the source has just accepted the value."""
+
+    def covers(self, other: LeakRule) -> bool:
+        """Return whether this matches whatever another rule matches."""
+        owners = (owner_key(self.owner), owner_key(other.owner))
+        names = ((self.kind, other.kind), owners, (self.feed, other.feed))
+        return (
+            (self.match is None or (other.match is not None and self.match.holds(other.match)))
+            and all(name in ("", others) for name, others in names)
+            and self.accepted <= other.accepted
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +219,11 @@ NO_DOCUMENT = Document()
 """Stands for a document where there is none: it says nothing."""
 
 
+def owner_key(name: str) -> str:
+    """Return what owners are compared by: case and blanks around a name do not count."""
+    return name.strip().casefold()
+
+
 def vault_url(text: str) -> str:
     """Return a vault's URL in the spelling that settings and secrets use."""
     return text.rstrip("/").lower()
@@ -307,10 +326,10 @@ class Policy:
     def webhooks(self, owner: str | None) -> tuple[Webhook, ...]:
         """Return this owner's webhooks, and those without an owner: they serve every secret.
 
-        Upper and lower case are the same.
+        Upper and lower case are the same, as are blanks around a name.
         """
-        name, hooks = (owner or "").casefold(), self.document.webhooks
-        return tuple(hook for hook in hooks if hook.owner is None or hook.owner.casefold() == name)
+        name, hooks = owner_key(owner or ""), self.document.webhooks
+        return tuple(hook for hook in hooks if hook.owner is None or owner_key(hook.owner) == name)
 
     def consumers(self, ref: SecretRef) -> tuple[str, ...]:
         """Return the resource ids of the apps that use a secret."""

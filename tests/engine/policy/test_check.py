@@ -17,6 +17,8 @@ from rotators.storage_sas import StorageSas
 from tests.shared import policies
 from tests.shared.builders import ACCOUNT, GROUP, VAULT, kinds_of
 
+DATABASE = f"{GROUP}/providers/Microsoft.Sql/servers/shop/databases/shop"
+LOGIN, BOTH = "sql-login-password", "{user}:{password}"
 OTHER = "https://other.vault.azure.net"
 
 
@@ -113,6 +115,24 @@ PROBLEMS = {
         + one("app", providerAddress=ACCOUNT)
         + one("app2", providerAddress=ACCOUNT.upper()),
         "rules[1].providerAddress: is what rules[0] rotates already",
+    ),
+    "one login for two secrets": (
+        "rules:\n"
+        + one("app", providerAddress=DATABASE, rotator=LOGIN, logins=["a", "b"], valueTemplate=BOTH)
+        + one("app2", providerAddress=DATABASE, rotator=LOGIN, credentialId="b"),
+        "rules[1].providerAddress: is what rules[0] rotates already",
+    ),
+    "a rule for leaks behind one that matches the same": (
+        "leaks: {rules: [{action: ask, owner: a}, {action: cut off, owner: a, accepted: true}]}\n",
+        "leaks.rules[1]: never counts, since leaks.rules[0] covers it",
+    ),
+    "a rule for leaks behind one that matches everything": (
+        "leaks: {rules: [{action: ask}, {action: cut off, match: {secret: 'a-*'}}]}\n",
+        "leaks.rules[1]: never counts, since leaks.rules[0] covers it",
+    ),
+    "placeholders side by side": (
+        "rules:\n" + one("app", providerAddress=ACCOUNT, valueTemplate="{account}{key}"),
+        "rules[0].valueTemplate: has placeholders side by side",
     ),
     "a source for a pattern": (
         "rules:\n" + one("app-*", providerAddress=ACCOUNT),

@@ -348,7 +348,7 @@ def test_an_owner_is_told_where_it_asked_and_who_wants_everything_too() -> None:
         "{kind: teams, webhookSecret: x, owner: x}]"
     )
     everything, shop = Webhook(None, "teams", "all"), Webhook("shop", "slack", "shop")
-    assert policy(text).webhooks("shop") == policy(text).webhooks("SHOP") == (everything, shop)
+    assert policy(text).webhooks("shop") == policy(text).webhooks(" SHOP ") == (everything, shop)
     assert policy(text).webhooks(None) == (everything,)
 
 
