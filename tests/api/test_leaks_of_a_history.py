@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 import pytest
 
@@ -159,3 +160,16 @@ async def test_what_is_about_to_be_published_is_tried_behind_dead_ones(document:
     answer = await leak(rig.api(), history([*dead, unpublished]))
     assert answer.status == 503
     assert "a rotation that is in progress" in answer.body["detail"]
+
+
+async def test_no_password_of_a_login_is_called_refused_amid_a_change_of_it() -> None:
+    """The server refuses them all then, and the change may be taken back."""
+    rig, _, (*_, earlier, current) = await rotated(TRUSTED, 2)
+    (known,) = (await rig.service().engine.index()).of(rig.item(NAME).ref)
+    until = (rig.clock.now() + timedelta(minutes=20)).isoformat()
+    await rig.note(known.source, NAME, blind=True, open_until=until)
+    amid = await leak(rig.api(), earlier)
+    assert (amid.status, "in the midst of a change" in amid.body["detail"]) == (503, True)
+    assert (await leak(rig.api(), current)).body["accepted"]
+    await rig.note(known.source, NAME, blind=False)
+    assert (await leak(rig.api(), earlier)).body["status"] == "refused"

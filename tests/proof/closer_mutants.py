@@ -248,7 +248,8 @@ CLOSER: Mapping[str, Mutant] = {
     "what a single slot refuses in mid-change is answered as refused": Mutant(
         function(verdict, "_was_amid", lambda *_: False),
         "P5",
-        ("reported-and-put-back/one-slot#3538",),
+        test="tests/api/test_leaks_of_a_history.py::"
+        "test_no_password_of_a_login_is_called_refused_amid_a_change_of_it",
     ),
     "a preview knows nothing of the record": Mutant(
         _without_the_record,

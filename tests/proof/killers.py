@@ -90,9 +90,6 @@ KILLERS: Mapping[str, str] = {
     "the tag RekeyRetire is believed": "forged/many#6",
     "what a record that went back has forgotten is never told of": "rolled-back-twice/many",
     "what a restore superseded counts as abandoned": "restored/many",
-    "what a single slot refuses in mid-change is answered as refused": (
-        "reported-and-put-back/one-slot#3538"
-    ),
     "what an earlier try asked for is asked for again": "slow/two-slow",
     "what an operation without a record made is left": "records/many!i8=m1+c14=1+i24=m0+i31=m0",
     "what is current is tidied too": "one/many",
