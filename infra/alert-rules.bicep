@@ -110,9 +110,9 @@ var alertRules = {
       | extend queue = tostring(customDimensions.queue)
       | where name == 'rekey.poison' or (name == 'rekey.queue.messages' and queue endswith '-poison')
       | where valueSum > 0
-      | summarize failed = sumif(valueSum, name == 'rekey.poison'), most = max(valueSum), last = max(timestamp) by queue
+      | summarize failed = sumif(valueSum, name == 'rekey.poison'), most = max(valueSum), failed_at = max(timestamp) by queue
       | where failed >= LIMIT or most >= LIMIT
-      | project queue, news = iff(failed > 0, strcat('given up, the last one at ', tostring(last)), strcat('given up, and still there: ', tostring(toint(most))))
+      | project queue, news = iff(failed > 0, strcat('given up, the last one at ', tostring(failed_at)), strcat('given up, and still there: ', tostring(toint(most))))
     '''
   }
   undelivered: {
