@@ -118,11 +118,11 @@ class Rotation:
     @property
     def leaked_before(self) -> datetime | None:
         """Until when what was made may have leaked, too; None if nothing has."""
-        item = self.progress.item
-        if not (item.compromised or self.record.compromised.versions):
-            return None
-        # A recheck does not say when a version was reported.
-        return item.began or item.reported_at or self.incident or self.now
+        item, known = self.progress.item, self.record.compromised
+        if known.versions:
+            # The record of an earlier Rekey may not say it.
+            return known.leaked_before or self.incident or self.now
+        return (item.began or item.reported_at or self.now) if item.compromised else None
 
     @property
     def is_bound(self) -> bool:

@@ -253,13 +253,15 @@ class Observed:
 
         A version that was proven to be refused is noted again if it was reported after the proof.
         """
-        record, reported = self.record, self.item.reported_at
+        record, reported, began = self.record, self.item.reported_at, self.item.began
         known = record.compromised
         new = tuple(version for version in versions if not known.knows(version, reported))
-        if new:
-            incident = self.item.began or known.incident
-            noted = replace(known, versions=(*known.versions, *new), incident=incident)
-            change = record.change.under(self.item.began)
+        dates = (known.leaked_before, began or reported)
+        before = max(filter(None, dates), default=self.parts.clock.now())
+        if new or (known.versions and before != known.leaked_before):
+            versions, incident = (*known.versions, *new), began or known.incident
+            noted = replace(known, versions=versions, incident=incident, leaked_before=before)
+            change = record.change.under(began)
             await self.lease.write(replace(record, compromised=noted, change=change))
         self.is_leak_noted = True
 

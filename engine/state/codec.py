@@ -172,6 +172,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "look_at": ("change", "recheck_at"),
     "compromised": ("compromised", "versions"),
     "incident": ("compromised", "incident"),
+    "suspect": ("compromised", "leaked_before"),
     "gone": ("compromised", "revoked"),
     "proven": ("verified", "version"),
     "audited": ("verified", "at"),

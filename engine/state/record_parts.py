@@ -238,6 +238,8 @@ class Compromised:
 
     The newest first. A record of an earlier Rekey may hold no words.
     """
+    leaked_before: datetime | None = None
+    """What was made before this may have leaked, too: the latest date of a report or incident."""
 
     def knows(self, version: str | None, reported: datetime | None = None) -> bool:
         """Return whether a version is noted, or was proven to be refused since it was reported."""

@@ -441,5 +441,30 @@ async def test_the_date_of_the_incident_that_was_noted_last_is_kept(
     assert (at.record.compromised.versions, at.record.compromised.incident) == ((V2,), dates[noted])
 
 
+@pytest.mark.parametrize(
+    ("known", "reported", "since", "expected"),
+    [
+        (None, 0, "", 0),
+        (None, 1, "", 1),
+        (0, 1, "", 1),
+        (1, 0, "", 1),
+        (0, 1, 2, 2),
+        (1, 2, 0, 1),
+        (1, None, "", 1),
+    ],
+)
+async def test_until_when_what_was_made_may_have_leaked_is_as_late_as_the_latest_report_says(
+    at: Held, known: int | None, reported: int | None, since: int | str, expected: int
+) -> None:
+    """It is noted of a version that leaks once more, too, and no message that comes again moves it."""
+    dates = [at.now - 2 * MINUTE, at.now - MINUTE, at.now + MINUTE]
+    at.know(compromised=(V2,), suspect=None if known is None else dates[known])
+    report = "" if reported is None else dates[reported].isoformat()
+    began = dates[since].isoformat() if isinstance(since, int) else since
+    await at.observed(compromised=True, reported=report, since=began).note_compromised(V2)
+    noted = at.record.compromised
+    assert (noted.versions, noted.leaked_before) == ((V2,), dates[expected])
+
+
 async def test_nothing_is_older_than_an_incident_of_which_nothing_was_published(at: Held) -> None:
     assert not at.observed().made_before(at.secret, datetime.max.replace(tzinfo=at.now.tzinfo))

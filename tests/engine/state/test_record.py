@@ -72,7 +72,7 @@ records = st.builds(
     st.lists(writes, max_size=2).map(tuple),
     st.builds(Change, maybe, maybe, maybe, maybe, maybe, words, words, st.booleans(), maybe),
     st.lists(pendings, max_size=2).map(tuple),
-    st.builds(Compromised, texts, maybe, many),
+    st.builds(Compromised, texts, maybe, many, maybe),
     texts,
     st.builds(Verified, words, maybe, maybe, many, maybe, templates=texts),
     st.builds(History, texts, texts, st.lists(pasts, max_size=2).map(tuple), many, many),

@@ -443,9 +443,9 @@ def test_an_address_names_the_kind_and_a_source(address: str, source: str | None
     assert Stage().rotator.canonical(address, {}) == source
 
 
-async def test_a_whole_rotation_goes_from_the_settings_to_the_vault() -> None:
+def deployed(served: Served) -> Rig:
+    """Return a deployment that rotates a secret of the endpoint's."""
     rig = Rig()
-    served = Served({"first": VALUE})
     rig.world.services.append(served)
     rig.vault.put("acme-signing", KEY)
     tags = {"ProviderAddress": SOURCE, "CredentialId": "first", "ValidityPeriodDays": "90"}
@@ -454,6 +454,12 @@ async def test_a_whole_rotation_goes_from_the_settings_to_the_vault() -> None:
         "REKEY_ENDPOINTS": json.dumps({"acme-hook": ENTRY}),
         "REKEY_SCOPES": json.dumps({rig.vault.url: ["/kinds/acme-hook"]}),
     }
+    return rig
+
+
+async def test_a_whole_rotation_goes_from_the_settings_to_the_vault() -> None:
+    served = Served({"first": VALUE})
+    rig = deployed(served)
     outcome = await rig.service().engine.handle(rig.item("hook", force=True))
     assert outcome.result == "rotated", outcome
     assert rig.latest("hook").value == f"{VALUE}-1"
@@ -465,6 +471,30 @@ async def test_a_whole_rotation_goes_from_the_settings_to_the_vault() -> None:
         if exchange.request.host == HOST
     }
     assert signed_by == {f'"{rig.latest("acme-signing").version}"'}
+
+
+@pytest.mark.parametrize("since", [None, -60], ids=["one version", "all that is older"])
+async def test_under_an_incident_a_slow_endpoint_is_sent_the_same_request_until_it_is_done(
+    since: float | None,
+) -> None:
+    """The message may be lost. Then the record alone has the source looked at again."""
+    served = Served({"first": VALUE})
+    rig = deployed(served)
+    rig.clock.advance(120)
+    began = since and (rig.clock.now() + timedelta(seconds=since)).isoformat()
+    leak = {"compromised": True, "reported": rig.clock.now().isoformat(), "since": began or ""}
+    served.next = lambda call: json_response(503, {}) if call == "issue" else None
+    with pytest.raises(TransientError):
+        await rig.handle("hook", version=rig.latest("hook").version, **leak)
+    for _ in range(3):
+        rig.clock.advance(180)
+        await rig.handle("hook", action="audit", recheck=True)
+    served.next = lambda _: None
+    rig.clock.advance(180)
+    await rig.handle("hook", action="audit", recheck=True)
+    requests = [body["request"] for call, body in served.asked if call == "issue"]
+    assert (len(requests), len({*requests})) == (5, 1)
+    assert rig.latest("hook").value == f"{VALUE}-1"
 
 
 def signing_keys(rig: Rig) -> tuple[SigningKeys, SecretRef]:
