@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import jmespath
 import pytest
 
 from cloud.storage.host_storage import HostStorage
 from scripts.deploying.template import SPREADING
 from simulator.arm.deployments.delivery import deliver
 from simulator.arm.deployments.engine import DeploymentFailed
-from simulator.arm.deployments.tenant import Spread
+from simulator.arm.deployments.tenant import ASSIGNMENT, Spread
 from tests.infra.bicep import ROOT, names
 from tests.infra.customer import CustomerTenant
 from tests.infra.deployed_app import ACCOUNT, QUEUE, SUBSCRIPTIONS, DeployedApp
@@ -101,6 +103,29 @@ def test_an_upgrade_leads_events_to_their_new_account_and_leaves_the_old_queue(s
     queue = f"{events.id}/queueServices/default/queues/vault-events"
     assert deliver(customer.tenant, after) == queue
     assert customer.tenant.has(old)
+
+
+def test_who_deployed_loses_what_stands_under_another_name_as_the_page_says(sets: Sets) -> None:
+    customer = CustomerTenant(sets["us-government"])
+    customer.deploy()
+    page, rights = (ROOT / "docs" / "upgrade.md").read_text(), customer.tenant.resources
+    (query,) = re.findall(r'az role assignment list --all .*--query "([^"]*)"', page)
+
+    def listed() -> list[str]:
+        shown = [right.shown() | {"id": right.id} for right in customer.tenant.of_kind(ASSIGNMENT)]
+        return jmespath.search(query, shown) or []
+
+    made = {id_.lower() for id_ in listed()}
+    assert made
+    for id_ in made:
+        earlier = f"{id_.rpartition('/')[0]}/00000000-0000-4000-8000-000000000000"
+        customer.tenant.keep(replace(rights.pop(id_), id=earlier))
+    with pytest.raises(DeploymentFailed, match="RoleAssignmentExists"):
+        customer.deploy()
+    for id_ in listed():
+        del rights[id_.lower()]
+    customer.deploy()
+    assert {id_.lower() for id_ in listed()} == made
 
 
 @pytest.mark.parametrize("name", names())
