@@ -144,17 +144,15 @@ class ServicePrincipalSecret(ApplicationCredential):
     async def recognise(self, job: Job) -> Recognised:
         """Find the one secret whose beginning the value has: Graph keeps no more of it.
 
-        Of one that Graph lists without its beginning only the id can tell.
+        Of one that Graph lists without its beginning only the id can tell, and does unless the value
+        begins as another one.
         """
         passwords = await self._passwords(job.source)
         _check_adopted(job, passwords)
         named = key_id_of(job.held_id) if job.held_id else None
-        fitting = [
-            password
-            for password in passwords
-            if (password.key_id == named and not password.hint)
-            or (named in (None, password.key_id) and job.held and password.begins(job.held))
-        ]
+        alike = [password for password in passwords if job.held and password.begins(job.held)]
+        alike = alike or [password for password in passwords if named and not password.hint]
+        fitting = [password for password in alike if named in (None, password.key_id)]
         if not fitting:
             raise _unlike(job, named)
         if len(fitting) != 1:

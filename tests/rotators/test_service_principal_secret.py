@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -383,6 +384,18 @@ async def test_a_secret_that_is_listed_without_its_beginning_is_known_by_its_id_
     with pytest.raises(NeedsHuman, match=what) as caught:
         await recognised
     assert "CredentialId" in caught.value.fix
+
+
+async def test_no_id_turns_a_value_into_another_secret_than_the_one_that_it_begins_as(
+    rig: GraphRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = rig.first.key_id
+    other = await rig.rotator().issue(rig.job())
+    hint = property(lambda it: None if it.key_id == first else it.secret[:3])
+    monkeypatch.setattr(Password, "hint", hint)
+    job = replace(rig.job(proven=False, held_id=first), held=other.fields["secret"])
+    with pytest.raises(NeedsHuman, match=f"not the secret {first}"):
+        await rig.rotator().recognise(job)
 
 
 async def test_a_secret_that_is_listed_without_its_beginning_may_be_the_one_held(
