@@ -126,6 +126,12 @@ def test_what_a_deployment_made_is_told_from_what_another_in_its_group_made(name
     assert tagged == {site.rpartition("-")[0]}
 
 
+def test_no_page_asks_for_the_name_of_a_deployment_without_a_place_for_it() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    named = [re.findall(r"tags\.rekey *[!=]= *'([^']*)'", page.read_text()) for page in pages]
+    assert set(chain(*named)) == {"<name>"}
+
+
 def logged(folder: Path, audit: str) -> set[str]:
     """Return what has a diagnostic setting, with a word for the app and for each account."""
     assert predicted(folder, f"{vaults(GOOD)}\nparam auditLogs = {audit}").code == 0

@@ -85,6 +85,11 @@ def test_a_deployment_under_another_name_takes_over_what_another_left(sets: Sets
     customer.deploy()
     (subscription,) = customer.tenant.of_kind(SUBSCRIPTIONS)
     assert "/storageaccounts/otherev" in str(deliver(customer.tenant, subscription)).lower()
+    page = (ROOT / "docs" / "uninstall.md").read_text()
+    (query,) = re.findall(r"event-subscription show .* --query (\S+)", page)
+    assert (
+        "/storageaccounts/otherev" in str(jmespath.search(query, subscription.properties)).lower()
+    )
 
 
 def test_an_upgrade_leads_events_to_their_new_account_and_leaves_the_old_queue(sets: Sets) -> None:
