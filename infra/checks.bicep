@@ -70,7 +70,7 @@ func policyProblems(id string, vaults fullVault[], keyvaultDns string) string[] 
 
 @description('Whether an id in lower case is that of a secret of a listed vault, without a version.')
 func isSecret(id string, vaults fullVault[], keyvaultDns string) bool =>
-  isMadeOf(last(split(id, '/')), '${letters}${digits}-') && contains(
+  isId(last(split(id, '/')), '${letters}${digits}-', '', 127) && contains(
     map(vaults, one => 'https://${one.name}${keyvaultDns}/secrets/${last(split(id, '/'))}'),
     id
   )
@@ -138,33 +138,50 @@ func endpointProblems(endpoints endpointsByKind, vaults fullVault[], keyvaultDns
               'endpoints: the key of ${one.key} is no secret of a listed vault: write https://<vault>${keyvaultDns}/secrets/<name>, without a version'
             ],
         length(slotsOf(one.value)) == slotCounts[one.value.strategy] && areIds(
-            map(slotsOf(one.value), slot => toLower(slot)),
-            '${letters}${digits}._-'
+            slotsOf(one.value),
+            '${letters}${toUpper(letters)}${digits}',
+            '._-',
+            100
           )
           ? []
           : [
               'endpoints: the slots of ${one.key} are not ${slotCounts[one.value.strategy]} ids of credentials for ${one.value.strategy}'
             ],
-        one.value.?fields != [] && areIds(one.value.?fields ?? ['credential'], '${letters}${digits}_')
+        one.value.?fields != [] && areIds(one.value.?fields ?? ['credential'], letters, '${digits}_', 40)
           ? []
           : ['endpoints: the fields of ${one.key} are none: list placeholders, the credential\'s own first']
       )
   ))
 
-@description('Whether this is an address that the app takes: https alone, without a user and a query.')
+@description('Whether this is an address that the app takes: https alone, without a user and a query. cloud/endpoints.py says the same.')
 func isAddress(url string) bool =>
-  length(url) > 8 && startsWith(url, 'https://') && !contains('/${skip(url, 8)}', '//') && isMadeOf(
-    split(url, '/')[?2] ?? '',
-    '${letters}${digits}.-:'
-  ) && isMadeOf(toLower(skip(url, 8)), '${letters}${digits}._~-:/')
+  startsWith(url, 'https://') && !contains('/${skip(url, 8)}', '//') && isHost(split(split(url, '/')[?2] ?? '', ':')) && isMadeOf(
+    toLower(join(skip(split(url, '/'), 3), '/')),
+    '${letters}${digits}._~-/'
+  )
+
+@description('Whether these are a host and perhaps its port.')
+func isHost(parts string[]) bool =>
+  length(parts) <= 2 && isPort(parts[?1] ?? '443') && length(parts[0]) <= 253 && empty(filter(
+    split(parts[0], '.'),
+    label => endsWith(label, '-') || !isId(label, '${letters}${digits}', '-', 63)
+  ))
+
+@description('Whether this is the number of a port.')
+func isPort(text string) bool =>
+  contains(range(1, 5), length(text)) && isMadeOf(text, digits) ? int(text) > 0 && int(text) < 65536 : false
 
 var slotCounts = { 'two-slots': 2, 'single-slot': 1, many: 0 }
 
 @description('The ids of an endpoint\'s credentials, or what stands for them where none are listed.')
 func slotsOf(one endpoint) string[] => one.?slots ?? (one.strategy == 'single-slot' ? ['credential'] : [])
 
-@description('Whether no text is empty, none is there twice, and none holds other characters than these.')
-func areIds(texts string[], characters string) bool => length(union(texts, [])) == length(texts) && empty(filter(texts, text => empty(text) || !isMadeOf(text, characters)))
+@description('Whether all of these are ids, and none is there twice.')
+func areIds(texts string[], first string, more string, most int) bool => length(union(texts, [])) == length(texts) && empty(filter(texts, text => !isId(text, first, more, most)))
+
+@description('Whether a text begins with one of the first characters, and goes on with these or more.')
+func isId(text string, first string, more string, most int) bool =>
+  !empty(text) && length(text) <= most && contains(first, take(text, 1)) && isMadeOf(text, '${first}${more}')
 
 @export()
 @description('What is wrong with how the app is to be reached.')

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -222,13 +223,18 @@ def test_the_template_takes_the_schedules_that_the_app_takes(tmp_path: Path) -> 
     run = predicted(tmp_path, f"param schedules = {[*SCHEDULES]}", str(template))
     assert run.code == 0, run.said
     document = json.loads((tmp_path / "case.snapshot.json").read_text())
-    assert document["outputs"]["right"] == [*filter(starts_with, SCHEDULES)]
+    assert document["outputs"]["right"] == [*filter(sweeps, SCHEDULES)]
 
 
-def starts_with(schedule: str) -> bool:
+def sweeps(schedule: str) -> bool:
     """Return whether the app starts with a schedule."""
+    return starts_with(REKEY_SWEEP_SCHEDULE=schedule)
+
+
+def starts_with(**settings: str) -> bool:
+    """Return whether the app starts with these settings beside those that it needs."""
     try:
-        Settings.read(SERVED | {"REKEY_SWEEP_SCHEDULE": schedule})
+        Settings.read(SERVED | settings)
     except ConfigError:
         return False
     return True
@@ -250,6 +256,79 @@ def test_the_app_takes_an_endpoint_that_the_template_takes(rest: str, tmp_path: 
     assert run.code == 0, run.said
     deployment = json.loads((tmp_path / "case.snapshot.json").read_text())
     assert Settings.read(deployed.settings(deployment)).endpoints
+
+
+SLOTTED: dict[str, Any] = {
+    "url": "https://a.example/r",
+    "key": f"{IN_VAULT}/k",
+    "strategy": "two-slots",
+    "slots": ["a", "b"],
+    "fields": ["t"],
+}
+HOSTS = (
+    *("a-1.example:8443", "localhost", "1.2.3.4:1", "a.example:65535", "a.example:00080", "a" * 63),
+    *("a.example:0", "a.example:65536", "a.example:", "a.example:https", "a.example:1:2", ":443"),
+    *("a.example.", ".a.example", "a..example", "-a.example", "a-.example", "a_b.example"),
+    *(
+        "A.example",
+        "a" * 64,
+        "a." * 123 + "example",
+        "a." * 124 + "example",
+        "a.example:000001",
+        "",
+    ),
+)
+REQUESTS = (
+    *(SLOTTED | {"url": f"https://{host}/r"} for host in HOSTS),
+    *(
+        SLOTTED | {"url": f"https://a.example{path}"}
+        for path in ("", "/", "/Re_k/v1.~-/", "//", "/a:1")
+    ),
+    *(SLOTTED | {"slots": ["b", slot]} for slot in ("7", "B", "b", ".a", "-a", "_a", "a.-_")),
+    *(SLOTTED | {"slots": ["b", "a" * most]} for most in (100, 101)),
+    *(
+        SLOTTED | {"fields": [name]}
+        for name in ("t_2", "2fa", "_t", "T", "t-2", "t" * 40, "t" * 41)
+    ),
+    *(SLOTTED | {"key": f"{IN_VAULT}/{'k' * most}"} for most in (127, 128)),
+)
+ENDPOINTS_READ = """
+import {{ endpointProblems }} from '{checks}'
+import {{ fullVault }} from '{types}'
+param vaults fullVault[]
+param entries array
+output right array = filter(entries, entry => empty(endpointProblems({{ acme: entry }}, vaults, '.vault.azure.net')))
+"""
+FULL = """param vaults = [{ name: 'contoso', resourceGroup: '', subscription: '', scopes: [], applications: []
+  ownKinds: [], consumers: [], kinds: [], events: false, existingTopic: '' }]"""
+
+
+def test_the_template_takes_the_endpoints_that_the_app_takes(tmp_path: Path) -> None:
+    template = tmp_path / "reads.bicep"
+    places = {
+        name: os.path.relpath(INFRA / f"{name}.bicep", tmp_path) for name in ("checks", "types")
+    }
+    template.write_text(ENDPOINTS_READ.format(**places))
+    run = predicted(tmp_path, f"{FULL}\nparam entries = {written(REQUESTS)}", str(template))
+    assert run.code == 0, run.said
+    document = json.loads((tmp_path / "case.snapshot.json").read_text())
+    assert document["outputs"]["right"] == [*filter(serves, REQUESTS)]
+
+
+def written(value: object) -> str:
+    """Return a value as a parameter file has it."""
+    match value:
+        case dict():
+            return f"{{ {', '.join(f'{name}: {written(it)}' for name, it in value.items())} }}"
+        case tuple() | list():
+            return f"[{', '.join(map(written, value))}]"
+        case _:
+            return f"'{value}'"
+
+
+def serves(entry: dict[str, Any]) -> bool:
+    """Return whether the app starts with an endpoint."""
+    return starts_with(REKEY_ENDPOINTS=json.dumps({"acme": entry}))
 
 
 def test_an_address_that_is_listed_twice_gets_one_mail(tmp_path: Path) -> None:
