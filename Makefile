@@ -167,6 +167,10 @@ azd-preprovision azd-postdeploy: $(UV)
 clean:
 	rm -rf .venv .tools node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
+# Make goes by the age of what a link leads to, and an earlier version is older.
+ifneq ($(shell readlink .tools/bin/uv),../uv-$(UV_VERSION))
+.PHONY: .tools/bin/uv
+endif
 .tools/bin/uv: .tools/uv-$(UV_VERSION)
 	@mkdir -p $(@D)
 	@ln -sf ../$(<F) $@

@@ -90,6 +90,16 @@ def test_another_version_of_uv_is_fetched_after_a_pull(clone: Clone) -> None:
     assert clone.uv == "uv==1.0.1"
 
 
+def test_a_checkout_of_an_earlier_version_has_its_uv_again(clone: Clone) -> None:
+    clone.make()
+    clone.pull("1.0.1")
+    clone.make()
+    earlier = clone.folder / ".tools" / "uv-1.0.0"
+    os.utime(earlier, (0, 0))
+    clone.pull("1.0.0")
+    assert (clone.make().stdout, clone.uv) == ("", "uv==1.0.0")
+
+
 def test_a_package_is_built_with_one_patch_version_of_python(clone: Clone) -> None:
     """Bytecode differs between patch versions, and so would the sum of a rebuilt release."""
     write(clone.folder / "uv", '#!/bin/sh\necho "$@"\n')
