@@ -22,7 +22,7 @@ VAULT = "https://bench.vault.azure.net"
 SETTINGS = {
     "REKEY_VAULTS": VAULT,
     "REKEY_SCOPES": json.dumps({VAULT: ["/subscriptions/00000000-0000-0000-0000-000000000000"]}),
-    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    "AzureWebJobsStorage__accountName": "bench",
 }
 
 

@@ -86,7 +86,7 @@ def flaws(entry: object, vaults: Collection[str]) -> Iterator[str]:
         return
     for name in sorted(set(entry) - MEMBERS):
         yield f"has no use for {name[:60]!r}: write {', '.join(sorted(MEMBERS))}"
-    if not _is_address(entry.get("url")):
+    if not is_address(entry.get("url")):
         yield "url must be https://<host>/<path>, without a user and a query"
     if entry.get("strategy") not in STRATEGIES:
         yield f"strategy must be one of {', '.join(STRATEGIES)}"
@@ -114,7 +114,8 @@ def _wrong_key(key: object, vaults: Collection[str]) -> Iterator[str]:
         yield f"key is in {SecretRef.parse(match[0]).vault}: add that vault to REKEY_VAULTS"
 
 
-def _is_address(url: object) -> bool:
+def is_address(url: object) -> bool:
+    """Return whether it is the address of something that answers by https."""
     match = ADDRESS.fullmatch(url) if isinstance(url, str) else None
     if match is None:
         return False

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cloud.azure import Azure
+from cloud.endpoints import is_address
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient
@@ -23,14 +24,8 @@ if TYPE_CHECKING:
 
 CONNECTION = "AzureWebJobsStorage"
 EVENTS_CONNECTION = "RekeyEvents"
-URL = re.compile(r"https://[0-9a-z-]+(\.[0-9a-z-]+)+(:[0-9]{1,5})?(/[0-9a-z]*)?", re.IGNORECASE)
+URL = re.compile(r"https://[^/]+(/[0-9a-z]*)?", re.IGNORECASE)
 """Where a service of an account is; an emulator's has a path."""
-NEEDED = (
-    {"usedevelopmentstorage"},
-    {"accountname", "accountkey"},
-    {"blobendpoint", "queueendpoint"},
-)
-"""What a connection string needs: the parts of one of these."""
 FORMS = {
     "accountname": re.compile(r"[a-z0-9]{3,24}"),
     "accountkey": re.compile(
@@ -69,17 +64,17 @@ class HostStorage:
     def is_plausible(self) -> bool:
         """Return whether the SDK can use the connection string, or the two URLs.
 
-        The SDK itself is imported later.
+        The SDK is imported later, unless it has to read a connection string.
         """
-        if not self.connection_string:
-            return all(URL.fullmatch(url) for url in (self.blob_url, self.queue_url))
-        pairs = [part.partition("=") for part in self.connection_string.rstrip(";").split(";")]
+        text = self.connection_string
+        if not text:
+            return all(map(_is_service, (self.blob_url, self.queue_url)))
+        pairs = (part.partition("=") for part in text.split(";"))
         parts = {name.lower(): value for name, _, value in pairs}
         return (
-            all(sign for _, sign, _ in pairs)
-            and not re.search(r"\s", self.connection_string)
+            not re.search(r"\s", text)
             and all(form.fullmatch(parts[name]) for name, form in FORMS.items() if name in parts)
-            and any(names <= parts.keys() for names in NEEDED)
+            and all(_is_service(f"https://{host}") for host in _hosts(text))
         )
 
     @property
@@ -110,3 +105,19 @@ class HostStorage:
                 self.connection_string, **azure.sending_options
             )
         return QueueServiceClient(self.queue_url, azure.credential, **azure.sending_options)
+
+
+def _is_service(url: str) -> bool:
+    return bool(URL.fullmatch(url)) and is_address(url.lower())
+
+
+def _hosts(connection_string: str) -> list[str]:
+    """Return where the SDK finds blobs and queues; what is no host where it refuses the text."""
+    from azure.storage.blob.aio import BlobServiceClient
+    from azure.storage.queue.aio import QueueServiceClient
+
+    kinds = (BlobServiceClient, QueueServiceClient)
+    try:
+        return [kind.from_connection_string(connection_string).primary_hostname for kind in kinds]
+    except ValueError:
+        return [""]

@@ -161,6 +161,16 @@ UNPARSED = (
     "AccountName=own;AccountKey=abc",
     "AccountName=own;AccountKey=",
     "UseDevelopmentStorage=true;x",
+    *(f"UseDevelopmentStorage={word}" for word in ("", "True", "false")),
+    f"AccountName=own;AccountKey={KEY};BlobSecondaryEndpoint=https://s.x",
+    f"AccountName=own;AccountKey={KEY};QueueEndpoint=https://",
+    f"DefaultEndpointsProtocol=https;AccountName=own;AccountKey={KEY};EndpointSuffix=",
+    f"DefaultEndpointsProtocol=;AccountName=own;AccountKey={KEY};EndpointSuffix=x.y",
+    "BlobEndpoint=https://b.x;QueueEndpoint=https://q.x",
+    f"BlobEndpoint=https://b.x;QueueEndpoint=https://q.x;AccountKey={KEY}",
+    "BlobEndpoint=https://b.x;QueueEndpoint=https://q.x;SharedAccessSignature=s",
+    "BlobEndpoint=;QueueEndpoint=;SharedAccessSignature=sv=1&sig=s",
+    "BlobEndpoint=https://b.x:99999;QueueEndpoint=https://q.x;SharedAccessSignature=sv=1&sig=s",
 )
 """What looks like a connection string, and the SDK cannot use."""
 ADDRESS, WORKSPACE = "management.azure.com", "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
@@ -221,6 +231,8 @@ def serving(*vaults: str) -> dict[str, str | None]:
                 ("own.blob.core.windows.net", "https://own.queue.core.windows.net"),
                 ("https://own.blob.core.windows.net", "https://own.queue.core.windows.net "),
                 ("https://", "https://"),
+                ("https://own.blob.core.windows.net:99999", "https://own.queue.core.windows.net"),
+                ("https://-own.blob.core.windows.net", "https://own.queue.core.windows.net"),
             )
         ),
         (
@@ -307,6 +319,11 @@ def test_schedules_as_azure_documents_them_are_taken(schedule: str) -> None:
             "b.x/",
             "q.x:1/y",
         ),
+        (
+            {"blobServiceUri": "https://Own.b.x", "queueServiceUri": "https://localhost:10001/own"},
+            "Own.b.x",
+            "localhost:10001/own",
+        ),
     ],
 )
 def test_host_storage_may_be_given_by_identity(form: dict[str, str], blob: str, queue: str) -> None:
@@ -324,7 +341,8 @@ def test_host_storage_may_be_given_by_identity(form: dict[str, str], blob: str, 
         f"accountname=own;accountkey={KEY}",
         f"DefaultEndpointsProtocol=https;AccountName=own;AccountKey={KEY};EndpointSuffix=x.y;",
         AZURITE,
-        "BlobEndpoint=https://b.x;QueueEndpoint=https://q.x;SharedAccessSignature=s",
+        "BlobEndpoint=https://b.x/;QueueEndpoint=q.x;SharedAccessSignature=sv=1&sig=a%3D",
+        f"UseDevelopmentStorage=false;AccountName=own;AccountKey={KEY};BlobEndpoint=http://blobs:1/own",
     ],
 )
 def test_every_form_of_a_connection_string_is_taken(text: str) -> None:
