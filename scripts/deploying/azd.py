@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cli.consent import Typist
@@ -37,6 +39,8 @@ LOGS = "DEPLOY_LOGS_WORKSPACE"
 """The variable for its parameter `logsWorkspace`."""
 PACKAGE = "DEPLOY_PACKAGE"
 """The variable for a package to deploy, such as a release's, instead of a build of the checkout."""
+NAME = re.compile(r"^\s*param\s+name\s*=\s*'([^'$]*)'", re.MULTILINE)
+"""A name that somebody has written into the parameter file."""
 OWN_SIGN_IN = "AzureDeveloperCliCredential"
 """azd's sign-in in azure-identity, so that the hooks have the same identity as azd."""
 
@@ -52,7 +56,7 @@ async def preprovision(env: Mapping[str, str], parts: Connections) -> Mapping[st
     """
     terminal = Terminal(sys.stdout, sys.stderr, plain=True)
     async with signed_in(env, parts) as azure:
-        name = env.get("AZURE_ENV_NAME", "")
+        name = name_of(env)
         discovered = await survey(azure, name)
         _check_sign_in(env, discovered)
         chosen, logs = env.get(VAULTS, ""), env.get(LOGS, "")
@@ -78,6 +82,12 @@ async def preprovision(env: Mapping[str, str], parts: Connections) -> Mapping[st
             f"Logs of storage accounts are looked up in {name}. To change it: azd env set {LOGS} ''"
         )
     return {**env, VAULTS: json.dumps(entries), LOGS: logs}
+
+
+def name_of(env: Mapping[str, str], parameters: Path = ahead.PARAMETERS) -> str:
+    """Return the deployment's name: the environment's, unless the parameter file has another."""
+    text = parameters.read_text(encoding="utf-8") if parameters.exists() else ""
+    return named[1] if (named := NAME.search(text)) else env.get("AZURE_ENV_NAME", "")
 
 
 def _check_sign_in(env: Mapping[str, str], discovered: Discovered) -> None:

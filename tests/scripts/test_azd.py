@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.deploying.azd import site_and_package
+from scripts.deploying.azd import name_of, site_and_package
 from scripts.deploying.finish import main as finish
 from scripts.deploying.patience import StepError
 from simulator.azure import SUBSCRIPTION, Azure
@@ -114,6 +114,17 @@ def parameters() -> dict[str, Any]:
     assert compiled.code == 0, compiled.said
     known: dict[str, Any] = json.loads(json.loads(compiled.output)["parametersJson"])["parameters"]
     return known
+
+
+@pytest.mark.parametrize("written", ["", "contoso"])
+def test_the_checks_are_of_the_name_that_is_deployed(written: str, tmp_path: Path) -> None:
+    """Under another one its own topic would count as one that was there before."""
+    text, file = (INFRA / "main.bicepparam").read_text(), tmp_path / "main.bicepparam"
+    assert "param name = readEnvironmentVariable('AZURE_ENV_NAME', 'rekey')" in text
+    if written:
+        text = text.replace("readEnvironmentVariable('AZURE_ENV_NAME', 'rekey')", f"'{written}'")
+    file.write_text(text)
+    assert name_of({"AZURE_ENV_NAME": "keys"}, file) == (written or "keys")
 
 
 def test_azd_up_asks_which_vaults_and_scopes_and_the_template_gets_them(
