@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from engine.contract import LATE
 from engine.errors import MayComeBack, NeedsHuman, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.planning.plan import Step, Turn
@@ -134,11 +133,9 @@ async def ask_key(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> T
 async def clean_up(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
     """Remove what an abandoned rotation has made, once its write cannot come any more.
 
-    Nothing is written to a secret that nobody has rotated here, so no write proves that. One that
-    is disabled may hold what was announced.
+    A secret that is disabled may hold what was announced.
     """
-    write = at.record.pending_write
-    if write and write.at + LATE <= turn.now and secret.enabled:
+    if secret.enabled and await verify.is_certainly_lost(at, secret):
         at.lease.learn(at.record.lose())
     await retire.tidy_abandoned(at)
     return replace(turn, record=at.record)

@@ -95,7 +95,7 @@ async def _check_for_leftovers(at: Rotation, secret: SecretVersion) -> None:
     audit = at.progress.item.action == "audit"
     if tags.OPERATION in secret.tags:
         await at.tidy(secret.tags[tags.OPERATION], keep=at.managed.credential_id)
-    if audit and isinstance(at.rotator, Tidy) and await _is_certainly_lost(at, secret):
+    if audit and isinstance(at.rotator, Tidy) and await is_certainly_lost(at, secret):
         # The next rotation may have been tried already, and have failed half-way.
         following = operation_id(secret.ref, str(secret.version))
         await at.tidy(following, keep=None)
@@ -111,7 +111,7 @@ async def _check_for_leftovers(at: Rotation, secret: SecretVersion) -> None:
             log.warning("before the first rotation of %s: %s", secret.ref, known)
 
 
-async def _is_certainly_lost(at: Rotation, secret: SecretVersion) -> bool:
+async def is_certainly_lost(at: Rotation, secret: SecretVersion) -> bool:
     """Return whether an announced write that the vault does not show will never be seen.
 
     It may be late. And a vault that has failed over shows an older copy for as long as it takes no

@@ -15,7 +15,7 @@ from tests.shared.certificate_rig import NAME as CERTIFICATE
 from tests.shared.certificate_rig import CertificateRig
 from tests.shared.delivery import Delivery
 from tests.shared.graph_rig import NAME, GraphRig
-from tests.shared.scene import refuse, struck
+from tests.shared.scene import refuse, struck, to_vault
 
 
 async def died_after_adding(rig: GraphRig) -> None:
@@ -67,6 +67,27 @@ async def test_what_a_failed_rotation_cannot_remove_is_removed_after_its_secret_
     assert len(rig.alive()) == 2
     rig.tag(NAME, ProviderAddress="/graph/applications/another")
     await Delivery(rig, rig.service).recheck(rig.clock.now() + timedelta(hours=1))
+    assert [password.key_id for password in rig.alive()] == [rig.first.key_id]
+
+
+@pytest.mark.parametrize("tags", [{"OverlapHours": "soon"}, {"ProviderAddress": None}])
+async def test_what_was_announced_stays_until_its_vault_takes_writes_again(
+    tags: dict[str, str | None],
+) -> None:
+    """It may hold that all along, and show an older copy of itself."""
+    rig = GraphRig()
+    rig.managed()
+    dies = struck(rig, to_vault("PUT"), after=False)
+    with pytest.raises(Died):
+        await rig.service(dies).engine.handle(rig.item(NAME, trigger="event"))
+    announced = rig.alive()
+    rig.tag(NAME, **tags)
+    refuse(rig, 403, "Forbidden", to_vault("PATCH"), times=100)
+    delivery = Delivery(rig, rig.service)
+    await delivery.recheck(rig.clock.now() + timedelta(hours=2))
+    assert rig.alive() == announced
+    rig.world.faults.clear()
+    await delivery.recheck(rig.clock.now() + timedelta(hours=1))
     assert [password.key_id for password in rig.alive()] == [rig.first.key_id]
 
 
