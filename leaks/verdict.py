@@ -27,8 +27,8 @@ DRIFTED = "its source refuses it now, but it is in use"
 REFUSED = 2
 """The rank of what was proven to be refused before: one more refusal is enough."""
 AGAIN, AGAIN_SECONDS = "report it again in two minutes", 120.0
-MOST_TRIED = 3
-"""How many credentials of a source one report has tried, unless more are in use or in an overlap.
+PASSWORD, MOST_REFUSED = "password", 3
+"""How many passwords of a source one report has refused, unless more are in use or in an overlap.
 
 A server may lock a login for everybody once it has refused several passwords of it in a row.
 """
@@ -58,6 +58,8 @@ class Seen:
 
     tried: list[tuple[str, str]] = field(default_factory=list)
     """The source and version of each credential that was tried, or could not be judged."""
+    refused: list[str] = field(default_factory=list)
+    """The source of each password that it did not accept."""
     has_more: bool = False
     """Something of the text was not judged."""
     problem: RekeyError | None = None
@@ -102,15 +104,24 @@ async def _judged(
     records = {source: await engine.leases.peek(source) for source in sources}
     ranked = [(_rank(match, records[match.source]), match) for match in matches]
     for rank, match in sorted(ranked, key=lambda it: it[0]):
-        if rank and [source for source, _ in seen.tried].count(match.source) >= MOST_TRIED:
+        if rank and seen.refused.count(match.source) >= MOST_REFUSED:
             seen.has_more = True
             continue
         seen.tried.append((match.source, match.version))
-        tries = 1 if rank == REFUSED else REFUSALS
+        tries, verdict = 1 if rank == REFUSED else REFUSALS, None
         try:
-            yield await _tried_out(engine, reported, match, records[match.source], tries)
+            verdict = await _tried_out(engine, reported, match, records[match.source], tries)
         except RekeyError as error:
             seen.has_more, seen.problem = True, seen.problem or error
+        if _is_password(engine, match) and not (verdict and verdict.is_accepted):
+            seen.refused.append(match.source)
+        if verdict:
+            yield verdict
+
+
+def _is_password(engine: Engine, match: LeakedVersion) -> bool:
+    rotator = engine.rotators.get(match.kind)
+    return rotator is not None and rotator.value_field == PASSWORD
 
 
 def _rank(match: LeakedVersion, record: Record | None) -> int:
