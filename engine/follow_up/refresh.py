@@ -22,7 +22,7 @@ from engine.secret import SecretRef, Version
 from engine.state.decision import Decision, Retire, Wait
 from engine.state.due import due_reason
 from engine.state.policy import Policy
-from engine.state.request import FollowUp, TaskOutcome, WorkItem
+from engine.state.request import FollowUp, TaskOutcome, Tries, WorkItem
 from engine.state.tags import unfinished_incident
 
 log = logging.getLogger("rekey.follow_up")
@@ -33,9 +33,10 @@ LONGEST_TIMEOUT = timedelta(days=7)
 """How long at most a retirement waits, after the overlap, for apps that still use the old value."""
 LAGGING_SECONDS = 20.0
 """How long a retirement takes at most to find such apps."""
-MOST_LOOKS = 10
+LOOKED_FOR = timedelta(hours=5)
+"""For how long it is checked whether an app uses the version that it was refreshed for."""
 FIRST_LOOK, LAST_LOOK = 60.0, 3600.0
-"""Seconds until the next check whether an app uses a version: doubled each time, up to an hour."""
+"""Seconds until the next check whether an app uses a version: about doubled each time, up to an hour."""
 MOST_APPS = 10
 """How many apps a reason names."""
 PAUSE = 5.0
@@ -104,15 +105,15 @@ async def _look_again(
 ) -> TaskOutcome:
     """Come back later to the apps that were refreshed but are not yet seen to use the version."""
     what = f"not seen to use the new version yet: {_first(waiting)}"
-    # Until then Azure may have put it off, and nobody has looked.
-    looks = task.tries.deferred if task.since else 0
-    if looks >= MOST_LOOKS:
+    now = parts.clock.now()
+    since = task.since or now.isoformat()
+    age = now - datetime.fromisoformat(since)
+    if age >= LOOKED_FOR:
         fix = "see whether the app starts, and restart it"
         return TaskOutcome(task, "unrefreshed", what, fix, version=secret.version)
-    delay = min(FIRST_LOOK * 2**looks, LAST_LOOK)
-    since = task.since or parts.clock.now().isoformat()
-    again = replace(task, since=since, tries=replace(task.tries, deferred=looks + 1))
-    await parts.queue.post_rotation(again, delay)
+    delay = min(FIRST_LOOK + age.total_seconds(), LAST_LOOK)
+    # Azure may put each look off anew.
+    await parts.queue.post_rotation(replace(task, since=since, tries=Tries()), delay)
     return TaskOutcome(task, "waiting", what, version=secret.version)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -38,3 +40,15 @@ async def test_an_app_is_looked_at_as_often_although_azure_put_the_refresh_off(c
     await rig.rotate()
     ends = ended(caplog.records, "refresh")
     assert ends == ["waiting"] * 10 + ["unrefreshed"]
+
+
+async def test_an_app_is_looked_at_for_as_long_although_azure_put_looks_off(caplog: Log) -> None:
+    caplog.set_level(logging.INFO, "rekey.audit")
+    rig = Consuming(SHOP)
+    rig.site().stuck = True
+    began, lists = rig.clock.now(), itertools.count()
+    refuse(rig, 429, "", lambda it: to_list(it) and next(lists) > 2, times=9, Retry_After="30")
+    await rig.rotate()
+    assert next(lists) > 11
+    assert ended(caplog.records, "refresh")[-1] == "unrefreshed"
+    assert rig.clock.now() - began >= timedelta(hours=5)
