@@ -60,11 +60,11 @@ class Progress:
         """Return whether this run has done something that is not reported yet."""
         return bool(self.result and (self.managed or self.retired))
 
-    def publishes_earlier(self, version: str) -> None:
+    def publishes_earlier(self, record: Record) -> None:
         """Note that an earlier try has published a version whose outcome nobody has reported."""
-        if not self.has_published:
-            self.result, self.reason = "rotated", EARLIER
-            self.new_version = version
+        if record.published and not self.has_published:
+            self.result, self.reason = record.published_as, EARLIER
+            self.new_version = record.published.version
 
     def done(self, result: Result, reason: str, managed: Managed) -> None:
         """Note what was done. A reason noted before, for something left undone, stays in front."""
@@ -163,9 +163,8 @@ class Rotation:
         if item.recheck and not (may_be_late or self.observed.is_forgotten):
             # Nothing may take effect late, so it is an audit like any other.
             self.progress.item = replace(self.progress.item, hint=None)
-        published = self.record.published
-        if self.record.unreported and published and self.progress.result is None:
-            self.progress.publishes_earlier(published.version)
+        if self.record.unreported and self.progress.result is None:
+            self.progress.publishes_earlier(self.record)
         return secret
 
     @property

@@ -35,7 +35,7 @@ async def report_from_record(parts: Parts, record: Record) -> None:
     item = WorkItem(ref, "audit", cause=Cause("sweep", "rekey"), source=record.source)
     outcome = Outcome(
         item,
-        "rotated",
+        record.published_as,
         EARLIER,
         rotator=record.kind,
         source=record.source,
@@ -96,7 +96,7 @@ async def report_unreported(at: Rotation) -> None:
     record = at.record
     if not (record.unreported and record.published):
         return
-    at.progress.publishes_earlier(record.published.version)
+    at.progress.publishes_earlier(record)
     if record.compromised.versions:
         at.progress.reason += f"; {STILL_ACCEPTED}"
     outcome = outcome_of(at, record.believed(at.observed.shown))

@@ -29,7 +29,7 @@ from engine.state.record_parts import (
     Verified,
     Write,
 )
-from engine.state.request import operation_id
+from engine.state.request import Result, operation_id
 from engine.state.tags import CREDENTIAL, OPERATION, OURS, RETIRE, STATE, Managed, Pending
 
 SETTLE = timedelta(seconds=60)
@@ -300,6 +300,14 @@ class Record:
     def wrote(self, secret: Version) -> bool:
         """Return whether Rekey published exactly this version."""
         return self.published is not None and self.published.version == secret.version
+
+    @property
+    def published_as(self) -> Result:
+        """The result of the work that announced the version published last, whoever reports it."""
+        last = self.published
+        if last and last.original:
+            return "restored"
+        return "healed" if last and last.at == self.verified.repaired_at else "rotated"
 
     def restored_before(self, incident: datetime | None) -> list[str]:
         """Return the version published last, if it restored a credential older than an incident."""

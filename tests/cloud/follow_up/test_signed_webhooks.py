@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
@@ -18,7 +18,7 @@ from cloud.follow_up.signatures import body, headers
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
 from engine.service import Service
-from engine.state.request import Event
+from engine.state.request import Action, Event
 from engine.state.sweep_order import SweepOrder
 from simulator.clock import VirtualClock
 from simulator.faults import Fault
@@ -175,6 +175,45 @@ async def test_a_rotation_has_one_id_wherever_the_worker_died_that_reported_it(
         ]
         assert len(set(ids)) == 1
         reported = max(reported, len(ids))
+    assert reported > 1
+
+
+async def superseded(rig: Consuming) -> None:
+    await rig.handle(NAME)
+    await Delivery(rig, partial(Rig.service, rig)).run()
+    rig.clock.advance(3600)
+
+
+async def drifted(rig: Consuming) -> None:
+    await superseded(rig)
+    rig.world.accounts["appdata"].regenerate(rig.tags(NAME)["CredentialId"])
+    rig.clock.advance(3600)
+
+
+@pytest.mark.parametrize(
+    ("before", "action", "result"),
+    [(drifted, "audit", "healed"), (superseded, "restore", "restored")],
+)
+async def test_a_repair_and_a_restore_are_told_as_such_whoever_reports_them(
+    before: Callable[[Consuming], Awaitable[None]],
+    action: Action,
+    result: str,
+    listening: Listening,
+) -> None:
+    reported = 0
+    for call in range(8, 31):
+        rig, receiver = listening()
+        await before(rig)
+        earlier, item = len(receiver.requests), rig.item(NAME, action=action)
+        await Rig.service(rig).engine.queue.post_rotation(item.about(rig.latest(NAME).version))
+        saboteur = Saboteur({call: "die after"})
+        await Delivery(rig, partial(restarted, rig, saboteur)).run()
+        requests = zip(receiver.requests, receiver.verified, strict=True)
+        events = [(it.headers["webhook-id"], event["type"]) for it, event in requests][earlier:]
+        published = [it for it in events if it[1] != "rekey.secret.retired"]
+        assert {kind for _, kind in published} == {f"rekey.secret.{result}"}
+        assert len({*published}) == 1
+        reported = max(reported, len(published))
     assert reported > 1
 
 
