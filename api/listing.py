@@ -176,7 +176,8 @@ async def page(
 ) -> Page:
     """Gather up to `limit` secrets from `start` on.
 
-    `only` is one vault's URL, all vaults if empty.
+    `only` is one vault's URL, all vaults if empty. A vault that cannot be listed does not hide the
+    others: it is named as an obstacle. Its error is raised where no vault could be listed.
     """
     vaults = [only] if only else list(engine.policy.scopes)
     place = start or Cursor(vaults[0])
@@ -185,8 +186,17 @@ async def page(
     entries: list[Entry] = []
     index = await index_of(engine)
     obstacle = UNREAD if index.unread else None
+    is_listed = False
     for _ in range(PAGES_AT_ONCE):
-        secrets, token = await engine.vaults.page(place.vault, place.token)
+        try:
+            secrets, token = await engine.vaults.page(place.vault, place.token)
+            is_listed = True
+        except RekeyError as error:
+            if only or not (is_listed or _first_of_next(vaults, place.vault)):
+                raise
+            obstacle = "; ".join(filter(None, (obstacle, missing(place.vault, error))))
+            log.warning("%s", obstacle)
+            secrets, token = [], None
         for skip, secret in enumerate(secrets[place.skip :], place.skip):
             entry = judge(engine, secret, index)
             if not chosen.lets_pass(entry):
@@ -199,6 +209,11 @@ async def page(
             return Page(entries, None, obstacle)
         place = following
     return Page(entries, place, obstacle)
+
+
+def missing(vault: str, error: RekeyError) -> str:
+    """Say that the secrets of a vault are missing, and why."""
+    return f"the secrets of {SecretRef(vault, '').vault_name} are missing here: {error}"
 
 
 def judge(engine: Engine, secret: Version, index: StateIndex) -> Entry:

@@ -7,19 +7,25 @@ https://prometheus.io/docs/practices/naming/. Times are Unix seconds, so that a 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from api.answers import PROMETHEUS, Answer
-from api.listing import compared, every
+from api.listing import compared, every, missing
 from api.requests import Request
 from api.route import Desk
 from engine import VERSION
-from engine.errors import TransientError
+from engine.engine import Engine
+from engine.errors import RekeyError, TransientError
 from engine.secret import SecretRef
 from engine.state.due import is_manual
 from engine.state.entry import NEEDS_A_PERSON, STATES, UNKNOWN_KIND, Entry, LastSweep
+from engine.state.index import StateIndex
+
+log = logging.getLogger("rekey.api")
 
 type Sample = tuple[Mapping[str, str], float]
 
@@ -41,7 +47,7 @@ class Family:
 
 
 async def metrics(at: Desk, request: Request) -> Answer:
-    """Answer with every metric of all vaults, or of one; raises where some cannot be known."""
+    """Answer with every metric of all vaults, or of one; says which vault could not be listed."""
     policy, named = at.engine.policy, request.query.get("vault", "")
     vaults = [request.vault(policy, named)] if named else list(policy.scopes)
     index = await at.engine.index()
@@ -51,17 +57,44 @@ async def metrics(at: Desk, request: Request) -> Answer:
         raise TransientError(
             "the app's own storage cannot be read", fix="see its log under rekey and rekey.watch"
         )
-    entries = compared([entry async for entry in every(at.engine, vaults, index)], vaults)
-    text = "".join(family.text() for family in families(vaults, entries, sweeps))
+    listed = await _listed(at.engine, vaults, index)
+    entries = compared([*chain.from_iterable(listed.values())], listed)
+    are_listed = {vault: vault in listed for vault in vaults}
+    text = "".join(family.text() for family in families(are_listed, entries, sweeps))
     return Answer(200, text, PROMETHEUS)
 
 
+async def _listed(
+    engine: Engine, vaults: Iterable[str], index: StateIndex
+) -> dict[str, list[Entry]]:
+    """Return the secrets of each vault that can be listed as a whole; raises where none can."""
+    listed, last = dict[str, list[Entry]](), None
+    for vault in vaults:
+        try:
+            listed[vault] = [entry async for entry in every(engine, [vault], index)]
+        except RekeyError as error:
+            last = error
+            log.warning("%s", missing(vault, error))
+    if last and not listed:
+        raise last
+    return listed
+
+
 def families(
-    vaults: Sequence[str], entries: Sequence[Entry], sweeps: Iterable[LastSweep]
+    vaults: Mapping[str, bool], entries: Sequence[Entry], sweeps: Iterable[LastSweep]
 ) -> Iterator[Family]:
-    """Yield every metric; those of single secrets leave out what is disabled and needs nobody."""
+    """Yield every metric; those of single secrets leave out what is disabled and needs nobody.
+
+    `vaults`: whether each could be listed. Of one that could not, no zero is told.
+    """
     yield Family("rekey_build_info", "The version of Rekey.", [({"version": VERSION}, 1)])
-    yield Family("rekey_secrets", "Secrets by state.", _by_state(vaults, entries))
+    yield Family(
+        "rekey_vault_listed",
+        "1 if the secrets of the vault could be listed, else 0: they are missing then.",
+        [(_vault(vault), float(is_listed)) for vault, is_listed in vaults.items()],
+    )
+    known = [vault for vault, is_listed in vaults.items() if is_listed]
+    yield Family("rekey_secrets", "Secrets by state.", _by_state(known, entries))
     yield from _of_secrets([entry for entry in entries if _is_shown(entry)])
     yield from _of_sweeps(list(sweeps))
 

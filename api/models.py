@@ -163,7 +163,7 @@ class Waiting(View, frozen=True, kw_only=True):
 
 
 class Stuck(View, frozen=True, kw_only=True):
-    """A secret that needs a person."""
+    """A secret that needs a person; `*` for all of a vault that cannot be listed."""
 
     vault: str
     secret: str

@@ -15,11 +15,11 @@ from itertools import batched, takewhile
 from typing import Literal
 
 from engine.engine import Engine
-from engine.errors import PermanentError
+from engine.errors import PermanentError, RekeyError
 from engine.rotation.proof import in_its_place, read_proof
 from engine.secret import SecretRef, Version
 from engine.state.entry import Entry
-from engine.state.incident import Incident, IncidentProgress, Stands
+from engine.state.incident import ALL, Incident, IncidentProgress, Stands
 from engine.state.index import StateIndex
 from engine.state.record import Record
 from engine.sweep.incidents import IncidentSweep, deleted_secrets
@@ -29,25 +29,43 @@ AT_ONCE = 20
 
 
 async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[IncidentProgress]:
-    """Count how far each incident has come; each vault is listed once."""
+    """Count how far each incident has come; each vault is listed once.
+
+    A vault that cannot be listed is named in place of its secrets. Raises its error where none can.
+    """
     index, primaries = await engine.index(), dict[SecretRef, SecretRef | None]()
     sweeps = [IncidentSweep(engine, incident, index, primaries) for incident in incidents]
     works = [(work, IncidentProgress()) for work in sweeps]
-    for vault in sorted({vault for incident in incidents for vault in incident.vaults}):
-        listed = set[SecretRef]()
-        if engine.policy.manages(vault):
-            async for secret in engine.vaults.list(vault):
-                listed.add(secret.ref)
-                for work, progress in works:
-                    await work.count(engine.entry(secret), progress)
-        for ref in deleted_secrets(vault, listed, index):
-            for work, progress in works:
-                await work.count_unreached(ref, progress)
+    vaults = {vault for incident in incidents for vault in incident.vaults}
+    unlisted = dict[str, RekeyError]()
+    for vault in sorted(vaults):
+        try:
+            served = engine.policy.manages(vault)
+            secrets = [it async for it in engine.vaults.list(vault)] if served else []
+        except RekeyError as error:
+            unlisted[vault] = error
+            continue
+        for work, progress in works:
+            await _count(work, vault, secrets, progress)
+    if unlisted and len(unlisted) == len(vaults):
+        raise next(iter(unlisted.values()))
     for work, progress in works:
+        for vault, problem in unlisted.items():
+            if vault in work.incident.vaults:
+                progress.add_unlisted(vault, problem)
         if not progress.secrets:
             await work.count_passed_on(progress)
-        progress.is_ordered = progress.is_over and await _is_ordered(work)
+        progress.is_ordered |= progress.is_over and await _is_ordered(work)
     return [progress for _, progress in works]
+
+
+async def _count(
+    work: IncidentSweep, vault: str, secrets: Sequence[Version], progress: IncidentProgress
+) -> None:
+    for secret in secrets:
+        await work.count(work.engine.entry(secret), progress)
+    for ref in deleted_secrets(vault, {secret.ref for secret in secrets}, work.index):
+        await work.count_unreached(ref, progress)
 
 
 async def _is_ordered(work: IncidentSweep) -> bool:
@@ -168,6 +186,8 @@ def _last(times: Sequence[datetime | None]) -> datetime | None:
 
 
 async def _of(engine: Engine, incident: Incident, stands: Stands, index: StateIndex) -> Evidence:
+    if stands.ref.name == ALL:
+        return Evidence(stands)
     # A replica has no record: what proves its credential refused stands in that of its primary.
     owner = SecretRef.parse(stands.primary) if stands.primary else stands.ref
     sources = tuple(listed.source for listed in index.of(owner))

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from engine.contract import Opens, Ranked, Rotator
-from engine.errors import PermanentError
+from engine.errors import PermanentError, RekeyError, TransientError
 from engine.kinds import lingering
 from engine.secret import SecretRef
 from engine.state.due import is_manual
@@ -30,6 +30,8 @@ LEAD = timedelta(seconds=10)
 
 Even if clocks differ by that much, everything written before the report is older than the date.
 """
+ALL = "*"
+"""What names all secrets of a vault that cannot be listed."""
 STILL_ACCEPTED = "what leaked may still be accepted"
 ENABLE = "enable it: the incident is taken up within a quarter of an hour; or revoke it by hand"
 REPEAT = "report it once more"
@@ -237,7 +239,8 @@ class IncidentProgress:
     each: list[Stands] = field(default_factory=list)
     """Every secret that was counted."""
     is_ordered: bool = False
-    """An order of the incident is still to be carried out. It may find more."""
+    """An order of the incident is still to be carried out, or what kept a vault from being listed may
+    pass. It may find more."""
 
     @property
     def is_over(self) -> bool:
@@ -290,6 +293,11 @@ class IncidentProgress:
     def add_unread(self, entry: Entry, error: PermanentError) -> None:
         """Count one secret of which nobody can tell: something of it may not be read."""
         self._name(self._stands(entry, None), f"{error.what}: {STILL_ACCEPTED}", error.fix)
+
+    def add_unlisted(self, vault: str, error: RekeyError) -> None:
+        """Count a vault that cannot be listed, in place of its secrets."""
+        self._name(Stands(SecretRef(vault, ALL)), f"{error.what}: {STILL_ACCEPTED}", error.fix)
+        self.is_ordered |= isinstance(error, TransientError)
 
     def add_unreached(self, ref: SecretRef, sources: Sequence[str], why: str, fix: str) -> None:
         """Count one secret that only records know; `sources`: where its credentials may work."""

@@ -12,7 +12,7 @@ from engine.state.entry import NEEDS_A_PERSON, STATES
 from simulator_tests.host.waiting import wait_for
 from tests.api.inventory import Inventory, many, varied
 from tests.api.visits import Start, axe
-from tests.shared.scene import scene
+from tests.shared.scene import refuse, scene
 
 HOSTILE = "</bdi><script>window.owned = 1</script><img src=x onerror='window.owned = 1'>\u202e"
 PHONE = {"width": 320, "height": 640}
@@ -352,6 +352,26 @@ def test_what_is_shown_is_exported_and_no_cell_is_a_formula(visit: Start) -> Non
     assert sorted(owners) == sorted(f'"\'{first}1"' for first in FORMULA)
     (odd,) = [line for line in lines if line.startswith('"odd"')]
     assert odd.split(",")[:4] == ['"odd"', '"prod"', '"ok"', '"\'=HYPERLINK(""x"")"']
+
+
+def test_a_vault_that_cannot_be_listed_is_named_by_the_page_and_its_export_until_it_can(
+    visit: Start,
+) -> None:
+    """It fails on a later page here: the script brings its word along with the rows."""
+    rig = many(300)
+    refuse(
+        rig, 503, "No", lambda sent: "shared" in sent.host and sent.path == "/secrets", times=999
+    )
+    page = visit(rig).stopped()
+    expect(page.locator("#obstacle")).to_contain_text("the secrets of shared are missing here")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export as CSV").click()
+    lines = download.value.path().read_text().splitlines()
+    assert 100 < rows(page).count() == len(lines) - 2
+    assert lines[-1].startswith('"","","","","","","","the secrets of shared are missing here')
+    rig.world.faults.clear()
+    page.clock.run_for(70_000)
+    expect(page.locator("#obstacle")).to_be_hidden()
 
 
 def test_details_that_a_reader_has_opened_stay_open_when_the_page_refreshes(visit: Start) -> None:

@@ -12,6 +12,7 @@ import pytest
 from api.access import BY_KEY
 from api.answers import Answer
 from api.app import Api
+from tests.api.inventory import Inventory
 from tests.shared.delivery import Delivery
 from tests.shared.rig import Rig
 from tests.shared.scene import refuse, send, to_vault
@@ -318,6 +319,38 @@ async def test_incidents_whose_vault_cannot_be_read_are_listed_without_their_pro
     refuse(rig, 403, "Forbidden", to_vault(), times=99)
     (row,) = await listed(rig.api())
     assert (row["id"], row["status"], row["secrets"]) == (accepted.body["id"], None, None)
+
+
+@pytest.mark.parametrize(("status", "stands"), [(403, "needs a person"), (503, "running")])
+async def test_a_vault_that_cannot_be_listed_is_named_in_place_of_its_secrets_and_ends_nothing(
+    status: int, stands: str
+) -> None:
+    rig = Inventory()
+    rig.secret("app-one", rig.account("appone"), days_left=80)
+    rig.add("far", vault=rig.shared)
+    rig.clock.advance(60)
+    api = rig.api()
+    refuse(
+        rig, status, "Refused", lambda sent: "shared" in sent.host and sent.path == "/secrets", 99
+    )
+    forecast = await begin(api, {"dry_run": "true"}, everything=True)
+    accepted = await begin(api, everything=True)
+    rig.clock.advance(60)
+    await rig.work("app-one", compromised=True)
+    shown, evident = await progress(api, accepted), await reported(api, accepted)
+    (row,) = await listed(api)
+    for counts in (forecast.body, shown):
+        (named,) = counts["named"]
+        assert (named["vault"], named["secret"], counts["needs_a_person"]) == ("shared", "*", 1)
+        assert f"answered {status}" in named["reason"]
+        assert (counts["secrets"], bool(named["fix"])) == (2, status == 403)
+    assert (forecast.body["waiting"], shown["rotated"]) == (1, 1)
+    assert {shown["status"], row["status"], evident["status"]} == {stands}
+    assert evident["ended"] is None
+    page = (await send(api, "http_dashboard", query={"incident": row["id"]})).text()
+    assert f"answered {status}" in page
+    rig.world.faults.clear()
+    assert [it["secret"] for it in (await progress(api, accepted))["waiting_for"]] == ["far"]
 
 
 async def test_a_report_names_each_secret_with_what_replaced_it_and_how_it_was_proven() -> None:

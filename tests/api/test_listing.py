@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from api.listing import PAGES_AT_ONCE, Cursor
+from tests.api.inventory import varied
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, send
 
@@ -230,3 +231,44 @@ async def test_a_list_and_its_page_say_that_the_records_cannot_be_read(status: i
     text = "the records of the sources cannot be read"
     assert ((body["obstacle"] or "").startswith(text), text in page) == (bool(status), bool(status))
     assert [row["secret"] for row in body["secrets"]] == [NAME]
+
+
+@pytest.mark.parametrize("status", [403, 503])
+@pytest.mark.parametrize("query", [{}, {"state": "attention"}])
+async def test_a_vault_that_cannot_be_listed_is_named_and_hides_no_other(
+    status: int, query: dict[str, str]
+) -> None:
+    rig = varied()
+    refuse(
+        rig, status, "No", lambda sent: sent.path == "/secrets" and "prod" in sent.host, times=99
+    )
+    answer = await send(rig.api(), "http_list", query=query)
+    page = (await send(rig.api(), "http_dashboard", query=query)).text()
+    body, text = json.loads(answer.text()), "the secrets of prod are missing here: listing"
+    assert answer.status == 200
+    assert (body["obstacle"].startswith(text), text in page) == (True, True)
+    assert {row["vault"] for row in body["secrets"]} <= {"shared"}
+    assert bool(body["secrets"]) == (not query)
+    assert "holds no secret yet" not in page
+    for named, expected in (("prod", status), ("shared", 200)):
+        answer = await send(rig.api(), "http_list", query={**query, "vault": named})
+        assert answer.status == expected
+
+
+async def test_a_vault_whose_next_page_fails_is_named_on_the_page_that_lacks_it() -> None:
+    """Also on a later page of the inventory, where one before was whole."""
+    rig = varied()
+    first = json.loads((await send(rig.api(), "http_list", query={"limit": "3"})).text())
+    assert first["obstacle"] is None
+    rest = {"cursor": first["next"].rpartition("cursor=")[2], "limit": "3"}
+    refuse(rig, 503, "No", lambda sent: sent.path == "/secrets" and "prod" in sent.host, times=99)
+    text = "the secrets of prod are missing here"
+    assert text in (await send(rig.api(), "http_list", query=rest)).text()
+    assert text in (await send(rig.api(), "http_dashboard", query=rest)).text()
+
+
+async def test_where_no_vault_can_be_listed_the_answer_is_the_problem() -> None:
+    rig = varied()
+    refuse(rig, 403, "No", lambda sent: sent.path == "/secrets", times=99)
+    for name in ("http_list", "http_dashboard", "http_metrics"):
+        assert (await send(rig.api(), name)).status == 403

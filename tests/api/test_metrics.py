@@ -157,7 +157,22 @@ async def test_a_secret_costs_five_series_at_most_and_a_scrape_one_call_for_25_s
     assert 500 < len(series) <= 500 * PER_SECRET
 
 
-async def test_a_vault_that_cannot_be_listed_fails_the_scrape_and_is_not_left_out() -> None:
+@pytest.mark.parametrize("status", [403, 503])
+async def test_a_vault_that_cannot_be_listed_says_so_and_the_others_are_told(status: int) -> None:
+    """Not a zero is told of it, nor half of it: its alerts end, and RekeyMetricsMissing begins."""
+    rig = varied()
+    whole = await scraped(rig)
+    refuse(rig, status, "Refused", to_vault(), times=99)
+    scrape = await scraped(rig)
+    listed = {s.labels["vault"]: s.value for s in scrape["rekey_vault_listed"].samples}
+    assert listed == {"prod": 0, "shared": 1}
+    assert {s.value for s in whole["rekey_vault_listed"].samples} == {1}
+    for name in ("rekey_secrets", "rekey_secret_info"):
+        theirs = [s for s in whole[name].samples if s.labels["vault"] == "shared"]
+        assert scrape[name].samples == theirs
+
+
+async def test_where_no_vault_can_be_listed_the_scrape_fails() -> None:
     rig = scene()
     refuse(rig, 403, "Forbidden", to_vault(), times=9)
     assert (await send(rig.api(), "http_metrics")).status == 403

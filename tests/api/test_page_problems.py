@@ -12,7 +12,7 @@ from tests.api.inventory import varied
 from tests.api.page import Element, read
 from tests.api.test_access import principal
 from tests.shared.rig import Rig
-from tests.shared.scene import refuse, send, to_vault
+from tests.shared.scene import refuse, scene, send, to_vault
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 EVIL = "</p><script>alert(1)</script>"
@@ -58,7 +58,7 @@ async def test_a_wrong_address_is_a_page_to_a_browser(query: dict[str, str], sta
     [(503, ("Azure does not answer", "Come back in ")), (403, ("Fix: grant it the role",))],
 )
 async def test_a_vault_in_trouble_is_a_page_with_a_fix(status: int, words: tuple[str, ...]) -> None:
-    rig = varied()
+    rig = scene()
     refuse(rig, status, "Refused", to_vault(), times=100)
     answer = await ask(rig)
     text = page_of(answer).text

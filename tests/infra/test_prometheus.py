@@ -18,7 +18,7 @@ from tests.infra.queries import rules as alert_rules
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "prometheus"
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
-NAMES = {family.name for family in families([], [], [])}
+NAMES = {family.name for family in families({}, [], [])}
 LOOK_BACK = 5 * 60
 """For how many seconds Prometheus takes a sample for the present value (query.lookback-delta)."""
 LABELS = {"vault", "secret", "rotator", "owner", "state", "version", "job"}

@@ -90,6 +90,9 @@
       const after = known.slice(1).find((one) => one.value.toLowerCase() > option.value.toLowerCase());
       by("owners", page).insertBefore(option, after ?? null);
     }
+    const obstacle = by("obstacle", page), further = by("obstacle", more).textContent;
+    if (!obstacle.textContent.includes(further)) obstacle.textContent = `${obstacle.textContent} ${further}`.trim();
+    obstacle.hidden = !obstacle.textContent;
     const link = next(page);
     if (link) link.replaceWith(...all("a[rel=next]", more));
     tidy(page);
@@ -190,6 +193,7 @@
       if (folded) folded.open = incidents.querySelector("details")?.open ?? false;
       incidents.replaceWith(newer);
     }
+    by("obstacle").replaceWith(by("obstacle", page));
     by("now").replaceWith(by("now", page));
     tidy(document);
     hold(scrollY > 0 ? anchor : null, before);
@@ -255,6 +259,8 @@
   };
   const exported = () => {
     const rows = rowsOf(document).map((row) => Object.values(COLUMNS).map((what) => quoted(cellOf(row, what))).join(","));
+    const missing = by("obstacle").textContent;
+    if (missing) rows.push(Object.keys(COLUMNS).map((column) => quoted(column === "reason" ? missing : "")).join(","));
     const text = [Object.keys(COLUMNS).join(","), ...rows, ""].join("\r\n");
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
