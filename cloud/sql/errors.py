@@ -85,6 +85,8 @@ _REFUSALS: tuple[tuple[str, Meaning], ...] = (
     (r"account is disabled|currently locked|password .{0,40}expired|must be changed", _locked),
     (r"does not exist or you do not have permission", _no_principal),
     (r"password validation failed", problems.policy),
+    # 3906, and 978 of a replica that is read only where a client says so.
+    (r"database is read.only|intent is set to read.only", problems.read_only),
 )
 """Phrases in the server's own messages."""
 _BY_SERVER = "[SQL Server]"

@@ -60,6 +60,10 @@ SAID: dict[tuple[type[RekeyError], str], tuple[str, ...]] = {
     (NeedsHuman, "PasswordPolicy"): (
         "Password validation failed. The password is not complex enough.",
     ),
+    (NeedsHuman, "ReadOnly"): (
+        'Failed to update database "shop" because the database is read-only.',
+        "The target database ('shop') is currently accessible when the application intent is set to read only.",
+    ),
     (PermanentError, ""): ("Incorrect syntax near 'ALTER'.",),
 }
 """Each phrase by itself: more of the message could be judged by another one."""
