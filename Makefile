@@ -1,4 +1,4 @@
-# Everything runs on a machine that has git, make and a python3 with venv: uv, Python 3.13 and all packages are fetched.
+# Everything runs on a machine that has git, make and a python3 (3.8 or later) with venv: uv, Python 3.13 and all packages are fetched.
 # `make demo` shows Rekey at work (ALL=1: every kind; KEEP=1: and goes on running), `make test` is for before a push,
 # `make test-all` is everything, `make check` is for who changes it.
 
