@@ -16,9 +16,8 @@ from engine.follow_up import refresh, tasks
 from engine.parts import Parts, log
 from engine.planning import inventory
 from engine.planning.decision import Tagged
-from engine.rotation import issue, leaked, ownership, report
+from engine.rotation import controller, issue, leaked, ownership, report
 from engine.rotation.context import Rotation
-from engine.rotation.controller import Controller
 from engine.rotation.derived import Dependents, ParentKey
 from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import claimed, unrecorded
@@ -174,13 +173,8 @@ class Engine(Parts):
         async with AsyncExitStack() as stack:
             with self.reporter.step("lease"):
                 held = await stack.enter_async_context(hold(self, source, item.ref))
-            controller = Controller(Rotation(held, item, before=secret, unlisted=unlisted))
-            outcome = await controller.run()
-            if outcome:
-                # It is reported under the lease and noted afterwards. If the worker dies in
-                # between, it is reported twice, but never lost.
-                await tasks.conclude(self, outcome, again=tries > 1)
-                await controller.finish(outcome)
+            at = Rotation(held, item, before=secret, unlisted=unlisted)
+            outcome = await controller.work(at, again=tries > 1)
         if outcome is None:
             if unlisted:
                 # Azure may have named a time.

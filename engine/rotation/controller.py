@@ -8,7 +8,7 @@ can be repeated. Work that cannot go on waits for its source, or a person is not
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from engine.contract import LONGEST_CHANGE
@@ -23,6 +23,7 @@ from engine.errors import (
     TransientError,
     UnderWay,
 )
+from engine.follow_up import tasks
 from engine.planning.decision import Tagged, crowded
 from engine.planning.plan import AT_FIRST, Turn, plan, under_way_since
 from engine.rotation import leaked, report, retire
@@ -52,175 +53,166 @@ RESUME_SECONDS = 60.0
 """How long until the recheck of a source that does not say when."""
 
 
-@dataclass
-class Controller:
-    """Takes step after step for one work item."""
+async def work(at: Rotation, *, again: bool) -> Outcome | None:
+    """Take steps until nothing is left to do, and report what came of it; `again` if it was retried.
 
-    at: Rotation
-    _is_over: bool = False
-    """The work has met an error, and a recheck follows."""
-
-    async def run(self) -> Outcome | None:
-        """Take steps until nothing is left to do.
-
-        Returns None if the secret's source is not the one under lease.
-        """
-        at = self.at
-        try:
-            outcome = await self._run()
-        except TransientError as error:
-            if not (at.item.recheck and await self._comes_later(error)):
-                raise
-            # Nothing more is sent: Azure may have named a time.
-            self._is_over = True
-            return Outcome(at.progress.item, "skipped", f"{error.what}; {ANOTHER}")
-        is_reported = outcome is not None and at.observed.announces(outcome)
-        # A new version is reported whatever else has to wait, an incident too.
-        if at.observed.has_read and not is_reported:
-            await report.report_unreported(at)
-        elif at.record.unreported and not at.observed.has_read:
-            # The secret is deleted, or cannot be read. What was published to it is reported anyway.
-            await report.report_from_record(at.parts, at.record)
-            at.lease.learn(replace(at.record, unreported=False))
-        if outcome is None:
-            # The item goes on at another source, or comes back where this cannot be noted.
-            await at.lease.write(at.lease.record.scheduled(at.now))
-        return outcome and at.observed.unrepeated(outcome)
-
-    async def finish(self, outcome: Outcome) -> None:
-        """Note that the outcome has been reported."""
-        if self._is_over:
-            return
-        self.at.observed.reported(outcome)
-        await self.at.observed.note_reported()
-
-    async def _comes_later(self, error: TransientError) -> bool:
-        """Note the next recheck after one that has failed; return whether one is noted.
-
-        Otherwise all workers that wait for the lease would try the same again, one by one.
-        """
-        lease = self.at.lease
-        if lease.is_later(lease.leases[0].record):
-            return True
-        wait = error.retry_after or (RESUME_SECONDS if isinstance(error, Throttled) else 0.0)
-        with suppress(RekeyError):
-            await lease.put_off(wait or RECHECK.total_seconds())
-            return lease.record.change.recheck_at is not None
-        return False
-
-    async def _run(self) -> Outcome | None:
-        at = self.at
-        try:
-            item = at.progress.item
-            is_named = item.compromised and item.version and at.record.owner
-            if is_named and not at.observed.may_be_under(item):
-                # Noted before anything can fail, because only what the record knows is retried.
-                await at.observed.note_compromised(str(item.version))
-            if owed := owed_by_owner(at.parts, at.lease.record, item):
-                return await sent_on(at, owed)
-            return await self._advance()
-        except UnderWay as error:
-            return await _wait(at, error)
-        except MayComeBack as error:
-            return await _leave_open(at, error.what)
-        except TransientError as error:
-            await _warn(at, error)
+    Returns None if the secret's source is not the one under lease.
+    """
+    try:
+        outcome = await _run(at)
+    except TransientError as error:
+        if not (at.item.recheck and await _comes_later(at, error)):
             raise
-        except PermanentError as error:
-            return await _fail(at, error)
+        # Nothing more is sent: Azure may have named a time.
+        later = Outcome(at.progress.item, "skipped", f"{error.what}; {ANOTHER}")
+        return await tasks.conclude(at.parts, later, again=again)
+    # A new version is reported whatever else has to wait, an incident too.
+    await report.report_others(at, outcome)
+    if outcome is None:
+        # The item goes on at another source, or comes back where this cannot be noted.
+        await at.lease.write(at.lease.record.scheduled(at.now))
+        return None
+    # It is reported under the lease and noted afterwards. If the worker dies in between, it is
+    # reported twice, but never lost.
+    outcome = await tasks.conclude(at.parts, at.observed.unrepeated(outcome), again=again)
+    at.observed.reported(outcome)
+    await at.observed.note_reported()
+    return outcome
 
-    async def _advance(self) -> Outcome | None:
-        at = self.at
-        secret = await at.observe()
-        at.progress.old_version = secret.version
-        revoked, turns = set[str | None](), 0
-        while turns - len(revoked) < MOST_TURNS:
-            after: After = await self._opened(secret, is_first=turns == 0)
-            while isinstance(after, Turn):
-                step = plan(after)
-                at.parts.reporter.planned(step.name)
-                turn, after = after, await STEPS[step.name](at, secret, after, step)
-                if isinstance(after, Turn):
-                    after = replace(after, taken=turn.taken | {step.name})
-            if not isinstance(after, SecretVersion):
-                return after
-            secret, turns = after, turns + 1
-            if step.name == "revoke":
-                revoked.add(turn.item.version)
-        raise NeedsHuman(
-            "the secret changes faster than it can be rotated",
-            where=str(at.progress.item.ref),
-            fix="see in the vault who keeps writing versions or tags of it, and stop that",
-        )
 
-    async def _opened(self, secret: SecretVersion, *, is_first: bool) -> Turn:
-        """Return what is known as a turn begins. What has leaked is in the record by then."""
-        at = self.at
-        was_owner = bool(at.record.owner)
-        if at.progress.item.compromised and was_owner:
-            await at.observed.note_compromised(*await leaked.compromised_versions(at, secret))
-        tagged = at.parts.tagged_as_read(secret, at.record)
-        at.here = tagged.managed if at.lease.covers(tagged.source) else None
-        item, decision = self._decided(tagged)
-        return Turn(
-            work=at.progress.item,
-            item=item,
-            secret=tagged.held,
-            here=at.here,
-            record=at.record,
-            decision=decision,
-            now=at.now,
-            is_bound=at.is_bound,
-            has_value=secret.value is not None,
-            proven=at.progress.proven,
-            has_done=at.progress.has_done,
-            needless=at.observed.needless,
-            recheck_follows=at.observed.recheck_follows,
-            resumes=at.lease.resumes,
-            carries_on=at.carries_on,
-            was_owner=was_owner,
-            taken=frozenset() if is_first else AT_FIRST,
-        )
+async def _comes_later(at: Rotation, error: TransientError) -> bool:
+    """Note the next recheck after one that has failed; return whether one is noted.
 
-    def _decided(self, tagged: Tagged) -> tuple[WorkItem, Decision]:
-        """Return what is done first, and the decision."""
-        at, item = self.at, self.at.effective_item()
-        decision = at.parts.decided(tagged, item)
-        announced = item.recheck and at.observed.is_announced(tagged.held)
-        if announced and isinstance(decision, Confirm):
-            # It was forced, or its window has closed since: a rotation that was begun is finished.
-            forced = replace(item, action="rotate", force=True)
-            if isinstance(rotate := at.parts.decided(tagged, forced), Rotate):
-                return forced, rotate
-        if isinstance(decision, Acting) or not item.recheck:
-            return item, decision
-        return self._rechecked(tagged, item, decision)
+    Otherwise all workers that wait for the lease would try the same again, one by one.
+    """
+    lease = at.lease
+    if lease.is_later(lease.leases[0].record):
+        return True
+    wait = error.retry_after or (RESUME_SECONDS if isinstance(error, Throttled) else 0.0)
+    with suppress(RekeyError):
+        await lease.put_off(wait or RECHECK.total_seconds())
+        return lease.record.change.recheck_at is not None
+    return False
 
-    def _rechecked(
-        self, tagged: Tagged, item: WorkItem, decision: Decision
-    ) -> tuple[WorkItem, Decision]:
-        """Return the outcome of a recheck that found nothing to change.
 
-        It still proves the current version in three cases: nobody may know the password, a late
-        change may have replaced what Rekey published, or the record has lost the change. Where that
-        is not possible, it says so.
-        """
-        at, secret = self.at, tagged.held
-        is_unknown, is_hit = at.record.is_unknown, at.record.may_be_hit(secret)
-        if not (is_unknown or is_hit or at.observed.is_forgotten):
-            return item, decision
-        recheck = replace(item, action="audit", version=secret.version, leak=None, force=False)
-        audit = at.parts.decided(tagged, recheck)
-        if isinstance(audit, Acting):
-            return recheck, audit
-        is_left = not is_unknown and at.is_bound and by_hand(tagged.applied.tags)
-        if at.here and (audit == crowded(secret) or is_left):
-            # A proof needs no room for tags, and may be made of a secret that is left to people.
-            return recheck, Confirm(at.here, "the source accepts the current version")
-        if not is_unknown:
-            return item, decision
-        fix = f"{audit.fix or 'set a password at its source'}, then rotate it by hand"
-        return recheck, Park(f"{audit.reason}; {LOST}", fix)
+async def _run(at: Rotation) -> Outcome | None:
+    try:
+        item = at.progress.item
+        is_named = item.compromised and item.version and at.record.owner
+        if is_named and not at.observed.may_be_under(item):
+            # Noted before anything can fail, because only what the record knows is retried.
+            await at.observed.note_compromised(str(item.version))
+        if owed := owed_by_owner(at.parts, at.lease.record, item):
+            return await sent_on(at, owed)
+        return await _advance(at)
+    except UnderWay as error:
+        return await _wait(at, error)
+    except MayComeBack as error:
+        # Rechecks go on until the leaked credential cannot come back any more. Only then the
+        # incident is over. What else a person has asked for is done after that.
+        item, old = at.progress.item, at.progress.old_version
+        is_asked = item.compromised or item.cause.is_persons
+        return Outcome(item, "waiting", error.what, old_version=old, comes_back=is_asked)
+    except TransientError as error:
+        await _warn(at, error)
+        raise
+    except PermanentError as error:
+        return await _fail(at, error)
+
+
+async def _advance(at: Rotation) -> Outcome | None:
+    secret = await at.observe()
+    at.progress.old_version = secret.version
+    revoked, turns = set[str | None](), 0
+    while turns - len(revoked) < MOST_TURNS:
+        after: After = await _opened(at, secret, is_first=turns == 0)
+        while isinstance(after, Turn):
+            step = plan(after)
+            at.parts.reporter.planned(step.name)
+            turn, after = after, await STEPS[step.name](at, secret, after, step)
+            if isinstance(after, Turn):
+                after = replace(after, taken=turn.taken | {step.name})
+        if not isinstance(after, SecretVersion):
+            return after
+        secret, turns = after, turns + 1
+        if step.name == "revoke":
+            revoked.add(turn.item.version)
+    raise NeedsHuman(
+        "the secret changes faster than it can be rotated",
+        where=str(at.progress.item.ref),
+        fix="see in the vault who keeps writing versions or tags of it, and stop that",
+    )
+
+
+async def _opened(at: Rotation, secret: SecretVersion, *, is_first: bool) -> Turn:
+    """Return what is known as a turn begins. What has leaked is in the record by then."""
+    was_owner = bool(at.record.owner)
+    if at.progress.item.compromised and was_owner:
+        await at.observed.note_compromised(*await leaked.compromised_versions(at, secret))
+    tagged = at.parts.tagged_as_read(secret, at.record)
+    at.here = tagged.managed if at.lease.covers(tagged.source) else None
+    item, decision = _decided(at, tagged)
+    return Turn(
+        work=at.progress.item,
+        item=item,
+        secret=tagged.held,
+        here=at.here,
+        record=at.record,
+        decision=decision,
+        now=at.now,
+        is_bound=at.is_bound,
+        has_value=secret.value is not None,
+        proven=at.progress.proven,
+        has_done=at.progress.has_done,
+        needless=at.observed.needless,
+        recheck_follows=at.observed.recheck_follows,
+        resumes=at.lease.resumes,
+        carries_on=at.carries_on,
+        was_owner=was_owner,
+        taken=frozenset() if is_first else AT_FIRST,
+    )
+
+
+def _decided(at: Rotation, tagged: Tagged) -> tuple[WorkItem, Decision]:
+    """Return what is done first, and the decision."""
+    item = at.effective_item()
+    decision = at.parts.decided(tagged, item)
+    announced = item.recheck and at.observed.is_announced(tagged.held)
+    if announced and isinstance(decision, Confirm):
+        # It was forced, or its window has closed since: a rotation that was begun is finished.
+        forced = replace(item, action="rotate", force=True)
+        if isinstance(rotate := at.parts.decided(tagged, forced), Rotate):
+            return forced, rotate
+    if isinstance(decision, Acting) or not item.recheck:
+        return item, decision
+    return _rechecked(at, tagged, item, decision)
+
+
+def _rechecked(
+    at: Rotation, tagged: Tagged, item: WorkItem, decision: Decision
+) -> tuple[WorkItem, Decision]:
+    """Return the outcome of a recheck that found nothing to change.
+
+    It still proves the current version in three cases: nobody may know the password, a late
+    change may have replaced what Rekey published, or the record has lost the change. Where that
+    is not possible, it says so.
+    """
+    secret = tagged.held
+    is_unknown, is_hit = at.record.is_unknown, at.record.may_be_hit(secret)
+    if not (is_unknown or is_hit or at.observed.is_forgotten):
+        return item, decision
+    recheck = replace(item, action="audit", version=secret.version, leak=None, force=False)
+    audit = at.parts.decided(tagged, recheck)
+    if isinstance(audit, Acting):
+        return recheck, audit
+    is_left = not is_unknown and at.is_bound and by_hand(tagged.applied.tags)
+    if at.here and (audit == crowded(secret) or is_left):
+        # A proof needs no room for tags, and may be made of a secret that is left to people.
+        return recheck, Confirm(at.here, "the source accepts the current version")
+    if not is_unknown:
+        return item, decision
+    fix = f"{audit.fix or 'set a password at its source'}, then rotate it by hand"
+    return recheck, Park(f"{audit.reason}; {LOST}", fix)
 
 
 async def _fail(at: Rotation, error: PermanentError) -> Outcome:
@@ -312,17 +304,6 @@ async def _wait(at: Rotation, error: UnderWay) -> Outcome:
         at.progress.reason += f"; {reason}"
         return report.outcome_of(at, at.record.believed(at.observed.shown))
     return Outcome(item, "waiting", reason, old_version=at.progress.old_version)
-
-
-async def _leave_open(at: Rotation, reason: str) -> Outcome:
-    """End the work for now. Rechecks go on until the leaked credential cannot come back any more.
-
-    Only then the incident is over. What else a person has asked for is done after that.
-    """
-    item = at.progress.item
-    is_asked = item.compromised or item.cause.is_persons
-    old = at.progress.old_version
-    return Outcome(item, "waiting", reason, old_version=old, comes_back=is_asked)
 
 
 def _close_change(at: Rotation) -> None:

@@ -16,9 +16,8 @@ from engine.errors import AccessDenied
 from engine.kinds import Kinds
 from engine.parts import Parts
 from engine.planning.plan import TABLE
-from engine.rotation import publish, retire, verify
+from engine.rotation import controller, publish, retire, verify
 from engine.rotation.context import Progress, Rotation
-from engine.rotation.controller import Controller
 from engine.rotation.derived import Dependents
 from engine.rotation.issue import Rollback
 from engine.rotation.observe import Observed
@@ -192,11 +191,9 @@ class Steps:
 
     async def run(self) -> tuple[str, Outcome]:
         """Let a worker go on to the end; return its trace of steps, and the outcome."""
-        controller = Controller(self._rotation)
         with tracing.handling(self._rotation.item) as handled:
-            outcome = await controller.run()
+            outcome = await controller.work(self._rotation, again=False)
         assert outcome
-        await controller.finish(outcome)
         return ", ".join(handled.steps), outcome
 
     @property
