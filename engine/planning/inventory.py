@@ -25,6 +25,7 @@ from engine.state.tags import (
     REASON,
     REPLICA_OF,
     RETIRE,
+    STATE,
     Malformed,
     Managed,
     Pending,
@@ -129,52 +130,47 @@ def _judged(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry:
         return _without_source(case, records)
     known = tagged.managed
     due = due_at(secret, known) if known else None
-    if since := marked_since(secret, now, policy.narrowed):
-        drifted = secret.tags["RekeyState"].startswith("drifted ")
-        state: State = "drifted" if drifted else "parked"
-        return Entry(secret, state, *_told(tagged), known, due, since)
-    return _as_decided(secret, decision, known, due, now)
+    since = marked_since(secret, now, policy.narrowed)
+    told = _told(tagged) if since else _as_decided(case, decision)
+    return Entry(secret, *told, known, due, since)
 
 
-def _as_decided(
-    secret: Version,
-    decision: Decision,
-    managed: Managed | None,
-    due: datetime | None,
-    now: datetime,
-) -> Entry:
+def _as_decided(case: Case, decision: Decision) -> tuple[State, str, str]:
+    """Return in which state a secret is by what a sweep does, why, and its way out."""
+    secret, now = case.secret, case.now
     expired = _has_expired(secret, now)
     match decision:
         case Park(reason, fix):
-            return Entry(secret, "parked", reason, fix, managed, due)
+            return "parked", reason, fix
         case Wait(_, reason, fix):
-            return Entry(secret, "overdue" if expired else "due", reason, fix, managed, due)
-        case Rotate(asked, reason):
-            since, reason = due, reason if expired else why_due(secret, asked)
+            return "overdue" if expired else "due", reason, fix
+        case Rotate(managed, reason):
+            since, reason = due_at(secret, managed), reason if expired else why_due(secret, managed)
         case Retire(_, pending, reason):
             since = pending.at
         case _:
-            return Entry(secret, "ok", "", "", managed, due)
-    late = expired or (since is not None and since + GRACE <= now)
-    state: State = "overdue" if late else "due"
-    return Entry(secret, state, reason, OVERDUE_FIX if late else "", managed, due)
+            return "ok", "", ""
+    if expired or since + GRACE <= now:
+        return "overdue", reason, OVERDUE_FIX
+    return "due", reason, ""
 
 
 def _has_expired(secret: Version, now: datetime) -> bool:
     return secret.expires is not None and secret.expires <= now
 
 
-def _told(tagged: Tagged) -> tuple[str, str]:
-    """Return why a secret is marked, and its way out.
+def _told(tagged: Tagged) -> tuple[State, str, str]:
+    """Return as what a secret is marked, why, and its way out.
 
     A mark holds its own fix behind its reason.
     """
     secret = tagged.applied
+    state: State = "drifted" if secret.tags[STATE].startswith("drifted ") else "parked"
     reason, _, fix = secret.tags.get(REASON, "see the log").partition(". Fix: ")
     if isinstance(tagged.asks, Malformed):
-        return reason, mended(tagged, tagged.asks)
+        return state, reason, mended(tagged, tagged.asks)
     way_out = fix or "fix what the reason names"
-    return reason, f"{way_out}, then rekey unpark {secret.ref.place} --wait"
+    return state, reason, f"{way_out}, then rekey unpark {secret.ref.place} --wait"
 
 
 def _by_hand(secret: Version, due: datetime | None, now: datetime) -> Entry:
@@ -291,24 +287,21 @@ def _ahead(
             case Rotate(_, reason):
                 yield Scheduled(moment, "rotate", secret, reason)
                 secret = _rotated(secret, managed, moment)
-                following = moment
             case Retire(_, pending, reason):
                 ahead = f"its overlap passes at {pending.at:%Y-%m-%d %H:%M}Z"
                 yield Scheduled(moment, "retire", secret, ahead if pending.at > now else reason)
                 secret = replace(secret, tags=unretired(secret.tags))
-                following = moment
             case Wait(until_then, reason, fix):
                 if secret.expires and moment < secret.expires <= min(until_then, until):
                     yield Scheduled(secret.expires, "expire", secret, reason, fix)
-                following = until_then
+                moment = until_then
             case Skip() if is_manual(tagged.applied.tags):
                 yield from forecast(secret, policy, kinds, moment, until)
                 return
             case Skip() if later := _next(secret, managed, moment):
-                following = later
+                moment = later
             case _:
                 return
-        moment = following
 
 
 def _rotated(secret: Version, managed: Managed, at: datetime) -> Version:
