@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ from engine.state.index import Listed, StateIndex, recheck_due
 from engine.state.record import MOST_REQUESTS, RECHECK_EVERY, RECHECKED_FOR, covers
 from engine.state.request import Cause, FollowUp, Outcome, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
-from engine.state.tags import REPLICA_OF, STATE, Malformed, Managed, named
+from engine.state.tags import REPLICA_OF, STATE, Malformed, named
 from engine.sweep.incidents import UNFORESEEN, IncidentSweep, deleted_secrets, is_deleted
 from engine.sweep.pace import Pace, post
 
@@ -102,8 +102,9 @@ class Sweeper:
             if text := notices.reminder(tagged, engine.policy, self.order):
                 await post(engine, FollowUp(tagged.held.ref, "remind").because(text))
             self.summary.posted += await self._consider(tagged, item, decision)
-            await self._report_overdue(tagged, known)
-            await self._report_unwritten(tagged)
+            if audit_is_due(secret.ref, self.order, None):
+                await self._report_overdue(tagged, known)
+                await self._report_unwritten(tagged)
         except TransientError:
             raise
         except UNFORESEEN as error:
@@ -111,27 +112,25 @@ class Sweeper:
             log.error("secret %s cannot be judged: %s", secret.ref, error)
 
     async def _report_unwritten(self, tagged: Tagged) -> None:
-        """Report, once a day, a replica of which nobody can see that anything writes it any more.
+        """Report a replica of which nobody can see that anything writes it any more.
 
         Its credential will be cut off.
         """
         copy = tagged.held
         is_copy = tagged.asks is None and tagged.applied.tags.get(REPLICA_OF)
-        if not (is_copy and copy.enabled and audit_is_due(copy.ref, self.order, None)):
-            return
         with suppress(TransientError):
-            if why := await self.engine.unwritten(copy):
+            if is_copy and copy.enabled and (why := await self.engine.unwritten(copy)):
                 await tasks.conclude(self.engine, Outcome(sweep_of(copy.ref), "parked", *why))
 
     async def _report_overdue(self, tagged: Tagged, known: Sequence[Listed]) -> None:
-        """Report, once a day, a credential that lives on at a source where nothing revokes it.
+        """Report a credential that lives on at a source where nothing revokes it.
 
         Rechecks go on there. An error that may pass marks nothing, so nobody hears of it otherwise.
         """
         secret = tagged.held
         # A secret that is marked, or is to be, is told of by itself, unless it is disabled.
         is_told = secret.enabled and (STATE in secret.tags or isinstance(tagged.asks, Malformed))
-        if is_told or not audit_is_due(secret.ref, self.order, None):
+        if is_told:
             return
         now = self.engine.clock.now()
         # A recheck that tells people does so every day, unless its source no longer answers.
@@ -172,16 +171,9 @@ class Sweeper:
     async def _continue(self, token: str) -> None:
         summary, begun = self.summary, self.so_far.begun
         summary.goes_on = True
-        states: Mapping[str, int] = {str(it): count for it, count in summary.states.items()}
-        so_far = SoFar(
-            token=token,
-            begun=begun,
-            seen=summary.seen,
-            posted=summary.posted,
-            broken=summary.broken,
-            states=states,
-            started=dict(self.pace.started),
-        )
+        counts = summary.seen, summary.posted, summary.broken
+        states = {str(state): count for state, count in summary.states.items()}
+        so_far = SoFar(token, begun, *counts, states, dict(self.pace.started))
         await self.engine.post(replace(self.order, so_far=so_far))
         log.info("a new message continues the sweep of %s: %d seen", summary.vault, summary.seen)
 
@@ -206,31 +198,42 @@ class Sweeper:
             log.error("no digest of what needs a person in %s: %s", self.order.vault, error)
 
     async def _consider(self, tagged: Tagged, item: WorkItem, decision: Decision) -> bool:
-        order, now = self.order, self.engine.clock.now()
-        due = self._due(tagged, decision)
-        posted = [await self._post(recheck) for recheck in due]
+        """Post what is due for a secret; return whether anything was posted."""
+        return any([await self._post(*due) for due in self._due(tagged, item, decision)])
+
+    def _due(
+        self, tagged: Tagged, item: WorkItem, decision: Decision
+    ) -> Iterator[tuple[WorkItem, float]]:
+        """Yield what is due for a secret, each with the seconds that it waits at least."""
+        order, now, source = self.order, self.engine.clock.now(), tagged.source
+        rechecks = self._rechecks(tagged, decision)
+        yield from ((recheck, 0.0) for recheck in rechecks)
+        audit = replace(item, action="audit", source=source).because("daily audit")
         match decision:
+            case Wait(until, reason) if until < order.until + order.period:
+                # A window may open and close again between two sweeps.
+                seconds = (until - now).total_seconds()
+                yield replace(item, source=source).because(reason), seconds
+                return
             case Retire(managed):
-                item = replace(item, action="retire", source=managed.source)
+                item = replace(item, action="retire", source=source)
                 apps = refresh.named(self.engine.policy, item.ref, *managed.replicas)
-                if apps and self._audit_is_due(item.ref, managed):
+                if apps and self._audit_is_due(tagged):
                     # An app may delay the retirement for days. The audit must not wait for it.
-                    await self._post(replace(item, action="audit").because("daily audit"))
-            case Rotate(managed):
-                item = replace(item, source=managed.source)
+                    yield audit, 0.0
+            case Rotate():
+                item = replace(item, source=source)
             case Park():
                 pass
-            case Wait(until) if until < order.until + order.period:
-                # A window may open and close again between two sweeps.
-                later = replace(item, source=tagged.source).because(decision.reason)
-                return await self._post(later, (until - now).total_seconds())
             case _:
-                return await self._audit(tagged) or any(posted)
-        if self._is_left(tagged, decision, due):
-            return any(posted)
-        return await self._post(item.because(decision.reason[:200]))
+                is_due = self._audit_is_due(tagged)
+                if is_due and isinstance(self.engine.decided(tagged, audit), Confirm):
+                    yield audit, 0.0
+                return
+        if not self._is_left(tagged, decision, rechecks):
+            yield item.because(decision.reason[:200]), 0.0
 
-    def _due(self, tagged: Tagged, decision: Decision) -> list[WorkItem]:
+    def _rechecks(self, tagged: Tagged, decision: Decision) -> list[WorkItem]:
         """Return the rechecks that are due for a secret, except the retirement that is decided.
 
         A retirement that fails for good parks the secret. A recheck of it would only come again.
@@ -252,18 +255,10 @@ class Sweeper:
         sources = owing if isinstance(decision, Park) else [str(it.source) for it in due]
         return any(covers(source, tagged.source) for source in sources)
 
-    async def _audit(self, tagged: Tagged) -> bool:
-        ref, managed = tagged.held.ref, tagged.managed
-        if managed is None or not self._audit_is_due(ref, managed):
-            return False
-        item = replace(sweep_of(ref), action="audit").because("daily audit")
-        if not isinstance(self.engine.decided(tagged, item), Confirm):
-            return False
-        return await self._post(replace(item, source=managed.source))
-
-    def _audit_is_due(self, ref: SecretRef, managed: Managed) -> bool:
+    def _audit_is_due(self, tagged: Tagged) -> bool:
+        ref = tagged.held.ref
         known = self.index.of(ref)
-        times = (listed.audited for listed in known if covers(listed.source, managed.source))
+        times = (listed.audited for listed in known if covers(listed.source, tagged.source))
         return audit_is_due(ref, self.order, next(times, None))
 
     async def _post(self, item: WorkItem, wait: float = 0.0) -> bool:
