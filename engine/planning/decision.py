@@ -117,15 +117,6 @@ def mended(tagged: Tagged, wrong: Malformed) -> str:
     return f"rekey tags set {held.ref.place} {settings}" if settings else "correct the tags"
 
 
-def _unmanaged(secret: Version) -> Skip:
-    if primary := secret.tags.get(REPLICA_OF):
-        return Skip(f"a replica: written when {primary} is rotated", "rotate that secret")
-    return Skip(
-        "not managed: no tag ProviderAddress",
-        "set the tag ProviderAddress to what issues the credential: see docs/tags.md",
-    )
-
-
 def crowded(secret: Version, *, in_place: bool = False) -> Park | None:
     """Return why a secret has no room for the tags of a new version; None if it has.
 
@@ -176,7 +167,14 @@ def _left_alone(case: Case) -> Skip | None:
         return Skip("it holds the policy document, which nothing rotates")
     if is_manual(secret.tags):
         return Skip("only a person rotates it", BY_HAND_FIX)
-    return None if "ProviderAddress" in secret.tags else _unmanaged(secret)
+    if "ProviderAddress" in secret.tags:
+        return None
+    if primary := secret.tags.get(REPLICA_OF):
+        return Skip(f"a replica: written when {primary} is rotated", "rotate that secret")
+    return Skip(
+        "not managed: no tag ProviderAddress",
+        "set the tag ProviderAddress to what issues the credential: see docs/tags.md",
+    )
 
 
 def _at_rest(case: Case) -> Skip | None:
@@ -187,9 +185,8 @@ def _at_rest(case: Case) -> Skip | None:
     """
     secret, item = case.secret, case.item
     rest = rests_until(secret, case.now, case.policy.narrowed)
-    if rest is None or case.now >= rest or item.cause.is_persons:
-        return None
-    if item.hint or item.compromised or has_no_overlap(secret):
+    goes_on = item.cause.is_persons or item.hint or item.compromised or has_no_overlap(secret)
+    if rest is None or goes_on:
         return None
     reason = secret.tags.get("RekeyReason", "see the log")
     return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {reason}")

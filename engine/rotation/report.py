@@ -166,10 +166,8 @@ async def _given_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
     outcome = Outcome(item, "parked", error.what, error.fix)
     try:
         secret = await parts.vaults.read(item.ref)
-        now = parts.clock.now()
         policy = parts.policy
-        rest = tags.rests_until(policy.applied(secret), now, policy.narrowed)
-        resting = rest is not None and rest > now
+        rests = tags.rests_until(policy.applied(secret), parts.clock.now(), policy.narrowed)
         # A person who asked waits for their own mark. Otherwise the first reason tells more than a
         # later one from the queue. A vault lags for seconds, so one that still does shows a
         # restored backup.
@@ -179,8 +177,8 @@ async def _given_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
         is_single = isinstance(decision, Acting) and decision.managed.is_single
         if error.code == OUT_OF_TIME and is_single:
             error.add(LOST)
-        if not resting or item.cause.is_persons:
-            reason = secret.tags.get(tags.REASON, "") if resting else ""
+        if not rests or item.cause.is_persons:
+            reason = secret.tags.get(tags.REASON, "") if rests else ""
             unmarked = await _mark(parts, secret, item, reason or str(error))
             outcome = replace(outcome, reason=error.what + unmarked)
     except PermanentError as second:

@@ -358,9 +358,9 @@ def marked_since(secret: Version, now: datetime, narrowed: str = "") -> datetime
 
 
 def rests_until(secret: Version, now: datetime, narrowed: str = "") -> datetime | None:
-    """Return until when a parked secret is left alone; None if it is not parked."""
+    """Return until when a parked secret is left alone; None if it is not, or not any more."""
     since = marked_since(secret, now, narrowed)
-    return since + PARKED_REST if since else None
+    return since + PARKED_REST if since and now < since + PARKED_REST else None
 
 
 def has_no_overlap(secret: Version) -> bool:
