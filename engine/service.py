@@ -23,7 +23,7 @@ from engine.errors import (
 from engine.parts import GRACE_SECONDS
 from engine.ports import PrintKeys, Watch
 from engine.rotation.derived import KEY_COMPROMISED, KEY_REFUSED
-from engine.state.events import OtherEvent, VaultEvent, parse_event
+from engine.state.events import OtherEvent, parse_event
 from engine.state.policy import Policies
 from engine.state.record import RECHECK_EVERY, RECHECKED_FOR
 from engine.state.request import (
@@ -93,18 +93,25 @@ class Service:
         return replace(self.engine, policy=policy, prints=prints)
 
     async def on_event(self, text: str | bytes, tries: int = 1) -> None:
-        """Turn a Key Vault event into a work item; raises if unreadable, to be dead-lettered."""
+        """Turn a Key Vault event into a work item; raises if unreadable, to be dead-lettered.
+
+        An unreadable one is logged here, too: the host does not send its own log of a function's
+        exception to Application Insights.
+        """
         with self._counting_loss("vault-events", tries):
-            event = _understood(text)
-            if event is None:
-                return
-            ref = event.ref
-            if not self.engine.policy.manages(ref.vault):
+            try:
+                event = parse_event(text)
+            except PermanentError as problem:
+                log.error("an event cannot be read: %s", problem)
+                raise
+            if isinstance(event, OtherEvent):
+                _ignored(event)
+            elif not self.engine.policy.manages(event.ref.vault):
                 what = "event %s is about %s, which is not in REKEY_VAULTS: ignored"
-                log.warning(what, event.event_id, ref.vault)
-                return
-            why = Cause("event", "event grid", event.kind)
-            await self.engine.post(WorkItem(ref, version=event.version, cause=why))
+                log.warning(what, event.event_id, event.ref.vault)
+            else:
+                why = Cause("event", "event grid", event.kind)
+                await self.engine.post(WorkItem(event.ref, version=event.version, cause=why))
 
     async def sweep(self, status: Mapping[str, str], *, past_due: bool) -> None:
         """Order a sweep of every vault; `status` is the timer's ScheduleStatus."""
@@ -396,23 +403,10 @@ def _share(item: Work, now: datetime) -> float:
     return zlib.crc32(f"{item.to_json()} {now.isoformat()}".encode()) / 2**32
 
 
-def _understood(text: str | bytes) -> VaultEvent | None:
-    """Read an event. One that asks for no rotation is logged here and then acknowledged.
-
-    An unreadable one is logged here and then raised: the host does not send its own log of a
-    function's exception to Application Insights.
-    """
-    try:
-        event = parse_event(text)
-    except PermanentError as problem:
-        log.error("an event cannot be read: %s", problem)
-        raise
-    if not isinstance(event, OtherEvent):
-        return event
+def _ignored(event: OtherEvent) -> None:
     if event.is_key_vaults:
         log.info("event %s (%s) asks for no rotation", event.event_id, event.kind)
-        return None
+        return
     what = "ignored event %s of type %r, which is not a Key Vault type. Fix: let its subscription"
     what += " send only SecretNearExpiry and SecretExpired of a vault"
     log.warning(what, event.event_id, event.kind)
-    return None
