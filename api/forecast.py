@@ -28,7 +28,7 @@ async def forecast(
     engine: Engine, secret: SecretVersion, item: WorkItem, first: Decision
 ) -> Forecast:
     """Return all that would be done in turn, and the step that matters most: a rotation."""
-    decisions = await _rehearsed(engine, secret, engine.steps(secret, item, first))
+    decisions = await _rehearsed(engine, secret, engine.inventory.steps(secret, item, first))
     foremost = next(
         (decision for decision in decisions if isinstance(decision, Rotate | Park)), first
     )

@@ -24,7 +24,7 @@ async def plan(session: Session, args: Namespace) -> int:
     now, terminal = engine.clock.now(), session.terminal
     only = set(session.vaults(args.vault))
     until = now + timedelta(days=args.days)
-    everything = engine.plan(listed.found, until, index)
+    everything = engine.inventory.plan(listed.found, until, index)
     scheduled = [event for event in everything if event.secret.ref.vault in only]
     lost = sum(event.what == "expire" for event in scheduled)
     result = {

@@ -35,7 +35,7 @@ async def show(session: Session, args: Namespace) -> int:
         current = (await _versions(session, ref))[0]
     now = engine.clock.now()
     index = await listing.index_of(engine)
-    scheduled = engine.plan([current], now + AHEAD, index)[:SCHEDULED]
+    scheduled = engine.inventory.plan([current], now + AHEAD, index)[:SCHEDULED]
     if not session.terminal.data({**stands, "next": [_ahead(event) for event in scheduled]}):
         _show(session.terminal, stands, now, scheduled)
     return Exit.FOUND if stands["state"] in NEEDS_A_PERSON else Exit.FINE

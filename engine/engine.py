@@ -5,17 +5,15 @@ engine/rotation/controller.py works under the lease.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from engine.contract import Forewarn, Preflight
 from engine.errors import AccessDenied, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.parts import Parts, log
-from engine.planning import inventory
-from engine.planning.decision import Tagged
+from engine.planning.inventory import Inventory
 from engine.rotation import controller, issue, leaked, ownership, report
 from engine.rotation.context import Rotation
 from engine.rotation.derived import Dependents, ParentKey
@@ -24,9 +22,9 @@ from engine.rotation.ownership import claimed, unrecorded
 from engine.rotation.source_lease import SourceLease, hold
 from engine.secret import SecretVersion, Version
 from engine.state.decision import Acting, Decision, Park, Rotate, Skip, Wait
-from engine.state.entry import Entry, Scheduled
+from engine.state.entry import Entry
 from engine.state.incident import STILL_ACCEPTED
-from engine.state.index import Listed, StateIndex
+from engine.state.index import Listed
 from engine.state.record import Record
 from engine.state.request import Outcome, WorkItem, unfinished
 from engine.state.tags import OPERATION, RETIRE, Managed, unfinished_incident
@@ -48,7 +46,7 @@ class Engine(Parts):
         """Return what `handle` would do, changing nothing; raises what would prevent it."""
         shown, index = await self.vaults.read(item.ref), await self.index()
         records = index.of(item.ref)
-        secret = replace(shown, tags=self._believed(shown, index).tags)
+        secret = replace(shown, tags=self.inventory.case(shown, records).tagged.held.tags)
         decision = self.decide(secret, item.about(secret.version))
         is_known = index.unread or any(listed.published or listed.pending for listed in records)
         if not isinstance(decision, Acting):
@@ -73,24 +71,14 @@ class Engine(Parts):
         """Return what `handle` would do first, after a preview: a leak may be at another source."""
         return await leaked.foreseen(self, secret, item, decision) or decision
 
-    def steps(self, secret: Version, item: WorkItem, first: Decision) -> list[Decision]:
-        """Return all that one request leads to, beginning with its first decision."""
-        return inventory.steps(secret, item, first, self.policy, self.kinds, self.clock.now())
+    @property
+    def inventory(self) -> Inventory:
+        """What listings tell of secrets now."""
+        return Inventory(self.policy, self.kinds, self.clock.now())
 
     def entry(self, secret: Version, known: Sequence[Listed] = ()) -> Entry:
         """Return the state of a secret, as a listing or a read shows it and its records know it."""
-        return inventory.entry(secret, self.policy, self.kinds, self.clock.now(), known)
-
-    def plan(
-        self, secrets: Iterable[Version], until: datetime, index: StateIndex
-    ) -> list[Scheduled]:
-        """Return what will happen to secrets if nothing goes wrong, in order of time."""
-        believed = [self._believed(secret, index) for secret in secrets]
-        return inventory.plan(believed, self.policy, self.kinds, self.clock.now(), until)
-
-    def _believed(self, secret: Version, index: StateIndex) -> Version:
-        """Return a version with what the records say is to be retired, not what its tag claims."""
-        return Tagged.believed(secret, index.of(secret.ref), self.policy, self.kinds).held
+        return self.inventory.entry(secret, known)
 
     def claims(self, tags: Mapping[str, str]) -> set[str]:
         """Return the parts of every source that tags may mean, even if other tags are malformed."""

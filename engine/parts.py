@@ -10,7 +10,7 @@ from datetime import timedelta
 from engine.contract import Job, Rotator
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
 from engine.kinds import Kinds
-from engine.planning.decision import Tagged, decided
+from engine.planning.decision import Case, Tagged, decided
 from engine.ports import (
     Alerts,
     Apps,
@@ -102,7 +102,7 @@ class Parts:
 
     def decided(self, tagged: Tagged, item: WorkItem) -> Decision:
         """Decide what a work item means for a secret whose tags have been read."""
-        decision = decided(tagged, item, self.policy, self.clock.now())
+        decision = decided(Case(tagged, item, self.policy, self.clock.now()))
         self.reporter.about(
             item.operation, decision.managed.rotator.kind if isinstance(decision, Acting) else ""
         )

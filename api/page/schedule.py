@@ -64,7 +64,7 @@ def days(
     # A replica follows its primary, which may stand on another page of the listing.
     secrets = [entry.secret for entry in entries if REPLICA_OF not in entry.secret.tags]
     # An entry has what the records know already.
-    ahead = engine.plan(secrets, until, StateIndex({}))
+    ahead = engine.inventory.plan(secrets, until, StateIndex({}))
     steps = [step(event, now, query) for event in ahead if event.at.date() >= now.date()]
     all_dates = [(now + timedelta(days=number)).date() for number in range(DAYS + 1)]
     return [
@@ -81,7 +81,7 @@ def next_of(
     engine: Engine, secret: Version, index: StateIndex, now: datetime, query: Mapping[str, str]
 ) -> list[Step]:
     """Return the next steps of one secret."""
-    events = engine.plan([secret], now + FAR, index)
+    events = engine.inventory.plan([secret], now + FAR, index)
     return [step(event, now, query) for event in events[:MOST_STEPS]]
 
 

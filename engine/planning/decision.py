@@ -98,11 +98,10 @@ TAG_DEFAULTS: Mapping[str, str] = {
 """What a malformed tag is best set to. An empty text removes it, so the policy's default counts."""
 
 
-def decided(tagged: Tagged, item: WorkItem, policy: Policy, now: datetime) -> Decision:
-    """Decide what `item` means for a secret whose tags have been read: the first rule decides."""
-    case = Case(tagged, item, policy, now)
+def decided(case: Case) -> Decision:
+    """Decide what a work item means for a secret: the first rule decides."""
     decision = next(answer for rule in RULES if (answer := rule(case)))
-    return crowded(tagged.held) or decision if isinstance(decision, Rotate) else decision
+    return crowded(case.tagged.held) or decision if isinstance(decision, Rotate) else decision
 
 
 def mended(tagged: Tagged, wrong: Malformed) -> str:

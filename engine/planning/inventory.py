@@ -6,7 +6,7 @@ No call per secret, and no value. Also what one request leads to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from engine.kinds import Kinds
@@ -16,7 +16,7 @@ from engine.state.decision import Decision, Park, Retire, Rotate, Skip, Wait
 from engine.state.due import BY_HAND_FIX, due_at, due_by_hand, is_manual, why_due
 from engine.state.entry import NEEDS_A_PERSON, Entry, Scheduled, State
 from engine.state.incident import ENABLE, STILL_ACCEPTED, TO_AGREE, UNWRITTEN
-from engine.state.index import Listed
+from engine.state.index import Listed, StateIndex
 from engine.state.policy import Policy
 from engine.state.record import RECHECKED_FOR, covers, owners_tags
 from engine.state.request import Cause, WorkItem
@@ -44,20 +44,116 @@ GRACE = timedelta(days=1)
 """How long a secret may be due, although nothing holds it up, before it counts as overdue."""
 
 
-def entry(
-    secret: Version, policy: Policy, kinds: Kinds, now: datetime, records: Sequence[Listed] = ()
-) -> Entry:
-    """Return the state of one secret.
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Secrets as a listing or a read shows them, under one policy and at one time."""
 
-    `secret` is its current version as a listing or a read shows it, `records` what Rekey's own
-    records say of it.
-    """
-    try:
-        tagged, item = Tagged.believed(secret, records, policy, kinds), sweep_of(secret.ref)
-        decision = decided(tagged, item, policy, now)
-        return standing(Case(tagged, item, policy, now), decision, records)
-    except Exception as error:  # noqa: BLE001 - no secret hides the others
-        return Entry(secret.bare, "parked", f"it cannot be judged: {type(error).__name__}", UNREAD)
+    policy: Policy
+    kinds: Kinds
+    now: datetime
+
+    def case(
+        self, secret: Version, records: Sequence[Listed] = (), item: WorkItem | None = None
+    ) -> Case:
+        """Return what is decided from where a sweep, or `item`, asks for a secret."""
+        tagged = Tagged.believed(secret, records, self.policy, self.kinds)
+        return Case(tagged, item or sweep_of(secret.ref), self.policy, self.now)
+
+    def entry(self, secret: Version, records: Sequence[Listed] = ()) -> Entry:
+        """Return the state of one secret.
+
+        `secret` is its current version as a listing or a read shows it, `records` what Rekey's own
+        records say of it.
+        """
+        try:
+            case = self.case(secret, records)
+            return standing(case, decided(case), records)
+        except Exception as error:  # noqa: BLE001 - no secret hides the others
+            return Entry(
+                secret.bare, "parked", f"it cannot be judged: {type(error).__name__}", UNREAD
+            )
+
+    def steps(self, secret: Version, item: WorkItem, first: Decision) -> list[Decision]:
+        """Return all that one request leads to, beginning with its first decision.
+
+        A retirement makes room for the rotation that was waiting for it. A compromised credential
+        gets no overlap, so its retirement follows its replacement. A source with a single slot needs
+        no retirement: it has already forgotten the old credential.
+        """
+        follow: list[Decision] = [first]
+        if isinstance(first, Retire):
+            retired = replace(secret, tags=unretired(secret.tags))
+            following = decided(self.case(retired, item=item))
+            if isinstance(following, Rotate):
+                follow.append(following)
+        last = follow[-1]
+        if isinstance(last, Rotate) and last.at_once and not last.managed.is_single:
+            credential = last.managed.credential_id or "the credential held now"
+            held = Pending(self.now, secret.version or "", credential)
+            follow.append(Retire(last.managed, held, "compromised: it gets no overlap"))
+        return follow
+
+    def plan(
+        self, secrets: Iterable[Version], until: datetime, index: StateIndex
+    ) -> list[Scheduled]:
+        """Return what will happen to all secrets if nothing goes wrong, in order of time."""
+        believed = [self.case(it, index.of(it.ref)).tagged.held for it in secrets]
+        scheduled = [event for it in believed for event in self.forecast(it, until)]
+        rotated: dict[str, datetime] = {}
+        for event in scheduled:
+            if event.what == "rotate":
+                rotated.setdefault(str(event.secret.ref).lower(), event.at)
+        return sorted(
+            (event for event in scheduled if not _followed(event, rotated)),
+            key=lambda event: event.at,
+        )
+
+    def forecast(self, secret: Version, until: datetime) -> Iterator[Scheduled]:
+        """Yield what will happen to one secret, given its current version as a listing shows it."""
+        current = self.entry(secret)
+        if self.policy.is_own(secret.ref):
+            return
+        if is_manual(current.secret.tags):
+            if current.due and current.due <= until:
+                yield Scheduled(current.due, "remind", secret, current.reason, BY_HAND_FIX)
+        elif current.managed and current.state in ("ok", "due", "overdue"):
+            yield from self._ahead(secret, current.managed, until)
+            return
+        if secret.expires and secret.expires <= until:
+            yield Scheduled(
+                secret.expires,
+                "expire",
+                secret,
+                current.reason or "nothing rotates it",
+                current.fix,
+            )
+
+    def _ahead(self, secret: Version, managed: Managed, until: datetime) -> Iterator[Scheduled]:
+        """Play the sweeps to come, replacing the version by each one that will be published."""
+        moment = self.now
+        while moment <= until:
+            case = (then := replace(self, now=moment)).case(secret)
+            match decided(case):
+                case Rotate(_, reason):
+                    yield Scheduled(moment, "rotate", secret, reason)
+                    secret = _rotated(secret, managed, moment)
+                case Retire(_, pending, reason):
+                    ahead = f"its overlap passes at {pending.at:%Y-%m-%d %H:%M}Z"
+                    yield Scheduled(
+                        moment, "retire", secret, ahead if pending.at > self.now else reason
+                    )
+                    secret = replace(secret, tags=unretired(secret.tags))
+                case Wait(until_then, reason, fix):
+                    if secret.expires and moment < secret.expires <= min(until_then, until):
+                        yield Scheduled(secret.expires, "expire", secret, reason, fix)
+                    moment = until_then
+                case Skip() if is_manual(case.secret.tags):
+                    yield from then.forecast(secret, until)
+                    return
+                case Skip() if later := _next(secret, managed, moment):
+                    moment = later
+                case _:
+                    return
 
 
 def sweep_of(ref: SecretRef) -> WorkItem:
@@ -216,92 +312,6 @@ def _without_source(case: Case, known: Sequence[Listed]) -> Entry:
         "no tag ProviderAddress",
         "tag the secret with what issues its credential",
     )
-
-
-def steps(
-    secret: Version, item: WorkItem, first: Decision, policy: Policy, kinds: Kinds, now: datetime
-) -> list[Decision]:
-    """Return the decisions in turn, beginning with `first`.
-
-    A retirement makes room for the rotation that was waiting for it. A compromised credential
-    gets no overlap, so its retirement follows its replacement. A source with a single slot needs
-    no retirement: it has already forgotten the old credential.
-    """
-    follow: list[Decision] = [first]
-    if isinstance(first, Retire):
-        retired = replace(secret, tags=unretired(secret.tags))
-        following = decided(Tagged.of(retired, policy, kinds), item, policy, now)
-        if isinstance(following, Rotate):
-            follow.append(following)
-    last = follow[-1]
-    if isinstance(last, Rotate) and last.at_once and not last.managed.is_single:
-        credential = last.managed.credential_id or "the credential held now"
-        held = Pending(now, secret.version or "", credential)
-        follow.append(Retire(last.managed, held, "compromised: it gets no overlap"))
-    return follow
-
-
-def plan(
-    secrets: Iterable[Version], policy: Policy, kinds: Kinds, now: datetime, until: datetime
-) -> list[Scheduled]:
-    """Return what will happen to all secrets, in order of time."""
-    scheduled = [
-        event for secret in secrets for event in forecast(secret.bare, policy, kinds, now, until)
-    ]
-    rotated: dict[str, datetime] = {}
-    for event in scheduled:
-        if event.what == "rotate":
-            rotated.setdefault(str(event.secret.ref).lower(), event.at)
-    return sorted(
-        (event for event in scheduled if not _followed(event, rotated)), key=lambda event: event.at
-    )
-
-
-def forecast(
-    secret: Version, policy: Policy, kinds: Kinds, now: datetime, until: datetime
-) -> Iterator[Scheduled]:
-    """Yield what will happen to one secret, given its current version as a listing shows it."""
-    current = entry(secret, policy, kinds, now)
-    if policy.is_own(secret.ref):
-        return
-    if is_manual(current.secret.tags):
-        if current.due and current.due <= until:
-            yield Scheduled(current.due, "remind", secret, current.reason, BY_HAND_FIX)
-    elif current.managed and current.state in ("ok", "due", "overdue"):
-        yield from _ahead(secret, current.managed, policy, kinds, now, until)
-        return
-    if secret.expires and secret.expires <= until:
-        yield Scheduled(
-            secret.expires, "expire", secret, current.reason or "nothing rotates it", current.fix
-        )
-
-
-def _ahead(
-    secret: Version, managed: Managed, policy: Policy, kinds: Kinds, now: datetime, until: datetime
-) -> Iterator[Scheduled]:
-    """Play the sweeps to come, replacing the version by each one that will be published."""
-    moment = now
-    while moment <= until:
-        tagged, sweep = Tagged.of(secret, policy, kinds), WorkItem(secret.ref, cause=Cause("sweep"))
-        match decided(tagged, sweep, policy, moment):
-            case Rotate(_, reason):
-                yield Scheduled(moment, "rotate", secret, reason)
-                secret = _rotated(secret, managed, moment)
-            case Retire(_, pending, reason):
-                ahead = f"its overlap passes at {pending.at:%Y-%m-%d %H:%M}Z"
-                yield Scheduled(moment, "retire", secret, ahead if pending.at > now else reason)
-                secret = replace(secret, tags=unretired(secret.tags))
-            case Wait(until_then, reason, fix):
-                if secret.expires and moment < secret.expires <= min(until_then, until):
-                    yield Scheduled(secret.expires, "expire", secret, reason, fix)
-                moment = until_then
-            case Skip() if is_manual(tagged.applied.tags):
-                yield from forecast(secret, policy, kinds, moment, until)
-                return
-            case Skip() if later := _next(secret, managed, moment):
-                moment = later
-            case _:
-                return
 
 
 def _rotated(secret: Version, managed: Managed, at: datetime) -> Version:

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from engine.errors import NeedsHuman
 from engine.kinds import Kinds
-from engine.planning.inventory import entry
+from engine.planning.inventory import Inventory
 from engine.secret import SecretRef, Version
 from engine.state.due import by_hand
 from engine.state.entry import Entry, State, iso
@@ -75,7 +75,7 @@ class Schedule:
 
         None and an empty text if nothing rotates it.
         """
-        current = entry(secret, self.policy, self.kinds, self.now)
+        current = Inventory(self.policy, self.kinds, self.now).entry(secret)
         state, reason = _judged(current)
         self.states[state] += 1
         shape = current.managed.template if current.managed else ""

@@ -19,7 +19,7 @@ from engine.errors import PermanentError, RekeyError, TransientError
 from engine.follow_up import notices, refresh, tasks
 from engine.follow_up.notices import Digests
 from engine.parts import Parts
-from engine.planning.decision import Case, Tagged
+from engine.planning.decision import Case, Tagged, decided
 from engine.planning.inventory import OR_BY_HAND, left_behind, standing, sweep_of
 from engine.secret import SecretRef, Version
 from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
@@ -93,15 +93,14 @@ class Sweeper:
         self.summary.seen += 1
         try:
             engine, known = self.engine, self.index.of(secret.ref)
-            tagged = Tagged.believed(secret, known, engine.policy, engine.kinds)
-            item, now = sweep_of(secret.ref), engine.clock.now()
-            decision = engine.decided(tagged, item)
-            stands = standing(Case(tagged, item, engine.policy, now), decision, known)
-            self.summary.add(stands, now)
+            case = engine.inventory.case(secret, known)
+            tagged, decision = case.tagged, decided(case)
+            stands = standing(case, decision, known)
+            self.summary.add(stands, case.now)
             self.digests.add(stands)
             if text := notices.reminder(tagged, engine.policy, self.order):
                 await post(engine, FollowUp(tagged.held.ref, "remind").because(text))
-            self.summary.posted += await self._consider(tagged, item, decision)
+            self.summary.posted += await self._consider(case, decision)
             if audit_is_due(secret.ref, self.order, None):
                 await self._report_overdue(tagged, known)
                 await self._report_unwritten(tagged)
@@ -197,22 +196,20 @@ class Sweeper:
             self.summary.broken += 1
             log.error("no digest of what needs a person in %s: %s", self.order.vault, error)
 
-    async def _consider(self, tagged: Tagged, item: WorkItem, decision: Decision) -> bool:
+    async def _consider(self, case: Case, decision: Decision) -> bool:
         """Post what is due for a secret; return whether anything was posted."""
-        return any([await self._post(*due) for due in self._due(tagged, item, decision)])
+        return any([await self._post(*due) for due in self._due(case, decision)])
 
-    def _due(
-        self, tagged: Tagged, item: WorkItem, decision: Decision
-    ) -> Iterator[tuple[WorkItem, float]]:
+    def _due(self, case: Case, decision: Decision) -> Iterator[tuple[WorkItem, float]]:
         """Yield what is due for a secret, each with the seconds that it waits at least."""
-        order, now, source = self.order, self.engine.clock.now(), tagged.source
+        order, tagged, item, source = self.order, case.tagged, case.item, case.tagged.source
         rechecks = self._rechecks(tagged, decision)
         yield from ((recheck, 0.0) for recheck in rechecks)
         audit = replace(item, action="audit", source=source).because("daily audit")
         match decision:
             case Wait(until, reason) if until < order.until + order.period:
                 # A window may open and close again between two sweeps.
-                seconds = (until - now).total_seconds()
+                seconds = (until - case.now).total_seconds()
                 yield replace(item, source=source).because(reason), seconds
                 return
             case Retire(managed):
@@ -227,7 +224,7 @@ class Sweeper:
                 pass
             case _:
                 is_due = self._audit_is_due(tagged)
-                if is_due and isinstance(self.engine.decided(tagged, audit), Confirm):
+                if is_due and isinstance(decided(replace(case, item=audit)), Confirm):
                     yield audit, 0.0
                 return
         if not self._is_left(tagged, decision, rechecks):

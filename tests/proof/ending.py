@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from engine.planning.inventory import entry
+from engine.planning.inventory import Inventory
 from engine.secret import SecretRef, SecretVersion
 from engine.service import MOST_WAITS
 from engine.state.codec import NAMES
@@ -218,7 +218,8 @@ def dropped(watch: Watch, engine: Any) -> None:
         known = [entry for entry in listed if entry.owner == str(ref).lower()]
         if not known or "ProviderAddress" in current.tags or not current.enabled:
             continue
-        shown = entry(current, engine.policy, engine.kinds, world.kernel.now(), known)
+        inventory = Inventory(engine.policy, engine.kinds, world.kernel.now())
+        shown = inventory.entry(current, known)
         fell = REPLICA_OF not in current.tags and any(
             entry.created and current.created > entry.created for entry in known
         )

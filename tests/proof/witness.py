@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import AccessDenied, LeaseUnavailable, NotFound, RekeyError, TransientError
-from engine.planning.inventory import entry
+from engine.planning.inventory import Inventory
 from engine.secret import SecretRef, SecretVersion
 from engine.state.index import Listed
 from engine.state.request import PUBLISHED, Outcome
@@ -280,7 +280,7 @@ class Witness:
             mine = [it for it in known if it.owner == str(ref).lower()]
             if mine and "ProviderAddress" not in versions[-1].tags and versions[-1].enabled:
                 now = self.world.kernel.now()
-                shown = entry(versions[-1], engine.policy, engine.kinds, now, mine)
+                shown = Inventory(engine.policy, engine.kinds, now).entry(versions[-1], mine)
                 self.say("shown", secret=named(ref), state=shown.state, fix=bool(shown.fix))
 
     def pauses(self, until: float) -> None:

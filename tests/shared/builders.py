@@ -12,8 +12,8 @@ from typing import Any
 
 from engine.contract import Issued
 from engine.kinds import Kinds
-from engine.planning.decision import Tagged, crowded, decided
-from engine.planning.inventory import entry
+from engine.planning.decision import Case, Tagged, crowded, decided
+from engine.planning.inventory import Inventory
 from engine.planning.plan import AT_FIRST, Turn, plan
 from engine.rotation.publish import new_version
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
@@ -121,7 +121,7 @@ def judge(
 ) -> Decision:
     """Decide at NOW."""
     request = request or item(version=secret.version)
-    return decided(Tagged.of(secret, policy, kinds), request, policy, NOW)
+    return decided(Case(Tagged.of(secret, policy, kinds), request, policy, NOW))
 
 
 def decides[D: Decision](
@@ -157,7 +157,7 @@ def turn_of(
 ) -> Turn:
     """Return what a worker knows at NOW that holds the lease of the usual account."""
     tagged = Tagged.of(record.believed(secret), POLICY, KINDS)
-    decision = decided(tagged, request, POLICY, NOW)
+    decision = decided(Case(tagged, request, POLICY, NOW))
     if isinstance(decision, Acting):
         managed = replace(decision.managed, rotator=OneSlot if is_single else StorageKey)
         derived_from = REF if is_derived else None
@@ -186,7 +186,7 @@ def stands(
     kinds: Kinds = KINDS,
 ) -> Entry:
     """Return how a secret stands at NOW, with what the records say of it."""
-    return entry(secret, policy, kinds, NOW, known)
+    return Inventory(policy, kinds, NOW).entry(secret, known)
 
 
 def drafted(

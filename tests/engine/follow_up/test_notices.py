@@ -13,8 +13,8 @@ import pytest
 from engine.follow_up import notices
 from engine.follow_up.notices import MOST_NOTICE, Digests, moment
 from engine.follow_up.tasks import GIVEN_UP, TASKS, TO_REFRESH
-from engine.planning import inventory
 from engine.planning.decision import Tagged
+from engine.planning.inventory import Inventory
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state.entry import Entry, State
 from engine.state.index import Listed
@@ -307,7 +307,7 @@ def dropped(
     """Return how a secret stands that a version without Rekey's tags took out of management."""
     held = standing(name, left, "unmanaged", "", **tags).secret
     known = [Listed("", str(held.ref), created=NOW - 99 * DAY)]
-    return inventory.entry(replace(held, created=NOW - age), POLICY, KINDS, NOW, known)
+    return Inventory(POLICY, KINDS, NOW).entry(replace(held, created=NOW - age), known)
 
 
 def test_each_dropped_secret_whose_owner_is_not_known_has_a_digest_of_its_own() -> None:

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.planning.inventory import forecast, plan, steps
+from engine.planning.inventory import Inventory
 from engine.secret import SecretRef, SecretVersion
 from engine.state.due import due_by_hand
 from engine.state.entry import Scheduled
+from engine.state.index import StateIndex
 from engine.state.policy import Policy
 from engine.state.tags import Pending, parked
 from rotators.sql_admin_password import SqlAdminPassword
@@ -47,7 +48,7 @@ NAMES = ("early", "late", "short")
 def ahead(
     secret: SecretVersion, days: float = 59, under: Policy = POLICY
 ) -> list[tuple[str, float]]:
-    events = forecast(secret, under, KINDS, NOW, NOW + days * DAY)
+    events = Inventory(under, KINDS, NOW).forecast(secret, NOW + days * DAY)
     return [(event.what, (event.at - NOW) / DAY) for event in events]
 
 
@@ -97,7 +98,7 @@ def test_an_expiry_inside_an_overlap_is_foreseen_only_as_far_as_is_asked() -> No
 )
 def test_an_overlap_passes_while_it_is_to_come(overlap: timedelta, says: str) -> None:
     secret = version(left=80 * DAY, changes=pending(overlap))
-    first, *_ = forecast(secret, POLICY, KINDS, NOW, NOW + DAY)
+    first, *_ = Inventory(POLICY, KINDS, NOW).forecast(secret, NOW + DAY)
     assert (first.what, first.reason) == ("retire", says)
 
 
@@ -134,7 +135,7 @@ def test_an_expiry_that_nothing_prevents_is_foreseen_with_its_reason(
     changes: dict[str, str | None], reason: str, *, enabled: bool
 ) -> None:
     secret = version(left=10 * DAY, enabled=enabled, changes=changes)
-    (event,) = forecast(secret, POLICY, KINDS, NOW, NOW + 60 * DAY)
+    (event,) = Inventory(POLICY, KINDS, NOW).forecast(secret, NOW + 60 * DAY)
     assert (event.what, event.at) == ("expire", NOW + 10 * DAY)
     assert reason in event.reason
     assert ahead(secret, days=10) == [("expire", 10)]
@@ -173,7 +174,7 @@ def test_a_single_slot_has_nothing_to_retire_not_even_after_an_incident() -> Non
     changes = {"ProviderAddress": address, "CredentialId": "sqladmin"}
     secret = version(left=10 * DAY, changes=changes)
     kinds = kinds_of(SqlAdminPassword)
-    events = list(forecast(secret, POLICY, kinds, NOW, NOW + 70 * DAY))
+    events = list(Inventory(POLICY, kinds, NOW).forecast(secret, NOW + 70 * DAY))
     assert [(event.what, (event.at - NOW) // DAY) for event in events] == [
         ("rotate", 0),
         ("rotate", 60),
@@ -182,7 +183,9 @@ def test_a_single_slot_has_nothing_to_retire_not_even_after_an_incident() -> Non
 
 
 def foreseen(*secrets: SecretVersion) -> list[tuple[str, str]]:
-    scheduled: list[Scheduled] = plan(secrets, POLICY, KINDS, NOW, NOW + 60 * DAY)
+    scheduled: list[Scheduled] = Inventory(POLICY, KINDS, NOW).plan(
+        secrets, NOW + 60 * DAY, StateIndex({})
+    )
     return [(event.what, event.secret.ref.name) for event in scheduled]
 
 
@@ -246,7 +249,7 @@ async def test_what_is_foreseen_comes_to_pass() -> None:
         rig.secret(name, rig.account(f"{name}data"), days_left=left, tags=tags)
     now, service = rig.clock.now(), rig.service()
     listed = [secret async for secret in service.engine.vaults.list(rig.vault.url)]
-    expected = plan(listed, service.engine.policy, service.engine.kinds, now, now + 180 * DAY)
+    expected = service.engine.inventory.plan(listed, now + 180 * DAY, StateIndex({}))
     # A superseded credential goes with the first sweep after its overlap, which is rounded up to
     # the next second.
     late = {"rotate": 0, "retire": 1}
@@ -279,7 +282,7 @@ def stepped(held: Any, policy: Policy = POLICY, kinds: Any = KINDS, **request: A
     """Return what one request comes to, step by step: derived from the one decision."""
     wish = item(trigger="manual", **request).about(held.version)
     first = judge(held, wish, policy, kinds)
-    return [type(step) for step in steps(held, wish, first, policy, kinds, NOW)]
+    return [type(step) for step in Inventory(policy, kinds, NOW).steps(held, wish, first)]
 
 
 @pytest.mark.parametrize(
@@ -307,7 +310,7 @@ def test_what_a_compromise_cuts_off_is_the_credential_of_the_version_that_it_rep
 ) -> None:
     held = version(changes={"CredentialId": tag})
     first = judge(held, item(compromised=True))
-    last = steps(held, item(compromised=True), first, POLICY, KINDS, NOW)[-1]
+    last = Inventory(POLICY, KINDS, NOW).steps(held, item(compromised=True), first)[-1]
     assert isinstance(last, Retire)
     assert last.pending == Pending(NOW, V1, named)
     assert "no overlap" in last.reason
