@@ -133,18 +133,15 @@ async def conclude(
 
     `is_notified`: people were notified of the same lately.
     """
-    result: Result = "waiting" if isinstance(decision, Wait) else "skipped"
+    # Where people were notified, rechecks go on.
+    result: Result = "skipped" if isinstance(decision, Skip) else "waiting"
     reason = decision.reason
-    if isinstance(decision, Park):
-        result = "parked"
-        mark = f"{decision.reason}. Fix: {decision.fix}"
-        if is_notified:
-            if tags.STATE not in secret.tags:
-                # This run has taken the mark off, as the current version works.
-                await _mark(parts, secret, item, mark, drifted=decision.drifted)
-            # Rechecks go on.
-            return Outcome(item, "waiting", reason, decision.fix, old_version=secret.version)
-        reason += await _mark(parts, secret, item, mark, drifted=decision.drifted)
+    if isinstance(decision, Park) and not (is_notified and tags.STATE in secret.tags):
+        # If people were notified, this run has taken the mark off, as the current version works.
+        mark = f"{reason}. Fix: {decision.fix}"
+        unmarked = await _mark(parts, secret, item, mark, drifted=decision.drifted)
+        if not is_notified:
+            result, reason = "parked", reason + unmarked
     return Outcome(item, result, reason, decision.fix, old_version=secret.version)
 
 
