@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 
 from engine.contract import LATE, Forewarn, Issued, Preflight, Recognise, Tidy
@@ -96,13 +97,8 @@ async def _check_for_leftovers(at: Rotation, secret: SecretVersion) -> None:
     if tags.OPERATION in secret.tags:
         await at.tidy(secret.tags[tags.OPERATION], keep=at.managed.credential_id)
     if audit and isinstance(at.rotator, Tidy) and await is_certainly_lost(at, secret):
-        # The next rotation may have been tried already, and have failed half-way.
-        following = operation_id(secret.ref, str(secret.version))
-        await at.tidy(following, keep=None)
-        for abandoned in (it for it in at.record.abandoned if it != following):
-            # A person replaced that version before its successor was published.
-            await at.tidy(abandoned, keep=at.managed.credential_id)
-        await _tidy_late(at, secret)
+        for operation, keep in _made_in_vain(at, secret):
+            await at.tidy(operation, keep)
         await _tidy_unrecorded(at, secret)
     if audit and isinstance(at.rotator, Preflight) and not at.parent_key:
         job = at.job(secret)
@@ -125,18 +121,21 @@ async def is_certainly_lost(at: Rotation, secret: SecretVersion) -> bool:
     return True
 
 
-async def _tidy_late(at: Rotation, secret: SecretVersion) -> None:
-    """Remove what the operation before the last one has made late.
-
-    The credential that it published is kept inside its overlap. Nothing is removed if a person has
-    written a version since: they may use any of these credentials.
-    """
-    record = at.record
+def _made_in_vain(at: Rotation, secret: SecretVersion) -> Iterator[tuple[str, str | None]]:
+    """Yield the operations that may have left something, each with the credential to keep."""
+    record, held_id = at.record, at.managed.credential_id
+    # The next rotation may have been tried already, and have failed half-way.
+    following = operation_id(secret.ref, str(secret.version))
+    yield following, None
+    # A person replaced these versions before their successors were published.
+    yield from ((it, held_id) for it in record.abandoned if it != following)
     earlier = record.history.replaced
     known = len(earlier) > 1 and record.history.credential_of(earlier[0])
     if known and record.wrote(secret):
+        # What the operation before the last one has published is kept inside its overlap. If a
+        # person has written a version since, they may use any of its credentials.
         owed = (going.credential_id for going in record.to_retire if going.version == earlier[0])
-        await at.tidy(operation_id(secret.ref, earlier[1]), keep=next(owed, None))
+        yield operation_id(secret.ref, earlier[1]), next(owed, None)
 
 
 async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
