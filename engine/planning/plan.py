@@ -51,8 +51,8 @@ class Turn:
     """The secret's vault is bound to the source by the scopes as they are now."""
     has_value: bool
     """The value is in hand. It is dropped once it is published."""
-    proven: str | None
-    """The version that the source has accepted in this run."""
+    is_accepted: bool
+    """The source has accepted the current version in this run."""
     has_done: bool
     """This run has done something that is not reported yet."""
     needless: str
@@ -84,11 +84,6 @@ class Turn:
     def acts_here(self) -> bool:
         """Whether the decision acts, and at this source."""
         return isinstance(self.decision, Acting) and self.here is not None
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether the source has accepted the current version in this run."""
-        return self.secret.version == self.proven
 
     @property
     def is_proven(self) -> bool:

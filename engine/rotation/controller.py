@@ -162,7 +162,7 @@ async def _opened(at: Rotation, secret: SecretVersion, *, is_first: bool) -> Tur
         now=at.now,
         is_bound=at.is_bound,
         has_value=secret.value is not None,
-        proven=at.progress.proven,
+        is_accepted=secret.version == at.progress.proven,
         has_done=at.progress.has_done,
         needless=at.observed.needless,
         recheck_follows=at.observed.recheck_follows,

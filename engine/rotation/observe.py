@@ -69,7 +69,8 @@ class Observed:
     @property
     def recheck_follows(self) -> bool:
         """Whether a change may take effect late, and its recheck comes later than now."""
-        return self.lease.found.owner == self._owner and self.lease.recheck_follows
+        before = self.lease.found
+        return before.owner == self._owner and before.is_uncertain and self.lease.is_later(before)
 
     @property
     def is_enabled(self) -> bool:
@@ -88,7 +89,7 @@ class Observed:
         """
         shown = await self._read()
         # A version that somebody has written since is not proven.
-        self.audited &= self._shown is not None and shown.version == self._shown.version
+        self.audited &= self.has_read and shown.version == self.shown.version
         self.was_marked |= not self.has_read and STATE in shown.tags
         self._show(shown, self.parts.printed(shown, self.record))
         self.settles_nothing = self.item.recheck and self.recheck_follows

@@ -224,11 +224,6 @@ class SourceLease:
         """Return whether a change is in progress, and its recheck comes later than now."""
         return bool(self.found.change.in_progress_since) and self.is_later(self.found)
 
-    @property
-    def recheck_follows(self) -> bool:
-        """Return whether a change may take effect late, and its recheck comes later than now."""
-        return self.found.is_uncertain and self.is_later(self.found)
-
     async def wait(self, seconds: float, marker: str) -> bool:
         """Note that a change is in progress; return whether it has gone on for too long.
 

@@ -170,7 +170,7 @@ def turn_of(
         "now": NOW,
         "is_bound": True,
         "has_value": True,
-        "proven": None,
+        "is_accepted": known.pop("proven", None) == secret.version,
         "needless": "",
         "was_owner": True,
     }
