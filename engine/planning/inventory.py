@@ -175,7 +175,7 @@ def standing(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry
 
 def _owing(case: Case, stands: Entry, records: Sequence[Listed]) -> Entry:
     """Return the entry of a secret with what its records say that nobody should miss."""
-    for _, reason, fix in left_behind(case.tagged, records, case.now):
+    for _, reason, fix in left_behind(case, records):
         stands = _needing(stands, "parked", reason, fix)
     if any(listed.is_leaked for listed in records):
         fix = OVERDUE_FIX if case.secret.enabled else ENABLE
@@ -183,19 +183,17 @@ def _owing(case: Case, stands: Entry, records: Sequence[Listed]) -> Entry:
     return stands
 
 
-def left_behind(
-    tagged: Tagged, records: Sequence[Listed], now: datetime
-) -> Iterator[tuple[str, str, str]]:
+def left_behind(case: Case, records: Sequence[Listed]) -> Iterator[tuple[str, str, str]]:
     """Yield each source at which nothing revokes what was superseded, with why and the way out.
 
     That is so where a secret has left its source, and where it is disabled: once people were told
     of it, or a week of rechecks was in vain.
     """
-    enabled, (why, way) = tagged.held.enabled, _why_left(tagged)
+    why, way = _why_left(case.tagged)
     for listed in records:
-        since = now if listed.notified else now - RECHECKED_FOR
+        since = case.now if listed.notified else case.now - RECHECKED_FOR
         is_due = listed.pending and listed.pending.at <= since
-        if is_due and not (enabled and covers(listed.source, tagged.source)):
+        if is_due and not (case.secret.enabled and covers(listed.source, case.tagged.source)):
             yield listed.source, f"{why}, and {listed.left(since)}", f"{way}, {OR_BY_HAND}"
 
 

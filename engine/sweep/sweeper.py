@@ -102,7 +102,7 @@ class Sweeper:
                 await post(engine, FollowUp(tagged.held.ref, "remind").because(text))
             self.summary.posted += await self._consider(case, decision)
             if audit_is_due(secret.ref, self.order, None):
-                await self._report_overdue(tagged, known)
+                await self._report_overdue(case, known)
                 await self._report_unwritten(tagged)
         except TransientError:
             raise
@@ -121,20 +121,19 @@ class Sweeper:
             if is_copy and copy.enabled and (why := await self.engine.unwritten(copy)):
                 await tasks.conclude(self.engine, Outcome(sweep_of(copy.ref), "parked", *why))
 
-    async def _report_overdue(self, tagged: Tagged, known: Sequence[Listed]) -> None:
+    async def _report_overdue(self, case: Case, known: Sequence[Listed]) -> None:
         """Report a credential that lives on at a source where nothing revokes it.
 
         Rechecks go on there. An error that may pass marks nothing, so nobody hears of it otherwise.
         """
-        secret = tagged.held
+        secret = case.tagged.held
         # A secret that is marked, or is to be, is told of by itself, unless it is disabled.
-        is_told = secret.enabled and (STATE in secret.tags or isinstance(tagged.asks, Malformed))
-        if is_told:
+        is_marked = STATE in secret.tags or isinstance(case.tagged.asks, Malformed)
+        if secret.enabled and is_marked:
             return
-        now = self.engine.clock.now()
         # A recheck that tells people does so every day, unless its source no longer answers.
-        silent = [it for it in known if not (it.notified and now - it.notified < TOLD_FOR)]
-        for source, what, fix in left_behind(tagged, silent, now):
+        silent = [it for it in known if not (it.notified and case.now - it.notified < TOLD_FOR)]
+        for source, what, fix in left_behind(case, silent):
             await self._report(secret.ref, source, what, fix)
 
     async def _report(self, ref: SecretRef, source: str, what: str, fix: str) -> None:
