@@ -84,10 +84,7 @@ class Service:
     """Where the keys of prints are read; None if reported leaks are found without."""
 
     async def ready(self) -> Engine:
-        """Return the engine under the current policy.
-
-        Raises TransientError while no valid policy version exists.
-        """
+        """Return the engine under the current policy; raises TransientError while none is valid."""
         policy = await self.policies.current()
         prints = await self.keys.current(policy) if self.keys else self.engine.prints
         return replace(self.engine, policy=policy, prints=prints)

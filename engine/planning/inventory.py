@@ -60,11 +60,7 @@ class Inventory:
         return Case(tagged, item or sweep_of(secret.ref), self.policy, self.now)
 
     def entry(self, secret: Version, records: Sequence[Listed] = ()) -> Entry:
-        """Return the state of one secret.
-
-        `secret` is its current version as a listing or a read shows it, `records` what Rekey's own
-        records say of it.
-        """
+        """Return the state of one secret; `records`: what Rekey's own records say of it."""
         try:
             case = self.case(secret, records)
             return standing(case, decided(case), records)
