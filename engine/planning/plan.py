@@ -230,8 +230,9 @@ def _is_unbound(turn: Turn) -> bool:
 
 
 def _may_have_left_something(turn: Turn) -> bool:
-    is_recheck = turn.item.recheck and turn.record.change.uncertain_until
-    return bool(is_recheck) and not turn.acts_here
+    record = turn.record
+    may_come = record.change.uncertain_until or record.pending_write
+    return bool(turn.item.recheck and may_come) and not turn.acts_here
 
 
 def _nothing_to_do(turn: Turn) -> Ending | None:

@@ -133,3 +133,19 @@ async def test_what_was_made_for_another_version_is_removed_unless_a_replica_may
         operation = operation_id(work.secret.ref, version)
         expected = [f"tidy {operation} but {OLD_ID}"] if is_removed else []
         assert [call for call in work.kind.calls if call.startswith("tidy")] == expected
+
+
+async def test_what_was_announced_is_removed_although_its_first_recheck_comes_late() -> None:
+    """Its secret names another source by then, so nothing else looks for it here."""
+    rig = GraphRig()
+    rig.managed()
+    dies = struck(rig, to_vault("PUT"), after=False)
+    with pytest.raises(Died):
+        await rig.service(dies).engine.handle(rig.item(NAME, trigger="event"))
+    assert len(rig.alive()) == 2
+    rig.tag(NAME, ProviderAddress="/graph/applications/another")
+    rig.clock.advance(3_600)
+    for _ in range(3):
+        await Delivery(rig, rig.service).recheck(rig.clock.now() + timedelta(hours=1))
+        rig.clock.advance(3_600)
+    assert [password.key_id for password in rig.alive()] == [rig.first.key_id]
