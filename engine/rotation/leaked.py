@@ -40,69 +40,59 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
 
     `secret` is the current version.
     """
-    meant = await _meant(at, secret)
-    return [*dict.fromkeys((*meant, *await _left_by_hand(at, secret)))]
-
-
-async def _meant(at: Rotation, secret: SecretVersion) -> list[str]:
-    item, since = at.progress.item, at.progress.item.began
-    is_old = since is not None and at.observed.made_before(secret, since)
-    if item.version:
-        await _send_on_what_it_held(at, secret)
-        # The secret may have been restored after the report. Then its current version, or the last
-        # one published here, is as old as the reported one.
-        restored = [str(secret.version)] * is_old or at.record.restored_before(since)
-        return [*dict.fromkeys((item.version, *restored, *await _still_owed(at, secret)))]
-    if not secret.version:
+    item, record, since = at.progress.item, at.record, at.progress.item.began
+    if not (item.version or secret.version):
         raise NeedsHuman(
             "the secret is disabled, so nobody can tell which credential leaked",
             where=str(secret.ref),
             fix="enable it: the incident is tried again for a month",
         )
-    # The vault's clock may be behind. The record tells when Rekey made what it published.
-    is_ours = at.record.wrote(secret)
-    if since is None or is_old or (secret.created < since and not is_ours):
-        return [secret.version, *await _still_owed(at, secret)]
-    return await _replaced_since(at, secret, since, is_ours=is_ours)
-
-
-async def _left_by_hand(at: Rotation, secret: SecretVersion) -> list[str]:
-    """Return what Rekey published before the incident, if a person had replaced it by then.
-
-    Nobody has revoked it: what a person replaces is left to them, until everything has leaked.
-    """
-    record, last, since = at.record, at.record.published, at.progress.item.began
-    if last is None or since is None or last.version == secret.version or last.made_since(since):
-        return []
-    gone = {*record.history.replaced, *record.compromised.revoked}
-    is_there = last.version not in gone and last.version in await _older(at, secret, since)
-    return [last.version] if is_there else []
-
-
-async def _replaced_since(
-    at: Rotation, secret: SecretVersion, since: datetime, *, is_ours: bool
-) -> list[str]:
-    """Return the older versions that may still be accepted, where the current one is younger."""
-    record, older = at.record, await _older(at, secret, since)
-    if not older:
-        # The secret is younger than the incident, and nobody knows how old its credential is.
-        return [it.version for it in record.to_retire[:1]] if is_ours else [str(secret.version)]
-    was_here = older[0] in record.history.replaced or record.has_accepted(older[0])
-    # Otherwise the secret may have moved here since, and the leak is at its previous source.
-    latest = [] if not was_here and await _is_sent_on(at, older) else older[:1]
-    # A restored version is as old as the original, and a person may have replaced it since.
-    restored = record.restored_before(since)
-    return [*dict.fromkeys([*latest, *restored, *await _still_owed(at, secret)])]
-
-
-async def _still_owed(at: Rotation, secret: SecretVersion) -> list[str]:
-    """Return the versions to retire that are older than the incident, and restored copies."""
-    since, record = at.progress.item.began, at.record
     if since is None:
-        return []
+        # Once the secret is observed, an item without a date names a version.
+        return [str(item.version)]
+    # Beside a version that is named, only what the record knows may have leaked.
+    is_more = record.to_retire or (record.published and not record.wrote(secret))
+    older = await _older(at, secret, since) if is_more or not item.version else []
+    if item.version:
+        await _send_on_what_it_held(at, secret)
+        meant = [item.version]
+    else:
+        meant = await _held_then(at, secret, since, older)
     going = [it for it in record.to_retire if not await _is_in_place(at, it, secret)]
-    older = await _older(at, secret, since) if going else []
-    return [old for it in going for old in record.history.same_as(it.version) if old in older]
+    owed = [old for it in going for old in record.history.same_as(it.version) if old in older]
+    return [*dict.fromkeys((*meant, *_published_before(record, secret, since, older), *owed))]
+
+
+async def _held_then(
+    at: Rotation, secret: SecretVersion, since: datetime, older: Sequence[str]
+) -> list[str]:
+    """Return the version that the secret held as an incident began that names none."""
+    record, is_ours = at.record, at.record.wrote(secret)
+    # The vault's clock may be behind. The record tells when Rekey made what it published.
+    is_younger = at.observed.made_since(secret, since) if is_ours else secret.created >= since
+    if is_younger and older:
+        was_here = older[0] in record.history.replaced or record.has_accepted(older[0])
+        # Otherwise the secret may have moved here since, and the leak is at its previous source.
+        return [] if not was_here and await _is_sent_on(at, older) else [older[0]]
+    if is_younger and is_ours:
+        # Nobody knows how old the credential is of the version that was replaced.
+        return [it.version for it in record.to_retire[:1]]
+    return [str(secret.version)]
+
+
+def _published_before(
+    record: Record, secret: SecretVersion, since: datetime, older: Sequence[str]
+) -> list[str]:
+    """Return the version that Rekey published last, if its credential is older than an incident.
+
+    A restored version is as old as the original. If a person has replaced the version, nobody has
+    revoked it: what a person replaces is left to them, until everything has leaked.
+    """
+    last = record.published
+    if last is None or last.made_since(since):
+        return []
+    is_left = last.version in older and last.version not in record.compromised.revoked
+    return [last.version] if record.wrote(secret) or last.original or is_left else []
 
 
 async def _send_on_what_it_held(at: Rotation, secret: SecretVersion) -> None:

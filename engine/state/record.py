@@ -309,12 +309,6 @@ class Record:
             return "restored"
         return "healed" if last and last.at == self.verified.repaired_at else "rotated"
 
-    def restored_before(self, incident: datetime | None) -> list[str]:
-        """Return the version published last, if it restored a credential older than an incident."""
-        last = self.published
-        is_old = last and last.original and incident and not last.made_since(incident)
-        return [last.version] if last and is_old else []
-
     def may_be_hit(self, secret: Version) -> bool:
         """Return whether a late change may have replaced or made the credential published last."""
         return self.change.uncertain_until is not None and self.wrote(secret)
