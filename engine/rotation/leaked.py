@@ -253,30 +253,45 @@ PURGED_FIX = (
 
 
 async def settle(at: Rotation, secret: SecretVersion, version: str, decision: Decision) -> None:
-    """Settle one version; raises NeedsHuman if its credential may still be accepted."""
+    """Settle one version; raises NeedsHuman if its credential may still be accepted.
+
+    Raises MayComeBack while a request may land that was sent before the proof. A run that has lost
+    a password notes the proof at once, so that a person hears of it.
+    """
     if isinstance(decision, Park):
         raise NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)
+    how = await _proven(at, secret, version, decision)
+    if how == SAME_VALUE:
+        # A person has written it again, or the source has passed to a secret that holds it, too.
+        await at.observed.note_compromised(str(secret.version))
+        how = f"{SAME_VALUE}: {secret.version}"
+    elif at.observed.may_come_back and not at.leaves_unknown:
+        raise MayComeBack(f"version {version[:8]} is refused, and an earlier change may still land")
+    await at.observed.settle(version, how)
+    if how in (IN_PLACE, TRIED):
+        await at.vault_writer.out_of_use(secret)
+
+
+async def _proven(at: Rotation, secret: SecretVersion, version: str, decision: Decision) -> str:
+    """Prove that the credential of a version is refused; return how.
+
+    It is not if the current version holds the same (SAME_VALUE): that is to be replaced first.
+    """
     managed = _managed(at, secret)
     if await _replaced_in_place(at, secret, version, managed):
-        await _settle_for_good(at, version, IN_PLACE)
-        await at.vault_writer.out_of_use(secret)
-        return
+        return IN_PLACE
     try:
         old = await at.observed.read_version(version)
     except (NotFound, AccessDenied) as unread:
         if _holds_again(at, secret, version, managed):
-            await _replace_current(at, secret, version)
-            return
+            return SAME_VALUE
         await _remove_unread(at, secret, version, managed, unread)
-        await _settle_for_good(at, version, UNLISTED)
-        return
+        return UNLISTED
     held = _held(at, old, managed)
     if version != secret.version and any(map(secret.contains, held.values())):
-        await _replace_current(at, secret, version)
-        return
+        return SAME_VALUE
     await _revoke_accepted(at, secret, old, managed, held, decision)
-    await _settle_for_good(at, version, TRIED)
-    await at.vault_writer.out_of_use(secret)
+    return TRIED
 
 
 async def _revoke_accepted(
@@ -307,25 +322,6 @@ async def _revoke_accepted(
         if not await at.proof.refused(rotator, leaked_id, credential):
             raise at.not_revoked(leaked_id, is_lasting=at.lease.found.is_uncertain)
         at.progress.revoked_leaks.add(str(old.version))
-
-
-async def _settle_for_good(at: Rotation, version: str, how: str) -> None:
-    """Note the proof; raises MayComeBack while a request may land that was sent before it.
-
-    A run that has lost a password notes it at once, so that a person hears of it.
-    """
-    if at.observed.may_come_back and not at.leaves_unknown:
-        raise MayComeBack(f"version {version[:8]} is refused, and an earlier change may still land")
-    await at.observed.settle(version, how)
-
-
-async def _replace_current(at: Rotation, secret: SecretVersion, version: str) -> None:
-    """Have the current version replaced, which holds the leaked credential again.
-
-    A person has written it again, or the source has passed to a secret that holds it, too.
-    """
-    await at.observed.note_compromised(str(secret.version))
-    await at.observed.settle(version, f"{SAME_VALUE}: {secret.version}")
 
 
 def _holds_again(at: Rotation, secret: SecretVersion, version: str, managed: Managed) -> bool:
