@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from engine.contract import Lists, Readable, Recognise, Rotator
+from engine.contract import Lists, Readable, Recognise
 from engine.errors import (
     AccessDenied,
     MayComeBack,
@@ -30,7 +30,6 @@ from engine.state.decision import Acting, Decision, Park
 from engine.state.incident import RECOVER, deleted_at
 from engine.state.index import Listed
 from engine.state.record import Record, parts_of
-from engine.state.record_parts import Past
 from engine.state.request import WorkItem
 from engine.state.tags import Managed, Pending
 
@@ -407,48 +406,26 @@ async def _remove_unread(
     Raises NeedsHuman if nothing proves that it is gone: the source must show or list its
     credentials.
     """
-    rotator = at.parts.rotator(managed)
-    past = _known(at, version, rotator)
-    if past and isinstance(rotator, Readable | Lists):
-        if not await _is_absent(at, secret, past, managed):
-            held = at.parts.held(secret, managed)
-            await at.revoke(secret, rotator, past.credential_id, held)
-        if isinstance(rotator, Lists):
-            # One server of the source may know of it, and others not yet.
-            is_gone = await at.proof.unlisted(rotator, past.credential_id)
-        else:
-            is_gone = await _is_absent(at, secret, past, managed)
-        if is_gone:
-            return
-    raise NeedsHuman(
-        f"the credential in version {version} cannot be read and may still be accepted",
-        where=at.record.history.place_of(version) or str(secret.ref),
-        fix=PURGED_FIX if isinstance(unread, NotFound) else ENABLE_FIX,
-    )
-
-
-def _known(at: Rotation, version: str, rotator: Rotator) -> Past | None:
-    """Return what the record knows of a version's credential.
-
-    For the version published last it has the id alone. That suffices where the source lists its
-    ids.
-    """
-    record = at.record
-    published = record.published
-    if published and published.version == version and isinstance(rotator, Lists):
-        return Past(version, published.credential_id, "")
-    return record.history.credential_of(version)
-
-
-async def _is_absent(at: Rotation, secret: SecretVersion, past: Past, managed: Managed) -> bool:
-    """Return whether the source no longer shows, or lists, a credential."""
-    rotator = at.parts.rotator(managed)
-    if isinstance(rotator, Lists):
-        return not await rotator.lists(at.lease.source, past.credential_id)
-    # The vault shows no version id of a disabled secret.
-    job = at.parts.job(replace(secret, version=past.version), managed)
-    shown = await at.proof.slot(rotator, job, past.credential_id)
-    return shown is not None and shown != past.digest
+    rotator, held = at.parts.rotator(managed), at.parts.held(secret, managed)
+    record, is_gone = at.record, False
+    known_id, past = record.id_of(version), record.history.credential_of(version)
+    if isinstance(rotator, Lists) and known_id:
+        if await rotator.lists(at.lease.source, known_id):
+            await at.revoke(secret, rotator, known_id, held)
+        # One server of the source may know of it, and others not yet.
+        is_gone = await at.proof.unlisted(rotator, known_id)
+    elif isinstance(rotator, Readable) and past:
+        # The vault shows no version id of a disabled secret.
+        job = at.parts.job(replace(secret, version=version), managed)
+        if await at.proof.slot(rotator, job, known_id) in (None, past.digest):
+            await at.revoke(secret, rotator, known_id, held)
+        is_gone = await at.proof.slot(rotator, job, known_id) not in (None, past.digest)
+    if not is_gone:
+        raise NeedsHuman(
+            f"the credential in version {version} cannot be read and may still be accepted",
+            where=record.history.place_of(version) or str(secret.ref),
+            fix=PURGED_FIX if isinstance(unread, NotFound) else ENABLE_FIX,
+        )
 
 
 def _managed(at: Rotation, secret: SecretVersion) -> Managed:
