@@ -158,18 +158,14 @@ def credentials_in(
     known = record.verified
     before = (tags.get(template.TAG, bare) for tags in (old.tags, known.tags))
     shapes = filter(None, (*before, *known.templates, shape, bare))
-    read = {written: template.extract(written, old.value) for written in shapes}
-    held = {
-        written: fields[value_field]
-        for written, fields in read.items()
-        if fields and value_field in fields
-    }
-    past = record.history.credential_of(str(old.version))
-    return {
-        written: credential
-        for written, credential in held.items()
-        if past is None or record.digest(past.credential_id, credential) == past.digest
-    }
+    past, held = record.history.credential_of(str(old.version)), dict[str, Sensitive]()
+    for written in shapes:
+        credential = (template.extract(written, old.value) or {}).get(value_field)
+        if credential and (
+            past is None or record.digest(past.credential_id, credential) == past.digest
+        ):
+            held[written] = credential
+    return held
 
 
 def owed_by_owner(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
