@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from engine.errors import NeedsHuman
 from engine.kinds import Kinds
 from engine.parts import Parts, log
-from engine.planning.decision import Tagged
 from engine.ports import Lease
 from engine.rotation.derived import ParentKey
 from engine.rotation.report import report_from_record
@@ -143,20 +142,16 @@ async def _tidy(held: SourceLease, record: Record, secret: SecretVersion) -> Non
 
 
 async def _still_claims(parts: Parts, meant: set[str], other: SecretVersion) -> bool:
-    """Return whether another secret is still tagged for one of these parts of a source."""
-    tagged = parts.tagged(other)
-    claims = claimed(tagged.applied.tags, parts.kinds) & meant
-    return bool(claims or not other.enabled) and await _is_entitled(parts, tagged)
+    """Return whether another secret is still tagged for one of these parts of a source.
 
-
-async def _is_entitled(parts: Parts, tagged: Tagged) -> bool:
-    """Return whether a derived secret's key consents to it; True for any other secret.
-
-    A secret without consent gets nothing, so it must not keep others from the source.
+    A derived secret gets nothing without its key's consent, so it must not keep others from it.
     """
+    tagged = parts.tagged(other)
+    if other.enabled and not claimed(tagged.applied.tags, parts.kinds) & meant:
+        return False
     parent_key = ParentKey.of(parts, tagged.managed) if tagged.managed else None
     try:
-        return parent_key is None or bool(await parent_key.parent(tagged.held.ref))
+        return parent_key is None or bool(await parent_key.parent(other.ref))
     except NeedsHuman:
         return False
 
