@@ -89,8 +89,7 @@ class IncidentSweep:
         seen, sent = so_far.seen + len(secrets), so_far.posted
         broken = so_far.broken + self.index.unread
         entries = sorted(map(self.engine.entry, secrets), key=self._danger)
-        for some in batched(entries, PAGE, strict=False):
-            sent += await _all(self._safely(it.secret.ref, self._send(it, pace)) for it in some)
+        sent += await _all((it.secret.ref, self._send(it, pace)) for it in entries)
         if token is not None:
             so_far = SoFar(token, so_far.begun, seen, sent, broken, started=dict(pace.started))
             await self.engine.accept(replace(order, so_far=so_far))
@@ -98,8 +97,7 @@ class IncidentSweep:
         # A secret that an earlier call has listed is read, and so found not to be deleted.
         listed = {secret.ref for secret in secrets}
         deleted = deleted_secrets(order.vault, listed, self.index)
-        for refs in batched(deleted, PAGE, strict=False):
-            sent += await _all(self._safely(ref, self._send_deleted(ref, pace)) for ref in refs)
+        sent += await _all((ref, self._send_deleted(ref, pace)) for ref in deleted)
         since, vault = self.incident.since, order.vault
         log.warning("incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen)
         return await self._end(replace(order, so_far=None), sent, broken)
@@ -140,16 +138,6 @@ class IncidentSweep:
             secrets += page
             if token is None or self.engine.clock.monotonic() >= ends:
                 return secrets, token
-
-    async def _safely(self, ref: SecretRef, sending: Awaitable[bool]) -> bool:
-        """Return whether a secret is sent on; one that is met by what nobody foresaw is open."""
-        try:
-            return await sending
-        except TransientError:
-            raise
-        except UNFORESEEN as error:
-            log.error("%s is sent on again: %s", ref, error)
-            return True
 
     async def _send(self, shown: Entry, pace: Pace) -> bool:
         """Post work for a secret; return whether there is any.
@@ -492,13 +480,21 @@ class IncidentSweep:
         return self.primaries[ref]
 
 
-async def _all(posts: Iterable[Awaitable[bool]]) -> int:
-    """Return how many were sent; raises what one of them raised, once all have ended."""
-    results = await asyncio.gather(*posts, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return sum(result is True for result in results)
+async def _all(posts: Iterable[tuple[SecretRef, Awaitable[bool]]]) -> int:
+    """Return how many secrets are sent on; one that is met by what nobody foresaw is open.
+
+    Raises what may pass, once all that are sent on together have ended.
+    """
+    sent = 0
+    for some in batched(posts, PAGE, strict=False):
+        results = await asyncio.gather(*(sending for _, sending in some), return_exceptions=True)
+        for (ref, _), result in zip(some, results, strict=True):
+            if isinstance(result, TransientError) or not isinstance(result, bool | UNFORESEEN):
+                raise result
+            if not isinstance(result, bool):
+                log.error("%s is sent on again: %s", ref, result)
+        sent += len(results) - results.count(False)
+    return sent
 
 
 def _can_follow(shown: Entry, known: Sequence[Listed]) -> bool:
