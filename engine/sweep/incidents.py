@@ -147,11 +147,9 @@ class IncidentSweep:
         known = self.index.of(shown.secret.ref)
         if not self.incident.covers(shown, known):
             return False
-        is_sent = False
-        if _can_follow(shown, known):
-            is_sent = await self._send_left(shown, pace)
-            if self.incident.covers_held(shown, known):
-                is_sent |= await self._send_held(shown, pace)
+        is_sent = await self._send_left(shown, pace)
+        if self.incident.covers_held(shown, known):
+            is_sent |= await self._send_held(shown, pace)
         return is_sent or (self.again and await self._is_counted(shown))
 
     async def _send_held(self, shown: Entry, pace: Pace) -> bool:
@@ -160,8 +158,8 @@ class IncidentSweep:
         version, source = None, shown.managed.source if shown.managed else None
         try:
             primary = await self._primary(shown)
-            if primary is None and is_replica(shown, known):
-                return False  # nothing writes it, and its progress says so
+            if not (primary or shown.managed or known or "ProviderAddress" in shown.secret.tags):
+                return False  # nothing rotates or writes it, and its progress says so
             ref = primary or ref
             current = self.engine.entry(await self.engine.vaults.read(ref))
             is_new = self.again and await self._is_new(current.secret)
@@ -495,15 +493,6 @@ async def _all(posts: Iterable[tuple[SecretRef, Awaitable[bool]]]) -> int:
                 log.error("%s is sent on again: %s", ref, result)
         sent += len(results) - results.count(False)
     return sent
-
-
-def _can_follow(shown: Entry, known: Sequence[Listed]) -> bool:
-    """Return whether work for a secret can lead to anything.
-
-    It can at once, or after its tags are corrected, it is enabled, or `Manual` is removed.
-    """
-    is_tagged = "ProviderAddress" in shown.secret.tags
-    return bool(shown.managed or is_tagged or known or is_replica(shown))
 
 
 def deleted_secrets(vault: str, listed: set[SecretRef], index: StateIndex) -> Iterator[SecretRef]:
