@@ -316,18 +316,16 @@ class IncidentSweep:
         is_replaced = version in record.history.replaced and not is_owed
         return is_replaced or record.compromised.is_refused(version, self.incident.reported)
 
-    async def _may_be_renamed(self, current: Entry) -> bool:
-        """Return whether a secret that somebody made since may be another name of what leaked."""
-        return not await self._is_new(current.secret) and await self.is_open(current)
-
     async def _is_new(self, secret: Version) -> bool:
         """Return whether somebody made a secret once its order had come again.
 
         An older one may be another name of what leaked, and was there when the order came again.
         """
-        until = self.incident.since + timedelta(seconds=INCIDENT_SECONDS)
-        is_late = secret.created >= until and self._by_hand(secret)
+        is_late = self._is_late(secret) and self._by_hand(secret)
         return is_late and not await self._existed(secret.ref)
+
+    def _is_late(self, secret: Version) -> bool:
+        return secret.created >= self.incident.since + timedelta(seconds=INCIDENT_SECONDS)
 
     def _by_hand(self, secret: Version) -> bool:
         """Return whether somebody else wrote the current version since the incident began."""
@@ -355,9 +353,9 @@ class IncidentSweep:
             is_noted = self._is_noted(ref)
             is_theirs = not (is_noted or primary) and self._by_hand(current.secret)
             by_hand = is_theirs and await self._existed(ref)
-            if is_theirs and not by_hand and not await self._may_be_renamed(current):
-                return
             is_open = is_noted or (not by_hand and await self.is_open(current, primary))
+            if is_theirs and not by_hand and (self._is_late(current.secret) or not is_open):
+                return  # somebody has made it since, and it is not what leaked under another name
         progress.add(
             self.incident,
             current,
