@@ -87,10 +87,9 @@ class Incident:
 
         `known` is what the records say of it, so no edited tag takes a secret out of an incident.
         """
-        is_left = self.version or self.owed(known)
-        if is_left and self.covers_deleted(entry.secret.ref, known):
-            return True
-        return self.covers_held(entry, known)
+        # The secret may have left a source where a credential is still to be retired.
+        left = self.covers_deleted(entry.secret.ref, known)
+        return any(self.version or it.pending for it in left) or self.covers_held(entry, known)
 
     def covers_held(self, entry: Entry, known: Sequence[Listed] = ()) -> bool:
         """Return whether the incident covers what a secret holds now."""
@@ -100,13 +99,6 @@ class Incident:
         if self.source:
             return any(map(self._contains, _sources(entry, known)))
         return bool("ProviderAddress" in tags or REPLICA_OF in tags or is_manual(tags) or known)
-
-    def owed(self, known: Sequence[Listed]) -> list[Listed]:
-        """Return the records in its scope of whose sources a credential is still to be retired.
-
-        The secret may have left them.
-        """
-        return [record for record in known if record.pending and self._contains(record.source)]
 
     def covers_deleted(self, ref: SecretRef, known: Sequence[Listed]) -> list[Listed]:
         """Return the records in its scope, which know of a secret that is deleted, or has left."""

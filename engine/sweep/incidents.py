@@ -203,8 +203,8 @@ class IncidentSweep:
         """
         ref, since = current.secret.ref, self.incident.since
         known = self.index.of(ref)
-        here, owed = leaked_at(current, known), self.incident.owed(known)
-        left = [listed for listed in owed if listed.source != here]
+        here, covered = leaked_at(current, known), self.incident.covers_deleted(ref, known)
+        left = [listed for listed in covered if listed.pending and listed.source != here]
         if not (here and left):
             return []
         versions = self.engine.vaults.versions(ref)
