@@ -158,7 +158,7 @@ class IncidentSweep:
         version, source = None, shown.managed.source if shown.managed else None
         try:
             primary = await self._primary(shown)
-            if not (primary or shown.managed or known or "ProviderAddress" in shown.secret.tags):
+            if not (primary or known or "ProviderAddress" in shown.secret.tags):
                 return False  # nothing rotates or writes it, and its progress says so
             ref = primary or ref
             current = self.engine.entry(await self.engine.vaults.read(ref))
@@ -204,13 +204,17 @@ class IncidentSweep:
         ref, since = current.secret.ref, self.incident.since
         known = self.index.of(ref)
         here, covered = leaked_at(current, known), self.incident.covers_deleted(ref, known)
-        left = [listed for listed in covered if listed.pending and listed.source != here]
-        if not (here and left):
+        left = [it for it in covered if it.pending and here not in (None, it.source)]
+        if not left:
             return []
         versions = self.engine.vaults.versions(ref)
         young = {version.version async for version in versions if version.created >= since}
-        owing = [(it.source, version) for it in left for version in await self._owed_at(it)]
-        return [(source, version) for source, version in owing if version not in young]
+        return [
+            (it.source, version)
+            for it in left
+            for version in await self._owed_at(it)
+            if version not in young
+        ]
 
     async def _owed_at(self, listed: Listed) -> list[str]:
         """Return the versions to be retired at a source that have not been proven to be refused."""
@@ -266,10 +270,12 @@ class IncidentSweep:
         incident. That includes credentials to retire at sources that the secret has left. The
         record says what Rekey has replaced since. A tag proves nothing, because it can be copied.
         """
-        is_held = self.incident.covers_held(current, self.index.of(current.secret.ref))
-        return (is_held and await self._is_held_open(current, primary)) or bool(
-            await self._left(current)
-        )
+        ref = current.secret.ref
+        if self._is_noted(ref):
+            return True
+        is_held = self.incident.covers_held(current, self.index.of(ref))
+        is_held_open = is_held and await self._is_held_open(current, primary)
+        return is_held_open or bool(await self._left(current))
 
     async def _is_held_open(self, current: Entry, primary: SecretRef | None = None) -> bool:
         secret, since = current.secret, self.incident.since
@@ -353,7 +359,7 @@ class IncidentSweep:
             is_noted = self._is_noted(ref)
             is_theirs = not (is_noted or primary) and self._by_hand(current.secret)
             by_hand = is_theirs and await self._existed(ref)
-            is_open = is_noted or (not by_hand and await self.is_open(current, primary))
+            is_open = not by_hand and await self.is_open(current, primary)
             if is_theirs and not by_hand and (self._is_late(current.secret) or not is_open):
                 return  # somebody has made it since, and it is not what leaked under another name
         progress.add(
@@ -409,19 +415,15 @@ class IncidentSweep:
         record = await self._peek(incident.source) if incident.source else None
         owner, known = (record.owner, record.compromised) if record else ("", Compromised())
         cut_off = [known.is_refused(version, incident.reported) for version in known.revoked]
+        is_meant = owner.startswith(incident.vaults) and incident.names(SecretRef.parse(owner))
         if incident.version and known.knows(incident.version):
             is_refused, parked = self._is_refused(known), await self._parked(owner)
             progress.add_passed_on(incident.exact().ref, is_refused=is_refused, parked=parked)
         elif incident.version and await self.engine.requests.read(incident.exact().request):
             # Its work is stored, and no record may know of it yet.
             progress.add_passed_on(incident.exact().ref, is_refused=False)
-        elif not incident.version and self._may_mean(owner) and any(cut_off):
+        elif not incident.version and is_meant and any(cut_off):
             progress.add_passed_on(SecretRef.parse(owner), is_refused=not known.versions)
-
-    def _may_mean(self, owner: str) -> bool:
-        """Return whether the owner of a source is in a vault, and has a name, of its scope."""
-        incident = self.incident
-        return owner.startswith(incident.vaults) and incident.names(SecretRef.parse(owner))
 
     async def _parked(self, owner: str) -> Entry | None:
         """Return the secret that owns a source, if it is parked; None if nothing tells that."""
