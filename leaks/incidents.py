@@ -269,10 +269,8 @@ def _newer(own: Sequence[Version], incident: Incident, records: Sequence[Record]
 
 def _is_older(version: Version, incident: Incident, records: Sequence[Record]) -> bool:
     """Return whether a version is older than an incident. A record tells that of Rekey's own."""
-    for record in records:
-        if record.published and record.published.version == version.version:
-            return not record.published.made_since(incident.since)
-    return version.created < incident.since
+    writer = next((record for record in records if record.wrote(version)), Record())
+    return writer.is_older(version, incident.since)
 
 
 async def _peek(engine: Engine, source: str) -> Record | None:

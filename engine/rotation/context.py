@@ -154,9 +154,10 @@ class Rotation:
         """Read the secret; return it with the record's facts. Raises Stale while the vault lags."""
         secret = await self.observed.observe()
         item = self.progress.item
+        is_named = item.version == secret.version and self.record.wrote(secret)
         if item.began is None:
             self.progress.item = item.about(secret.version)
-        elif item.version == secret.version and self.observed.made_since(secret, item.began):
+        elif is_named and not self.record.is_older(secret, item.began):
             # The item was posted by the clock of the vault. The record knows better.
             self.progress.item = replace(item, version=None)
         may_be_late = self.record.is_uncertain or self.record.change.in_progress_since

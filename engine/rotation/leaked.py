@@ -66,14 +66,13 @@ async def _held_then(
     at: Rotation, secret: SecretVersion, since: datetime, older: Sequence[str]
 ) -> list[str]:
     """Return the version that the secret held as an incident began that names none."""
-    record, is_ours = at.record, at.record.wrote(secret)
-    # The vault's clock may be behind. The record tells when Rekey made what it published.
-    is_younger = at.observed.made_since(secret, since) if is_ours else secret.created >= since
+    record = at.record
+    is_younger = not record.is_older(secret, since)
     if is_younger and older:
         was_here = older[0] in record.history.replaced or record.has_accepted(older[0])
         # Otherwise the secret may have moved here since, and the leak is at its previous source.
         return [] if not was_here and await _is_sent_on(at, older) else [older[0]]
-    if is_younger and is_ours:
+    if is_younger and record.wrote(secret):
         # Nobody knows how old the credential is of the version that was replaced.
         return [it.version for it in record.to_retire[:1]]
     return [str(secret.version)]

@@ -231,18 +231,6 @@ class Observed:
         self._shown = version
         return self.record.believed(version)
 
-    def made_before(self, secret: SecretVersion, moment: datetime) -> bool:
-        """Return whether Rekey published this version with a credential older than an incident.
-
-        A credential made for that very incident is not older, whatever the clocks say.
-        """
-        published = self.record.published
-        return bool(published and self.record.wrote(secret) and not published.made_since(moment))
-
-    def made_since(self, secret: SecretVersion, moment: datetime) -> bool:
-        """Return whether Rekey published this version since an incident began, or under it."""
-        return self.record.wrote(secret) and not self.made_before(secret, moment)
-
     def may_be_under(self, item: WorkItem) -> bool:
         """Return whether the version that an incident's item names may be its own replacement."""
         began, record = item.began, self.record

@@ -309,6 +309,16 @@ class Record:
             return "restored"
         return "healed" if last and last.at == self.verified.repaired_at else "rotated"
 
+    def is_older(self, secret: Version, incident: datetime) -> bool:
+        """Return whether what a version holds is older than an incident.
+
+        The vault's clock may be behind, so the record tells that of what Rekey published last. A
+        credential made for that very incident is not older, whatever the clocks say.
+        """
+        if self.published and self.wrote(secret):
+            return not self.published.made_since(incident)
+        return secret.created < incident
+
     def may_be_hit(self, secret: Version) -> bool:
         """Return whether a late change may have replaced or made the credential published last."""
         return self.change.uncertain_until is not None and self.wrote(secret)
