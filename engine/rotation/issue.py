@@ -376,7 +376,7 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         if written and now < written + SETTLE:
             what = "its first version may have been written just now"
             raise TransientError(what, where=str(secret.ref), fix="type it again in a minute")
-        if theirs := await other_owner(parts, lease, secret):
+        if theirs := await other_owner(lease, secret):
             raise NeedsHuman(theirs.reason, where=str(secret.ref), fix=theirs.fix)
         job, change = parts.job(secret, managed, proven=True, in_place=True), lease.record.change
         # Every first version is made by the same operation: only this very one is carried on.

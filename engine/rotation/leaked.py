@@ -310,7 +310,7 @@ async def _revoke_accepted(
         is_former = _is_former(managed, known)
         leaked_id = known if is_former else await _recognised(at, secret, old, managed, shape)
         names = at.parts_with(managed, leaked_id)
-        if theirs := await other_owner(at.parts, at.lease, secret, names, leaked=True):
+        if theirs := await other_owner(at.lease, secret, names, leaked=True):
             raise _not_ours(at, old, theirs.reason)
         await at.revoke(secret, rotator, leaked_id, at.parts.held(secret, managed))
         if not await at.proof.refused(rotator, leaked_id, credential):

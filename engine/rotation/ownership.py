@@ -22,12 +22,7 @@ from engine.state.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Managed, Pendin
 
 
 async def other_owner(
-    parts: Parts,
-    held: SourceLease,
-    secret: SecretVersion,
-    names: Collection[str] = (),
-    *,
-    leaked: bool = False,
+    held: SourceLease, secret: SecretVersion, names: Collection[str] = (), *, leaked: bool = False
 ) -> Park | None:
     """Claim the source for a secret; return why not if another secret keeps a part of it.
 
@@ -41,19 +36,19 @@ async def other_owner(
     for part, lease in zip(parts_of(held.source), held.leases, strict=True):
         if part not in meant or lease.record.owner == mine:
             continue
-        passing = await _passing(parts, held, lease, meant, leaked=leaked)
+        passing = await _passing(held, lease, meant, leaked=leaked)
         if isinstance(passing, Park):
             return passing
         passing_on.append((lease, passing))
     # Claimed only now: a secret that is refused one part must not take other parts.
     for lease, record in passing_on:
         await _tidy(held, record, secret)
-        await report_from_record(parts, record)
+        await report_from_record(held.parts, record)
         if not record.is_blank:
             log.warning("%s passes from %s to %s", held.source, record.owner, mine)
         is_first = lease is held.leases[0]
         # Reported, a version is of one source: the record of a further part knows of none.
-        prints = parts.printed(secret, lease.record) if is_first else ""
+        prints = held.parts.printed(secret, lease.record) if is_first else ""
         await held.write_part(lease, record.passed(mine, secret, prints))
         if is_first:
             held.learn(lease.record)
@@ -61,10 +56,10 @@ async def other_owner(
 
 
 async def _passing(
-    parts: Parts, held: SourceLease, lease: Lease, meant: set[str], *, leaked: bool
+    held: SourceLease, lease: Lease, meant: set[str], *, leaked: bool
 ) -> Record | Park:
     """Return the record of a part that passes on; why it does not if its owner keeps that part."""
-    record = lease.record
+    parts, record = held.parts, lease.record
     if record.owner in ("", NOBODY):
         return record
     former = SecretRef.parse(record.owner)

@@ -71,7 +71,7 @@ async def _retire_one(
     kept = ""
     await at.vault_writer.out_of_use(secret)
     names = at.parts_with(_managed(at, secret), pending.credential_id)
-    if theirs := await other_owner(at.parts, at.lease, secret, names):
+    if theirs := await other_owner(at.lease, secret, names):
         # Another secret has its login by now, and its owner's consent went with that.
         kept = theirs.reason
     elif pending.version not in at.record.compromised.revoked:

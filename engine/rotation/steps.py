@@ -96,9 +96,7 @@ async def claim(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Tur
         if managed is None:
             return turn
     names = parts_of(managed.source) if managed else ()
-    obstacle: Park | Wait | None = await other_owner(
-        at.parts, at.lease, secret, names, leaked=is_leak
-    )
+    obstacle: Park | Wait | None = await other_owner(at.lease, secret, names, leaked=is_leak)
     if is_leak and obstacle:
         # No record can note the leak, so the item is tried again.
         raise NeedsHuman(obstacle.reason, where=str(secret.ref), fix=obstacle.fix)

@@ -282,7 +282,7 @@ async def test_what_is_owed_where_a_source_passes_on_is_rechecked_whatever_comes
     rig = scene()
     await rig.note(source_of(rig), "another", compromised=(V1,))
     async with held(rig) as at:
-        assert await other_owner(at.parts, at.lease, at.secret) is None
+        assert await other_owner(at.lease, at.secret) is None
         assert at.noted.next_check == rig.clock.now() + RECHECK
 
 
@@ -329,7 +329,7 @@ async def tidied(rig: Rig, scope: str = "", **facts: Any) -> list[tuple[str, str
         if scope:
             policy = replace(at.parts.policy, scopes={rig.vault.url: (scope,)})
             at.parts = replace(at.parts, policy=policy)
-        assert await other_owner(at.parts, at.lease, at.secret) is None
+        assert await other_owner(at.lease, at.secret) is None
         assert at.record.owner.endswith(f"/{KEY}")
     return list(kind.calls)
 
