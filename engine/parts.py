@@ -90,12 +90,6 @@ class Parts:
         managed = tagged.managed
         return replace(tagged, asks=record.as_read(managed, secret)) if managed else tagged
 
-    def shaped(self, secret: SecretVersion) -> SecretVersion:
-        """Return a version with the template that counts among its tags, for the record."""
-        managed = self.tagged(secret).managed
-        own = {**secret.tags, template.TAG: managed.template} if managed else secret.tags
-        return replace(secret, tags=own)
-
     def decide(self, secret: Version, item: WorkItem) -> Decision:
         """Decide what a work item means for a secret in its present state."""
         return self.decided(self.tagged(secret), item)

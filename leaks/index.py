@@ -107,7 +107,7 @@ class Owner:
     ) -> Iterable[Sensitive]:
         """Return what another version may hold; nothing if it cannot be read."""
         old = await read(engine, self.ref, version) if self.field else None
-        return leaked.credentials_in(old, self.field, self.shape, record).values() if old else ()
+        return leaked.credentials_in(old, self.field, self.shape, record) if old else ()
 
     def credentials_of(
         self, old: SecretVersion | None, record: Record, version: str, value: str
@@ -121,7 +121,7 @@ class Owner:
         tags = old.tags if old else record.verified.tags
         known = Version(self.ref, version, enabled=True, created=NO_TIME, expires=None, tags=tags)
         shown = known.holding(Sensitive(value))
-        return leaked.credentials_in(shown, self.field, self.shape, record).values()
+        return leaked.credentials_in(shown, self.field, self.shape, record)
 
     def leaked(
         self,

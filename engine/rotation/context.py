@@ -299,7 +299,7 @@ class Rotation:
         accepted = await self.rotator.accepts(source, held_id, held)
         if accepted and self.record.verified.version == secret.version:
             # The retirement needs these tags, and somebody may remove them before it is due.
-            self.lease.learn(self.record.with_tags_of(self.parts.shaped(self.observed.shown)))
+            self.lease.learn(self.record.following(self.observed.shown, self.managed.template))
         return not accepted
 
     async def recognised(self, secret: SecretVersion) -> str | None:

@@ -146,8 +146,8 @@ async def _is_in_place(at: Rotation, going: Pending, secret: SecretVersion) -> b
 
 def credentials_in(
     old: SecretVersion, value_field: str, shape: str | None, record: Record
-) -> dict[str, Sensitive]:
-    """Return each credential that a version may hold, by the template that reads it: its own first.
+) -> dict[Sensitive, str]:
+    """Return each credential that a version may hold, and what reads it: its own template first.
 
     `shape` is the present template, if there is one. Its owner may have edited it since. It would
     then read the wrong part of a leaked value, the source would refuse that part, and the incident
@@ -157,13 +157,13 @@ def credentials_in(
     known = record.verified
     before = (tags.get(template.TAG, bare) for tags in (old.tags, known.tags))
     shapes = filter(None, (*before, *known.templates, shape, bare))
-    past, held = record.history.credential_of(str(old.version)), dict[str, Sensitive]()
+    held, past = dict[Sensitive, str](), record.history.credential_of(str(old.version))
     for written in shapes:
         credential = (template.extract(written, old.value) or {}).get(value_field)
         if credential and (
-            past is None or record.digest(past.credential_id, credential) == past.digest
+            not past or record.digest(past.credential_id, credential) == past.digest
         ):
-            held[written] = credential
+            held.setdefault(credential, written)
     return held
 
 
@@ -190,7 +190,7 @@ async def held_by_owner(parts: Parts, record: Record, item: WorkItem) -> WorkIte
     leaked = await parts.vaults.read_version(item.ref, item.version)
     rotator = parts.rotators.get(record.kind)
     field = rotator.value_field if rotator else "value"
-    credentials = credentials_in(leaked, field, None, record).values()
+    credentials = credentials_in(leaked, field, None, record)
     async for held in _versions(parts, record, owner):
         if any(map(held.contains, credentials)):
             return replace(item, ref=owner, version=held.version)
@@ -282,7 +282,7 @@ async def _proven(at: Rotation, secret: SecretVersion, version: str, decision: D
         await _remove_unread(at, secret, version, managed, unread)
         return UNLISTED
     held = _held(at, old, managed)
-    if version != secret.version and any(map(secret.contains, held.values())):
+    if version != secret.version and any(map(secret.contains, held)):
         return SAME_VALUE
     await _revoke_accepted(at, secret, old, managed, held, decision)
     return TRIED
@@ -293,16 +293,16 @@ async def _revoke_accepted(
     secret: SecretVersion,
     old: SecretVersion,
     managed: Managed,
-    held: Mapping[str, Sensitive],
+    held: Mapping[Sensitive, str],
     decision: Decision,
 ) -> None:
     """Prove that each credential a version may hold is refused, or revoke it.
 
-    `held`: the credentials by the template that reads each. What the current version holds must not
-    be revoked.
+    `held`: the credentials with the template that reads each. What the current version holds must
+    not be revoked.
     """
     known, rotator = at.record.id_of(str(old.version)), at.parts.rotator(managed)
-    for shape, credential in held.items():
+    for credential, shape in held.items():
         if await at.proof.refuses(rotator, credential):
             continue
         if old.version == secret.version:
@@ -335,7 +335,7 @@ def _alive(at: Rotation, decision: Decision) -> NeedsHuman:
     )
 
 
-def _held(at: Rotation, old: SecretVersion, managed: Managed) -> dict[str, Sensitive]:
+def _held(at: Rotation, old: SecretVersion, managed: Managed) -> dict[Sensitive, str]:
     """Return the credentials that a version may hold; raises NeedsHuman if no template reads it."""
     field = managed.rotator.value_field
     if held := credentials_in(old, field, managed.template, at.record):
@@ -518,7 +518,7 @@ async def foreseen(
     try:
         managed = _managed(rotation, secret)
         accepts = parts.rotator(managed).accepts
-        for credential in _held(rotation, secret, managed).values():
+        for credential in _held(rotation, secret, managed):
             if await accepts(source, "", credential):
                 raise _alive(rotation, parts.decide(record.believed(secret), item))
     except NeedsHuman as error:

@@ -33,8 +33,8 @@ class Observed:
     """The item is a recheck that ends without a result: a later one follows."""
     is_leak_noted: bool = False
     """The record names the versions that the item's incident is about: rechecks go on with it."""
-    audited: bool = False
-    """This run has proven the current version."""
+    audited: str = ""
+    """The template by which this run has proven the current version; empty if it has not."""
     was_marked: bool = False
     """The secret bore a mark for people when this run began."""
     _shown: SecretVersion | None = None
@@ -89,12 +89,14 @@ class Observed:
         """
         shown = await self._read()
         # A version that somebody has written since is not proven.
-        self.audited &= self.has_read and shown.version == self.shown.version
+        if self.has_read and shown.version != self.shown.version:
+            self.audited = ""
         self.was_marked |= not self.has_read and STATE in shown.tags
-        self._show(shown, self.parts.printed(shown, self.record))
+        self._shown = shown
         self.settles_nothing = self.item.recheck and self.recheck_follows
         if self.record.owner and not self.settles_nothing:
             await self._compare(shown)
+            self._show(shown, self.parts.printed(shown, self.record))
             await self.lease.recheck()
         return self.record.believed(shown)
 
@@ -133,7 +135,7 @@ class Observed:
         return brings and until is not None and self.parts.clock.now() < until
 
     async def _compare(self, shown: SecretVersion) -> None:
-        seen = self.record.seen(self.parts.shaped(shown), self.parts.clock.now())
+        seen = self.record.seen(shown, self.parts.clock.now())
         if last := self.record.overtaken(seen):
             seen = self._superseding(shown, last, seen)
         write = seen.pending_write
@@ -167,7 +169,7 @@ class Observed:
                 continue
             whole = await self.parts.earlier(shown.ref, str(version.version))
             if whole and record.fits(write, whole.value):
-                return record.landed(self.parts.shaped(whole))
+                return record.landed(whole)
         # It may still come. What was made for it is removed after that.
         return replace(record.lose(), change=record.change.uncertain_for(write.at + LATE))
 
@@ -222,7 +224,7 @@ class Observed:
         The record is written after the outcome was reported. If the worker dies before, the next
         one finds the announced value in the vault.
         """
-        self.lease.learn(self.lease.record.landed(self.parts.shaped(version)))
+        self.lease.learn(self.lease.record.landed(version))
         self._show(version, prints)
         return self.record.believed(version)
 
@@ -355,7 +357,7 @@ class Observed:
         if has_rechecked and self._is_over(change, now):
             record = replace(record, change=change.settled())
         if self.audited and self._shown:
-            record = record.proven(self.parts.shaped(self._shown), now)
+            record = record.proven(self._shown, now, self.audited)
         try:
             await self.lease.write(
                 record.after_recheck(now) if has_rechecked else record.scheduled(now)

@@ -18,7 +18,7 @@ from engine.errors import (
     TransientError,
 )
 from engine.parts import DISABLED
-from engine.rotation import issue, report
+from engine.rotation import issue, leaked, report, retire
 from engine.rotation.context import Rotation
 from engine.rotation.issue import Rollback
 from engine.rotation.source_lease import CALL_SECONDS, LOST, NO_ANSWER
@@ -94,7 +94,7 @@ async def version(
     async with rollback.on(Overtaken if copied else RekeyError):
         published = await _write(at, secret, draft, is_copied=copied)
     at.progress.new_version = at.progress.proven = published.version
-    at.observed.audited = True
+    at.observed.audited = at.managed.renewed.template
     at.progress.done(result, reason, at.managed)
     published = at.observed.landed(published, prints)
     if missed:
@@ -170,6 +170,7 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
         original=str(earlier.version) if earlier else "",
         dead=_is_dead(at),
         held=_past(at, record, secret),
+        template=at.managed.renewed.template,
     )
     if at.managed.is_single or at.managed.replicas:
         # A rollback, or the write of a replica, may come before the read that precedes the write.
@@ -327,7 +328,9 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
     await report.report_earlier(at)
     managed, pending = at.managed, plan.pending
     old = await _superseded(at, secret, pending.version)
-    fields = template.extract(managed.template, old.value)
+    working = await retire.working(at, old, pending, managed)
+    held = leaked.credentials_in(old, at.rotator.value_field, managed.template, at.record)
+    fields = template.extract(held[working], old.value) if working else None
     needed = template.fields(managed.renewed.template)
     if fields is None or not needed <= {*fields}:
         raise NeedsHuman(
@@ -335,7 +338,7 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
             where=str(secret.ref),
             fix="rotate instead",
         )
-    if fields.get(at.rotator.value_field) == at.parts.held(secret, managed):
+    if working == at.parts.held(secret, managed):
         if at.record.compromised.knows(secret.version):
             return await rotate(at, secret, "what would be restored has leaked", at_once=True)
         same = Skip("the current version holds the earlier credential already")
@@ -344,7 +347,8 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
     ends = max(old.expires or secret.created, now + managed.overlap)
     if isinstance(at.rotator, Recognise):
         earlier = replace(secret, version=old.version, value=old.value)
-        job = replace(at.parts.job(earlier, managed), held_id=pending.credential_id)
+        job = at.parts.job(earlier, managed)
+        job = replace(job, held_id=pending.credential_id, held=working)
         # The source itself may end the earlier credential.
         ends = min(ends, (await at.rotator.recognise(job)).ends or ends)
     issued = Issued(pending.credential_id, fields, supersedes=managed.credential_id, expires=ends)

@@ -246,15 +246,15 @@ async def _value(at: Rotation, pending: Pending) -> Sensitive | None:
     old = await at.observed.earlier(pending.version)
     if old is None:
         return None
-    return await _working(at, old, pending, at.here)
+    return await working(at, old, pending, at.here)
 
 
-async def _working(
+async def working(
     at: Rotation, version: SecretVersion, pending: Pending, managed: Managed | None
 ) -> Sensitive | None:
     """Return the credential in a version; of several that it may hold, one that works in the slot."""
     field, shape = _rotator_of(at).value_field, managed.template if managed else None
-    held = list(leaked.credentials_in(version, field, shape, at.record).values())
+    held = list(leaked.credentials_in(version, field, shape, at.record))
     for credential in held[1:]:
         if await _accepted(at, pending, credential):
             return credential
@@ -277,7 +277,7 @@ async def _held(
         )
     if at.here:
         return at.parts.held(secret, at.here)
-    return await _working(at, secret, pending, at.parts.tagged(secret).managed)
+    return await working(at, secret, pending, at.parts.tagged(secret).managed)
 
 
 async def hold_back(

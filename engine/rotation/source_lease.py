@@ -18,7 +18,7 @@ from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError, SourceBusy, 
 from engine.parts import Parts
 from engine.ports import Lease
 from engine.secret import SecretRef, SecretVersion
-from engine.state.record import SELDOM, SPACING, Record, covers, parts_of
+from engine.state.record import SELDOM, SPACING, Record, covers, owners_tags, parts_of
 from engine.state.record_parts import Change
 from engine.state.request import WorkItem, recheck_of
 
@@ -182,7 +182,7 @@ class SourceLease:
         change = replace(change, password_unknown=is_single, recheck_at=None)
         if not record.verified.tags:
             # They say how to revoke what is owed here, and may be gone before a version is proven.
-            record = record.with_tags_of(secret)
+            record = replace(record, verified=replace(record.verified, tags=owners_tags(secret)))
         await self.write(replace(record.keyed(), change=change, kind=kind or record.kind))
 
     def _is_urgent(self, item: WorkItem) -> bool:

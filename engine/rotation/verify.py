@@ -9,11 +9,11 @@ from dataclasses import replace
 from engine.contract import LATE, Forewarn, Issued, Preflight, Recognise, Tidy
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.planning.decision import crowded
-from engine.rotation import issue, publish
+from engine.rotation import issue, leaked, publish
 from engine.rotation.context import Rotation
 from engine.rotation.proof import TRIED, proof_text
 from engine.rotation.source_lease import LOST
-from engine.secret import SecretVersion, Version
+from engine.secret import SecretVersion, Sensitive, Version
 from engine.state import tags, template
 from engine.state.due import BY_HAND_FIX, by_hand
 from engine.state.request import operation_id
@@ -34,9 +34,9 @@ async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVer
     try:
         await at.proof.accepted(at.managed, at.managed.credential_id or "", credential, "confirm")
     except VerificationFailed:
-        await _refuse_misread(at, secret)
+        await _refuse_misread(at, secret, credential)
         return await _repair(at, secret)
-    at.observed.audited = True
+    at.observed.audited = at.managed.template
     await at.vault_writer.out_of_use(secret)
     # Replicas first: until one has caught up, it may hold a credential of an interrupted try.
     await at.replicas.catch_up(secret, fields)
@@ -66,19 +66,16 @@ async def _with_our_tags(at: Rotation, secret: SecretVersion) -> SecretVersion:
     return observed.retagged(await at.vault_writer.retag(secret, ours, "unpark"))
 
 
-async def _refuse_misread(at: Rotation, secret: SecretVersion) -> None:
-    """Raise NeedsHuman if the source only refuses a version because ValueTemplate was edited.
+async def _refuse_misread(at: Rotation, secret: SecretVersion, tried: Sensitive) -> None:
+    """Raise NeedsHuman if the source refuses a version only as the present ValueTemplate reads it.
 
     Otherwise a value that nobody can use would be published in place of one that works.
     """
-    field = at.rotator.value_field
-    written = at.record.verified.tags.get("ValueTemplate", f"{{{field}}}")
-    if written == at.managed.template:
-        return
-    held = (template.extract(written, secret.value) or {}).get(field)
-    source, held_id = at.managed.source, at.managed.credential_id or ""
-    if held and await at.rotator.accepts(source, held_id, held):
-        raise _misread(at, secret)
+    field, managed, held_id = at.rotator.value_field, at.managed, at.managed.credential_id or ""
+    for held in leaked.credentials_in(secret, field, managed.template, at.record):
+        # A source may lock a login after some wrong passwords, so none is tried twice.
+        if held != tried and await at.rotator.accepts(managed.source, held_id, held):
+            raise _misread(at, secret)
 
 
 def _misread(at: Rotation, secret: SecretVersion) -> NeedsHuman:
@@ -185,14 +182,14 @@ async def _disable_expired(at: Rotation, secret: SecretVersion) -> None:
     Only the end of its key, or its own expiry, ends such a credential. So no retirement is noted
     for it, and the daily audit tries the earlier versions instead.
     """
-    record = at.record
+    record, field = at.record, at.rotator.value_field
     for version in record.history.replaced:
         if version in record.compromised.revoked:
             continue
         old = await at.parts.earlier(secret.ref, version)
-        held = at.parts.held(old, at.managed) if old else None
+        held = old and leaked.credentials_in(old, field, at.managed.template, record)
         # A version that somebody has disabled cannot be tried, so nothing is proven of it.
-        if held is not None and await at.proof.refuses(at.rotator, held):
+        if held and all([await at.proof.refuses(at.rotator, it) for it in held]):
             at.lease.learn(at.record.without(version, proof_text(at.now, TRIED)))
     await at.vault_writer.out_of_use(secret)
 

@@ -178,7 +178,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "audited": ("verified", "at"),
     "created": ("verified", "created"),
     "tags": ("verified", "tags"),
-    "templates": ("verified", "templates"),
+    "followed": ("verified", "templates"),
     "healed": ("verified", "repaired_at"),
     "told": ("verified", "notified_at"),
     "told_of": ("verified", "notified_of"),

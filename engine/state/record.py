@@ -403,41 +403,37 @@ class Record:
         change = replace(self.change.arrived(), open_since=None, recheck_at=recheck_at)
         return replace(self.lose(), pending_write=write, kind=kind, change=change)
 
-    def proven(self, shown: Version, now: datetime) -> Record:
-        """Return the record once the current version has been proven."""
+    def proven(self, shown: Version, now: datetime, shape: str) -> Record:
+        """Return the record once the current version has been proven, as a template reads it."""
         change, write = self.change, self.pending_write
         if change.password_unknown:
             # The only slot holds what the vault holds, so no earlier change waits for its proof.
             change = replace(change, requested_at=None)
         record = self.lose() if write and write.at + LATE <= now else self
-        record = record.with_tags_of(shown)
-        version = str(shown.version)
-        verified = replace(record.verified, version=version, at=now, created=shown.created)
+        verified = replace(record.following(shown, shape).verified, at=now)
         return replace(record, change=change, verified=verified)
 
-    def with_tags_of(self, shown: Version) -> Record:
-        """Return the record with the owner's tags as this version shows them.
+    def following(self, shown: Version, shape: str) -> Record:
+        """Return the record with a version, its owner's tags and the template that it follows.
 
         The earlier tags are kept where the version has lost its address: only they say how to
-        revoke what is owed here.
+        revoke what is owed here. An earlier Rekey noted no other template than the one they name.
         """
-        verified, tags = self.verified, owners_tags(shown)
-        before = verified.tags.get(template.TAG)
-        if "ProviderAddress" in {*verified.tags} - {*tags}:
-            return self
-        if before and verified.version == shown.version:
-            tags[template.TAG] = before
-        earlier = dict.fromkeys(filter(None, (before, *verified.templates)))
-        earlier.pop(tags.get(template.TAG, ""), None)
-        templates = tuple(earlier)[:MOST_TEMPLATES]
-        return replace(self, verified=replace(verified, tags=tags, templates=templates))
+        before, tags = self.verified, owners_tags(shown)
+        if "ProviderAddress" in {*before.tags} - {*tags}:
+            tags = {**before.tags}
+        earlier = filter(None, (*before.templates, before.tags.get(template.TAG)))
+        templates = tuple(dict.fromkeys((shape, *earlier)))[:MOST_TEMPLATES]
+        version, created = str(shown.version), shown.created
+        verified = replace(before, version=version, created=created, tags=tags, templates=templates)
+        return replace(self, verified=verified)
 
     def as_read(self, managed: Managed, secret: SecretVersion) -> Managed:
-        """Return what tags ask for, with the template by which the source accepted this version.
+        """Return what tags ask for, with the template that this version is known to follow.
 
         Its owner or the policy may name another one since. That is for the next version.
         """
-        shape = self.verified.tags.get(template.TAG, managed.template)
+        shape = next(iter(self.verified.templates), "")
         is_known = self.verified.version == secret.version
         fields = template.extract(shape, secret.value) if is_known else None
         is_read = managed.rotator.value_field in (fields or {})
@@ -499,7 +495,6 @@ class Record:
         is_ours = write.operation == operation_id(secret.ref, write.replaces)
         published = published if is_ours else replace(published, operation="")
         dead = self.history.same_as(write.replaces) if write.dead else ()
-        verified = self.with_tags_of(secret).verified
         return replace(
             self,
             published=published,
@@ -509,7 +504,7 @@ class Record:
             change=replace(self.change, requested_at=None, recheck_at=None),
             to_retire=(*filter(None, (write.due(secret.created),)), *self.to_retire[1:]),
             stale=(*dead, *self.stale),
-            verified=replace(verified, version=secret.version, created=secret.created),
+            verified=self.following(secret, write.template).verified,
             history=self.history.after(published, write.held),
             unreported=is_ours,
         )

@@ -116,6 +116,8 @@ class Announced(Write):
     """The source refuses what the replaced version holds, so that version is disabled next."""
     held: Past | None = None
     """What the replaced version holds; None if that is not certain."""
+    template: str = ""
+    """The template that its value follows; empty if an earlier Rekey announced it."""
 
     def landed(self, version: str, created: datetime) -> Published:
         """Return it as the vault has shown it."""
@@ -135,8 +137,8 @@ MOST_PRINTS = 20
 """How many versions a reported value is compared with, the newest first."""
 PROVEN_AT = "%Y-%m-%dT%H:%M:%SZ"
 """How the time of a proof is written, in UTC."""
-MOST_TEMPLATES = 3
-"""How many earlier templates are remembered, to read what leaked."""
+MOST_TEMPLATES = 4
+"""How many templates are remembered, to read earlier versions."""
 MOST_REPLACED = 10
 """How many replaced versions are remembered, to recognise a vault that lags by more than one."""
 
@@ -278,7 +280,7 @@ class Verified:
     created: datetime | None = None
     """When the version that was seen last was created, according to the vault."""
     tags: Mapping[str, str] = field(default_factory=dict)
-    """The owner's own tags on the version published last, and the template that it follows."""
+    """The owner's own tags on the version published last."""
     repaired_at: datetime | None = None
     """When the source was last seen to refuse what Rekey had published."""
     notified_at: datetime | None = None
@@ -286,7 +288,7 @@ class Verified:
     notified_of: str = ""
     """A digest of the reason that they were given."""
     templates: tuple[str, ...] = ()
-    """The templates of earlier versions, the latest first."""
+    """The templates that versions have followed, that of `version` first; empty if not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -524,7 +524,7 @@ async def misread() -> tuple[Rig, SecretVersion]:
     rig.write(NAME, keys_of(rig)["key1"], ValueTemplate=None)
     await rig.handle(NAME, action="audit")
     # As an earlier Rekey has left it: it did not remember templates.
-    await rig.note(source_of(rig), NAME, templates=())
+    await rig.note(source_of(rig), NAME, followed=())
     return rig, earlier
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from engine.state.request import Outcome
+from simulator.reach.sabotage import Died
+from simulator.reach.transport import Intercept
 from simulator.storage.accounts import StorageAccount
 from tests.shared.policies import EMPTY, PolicyRig
 from tests.shared.rig import CONNECTION_STRING
+from tests.shared.scene import source_of, struck, to_vault
 
 NAME = "app-key"
 TWO_DAYS = 2 * 24 * 3600
@@ -33,8 +36,9 @@ class Scene:
         self.rig.push(EMPTY if self.by_tag else f"{EMPTY}rules: [{rule}]\n")
         self.rig.tag(NAME, ValueTemplate=template if self.by_tag else None)
 
-    async def handle(self, **fields: Any) -> Outcome:
-        return await (await self.rig.service().ready()).handle(self.rig.item(NAME, **fields))
+    async def handle(self, intercept: Intercept | None = None, **fields: Any) -> Outcome:
+        service = self.rig.service(intercept)
+        return await (await service.ready()).handle(self.rig.item(NAME, **fields))
 
     async def rotated(self, template: str) -> None:
         """Rotate the secret under a template."""
@@ -105,15 +109,39 @@ class TestAnotherTemplate:
         assert not leaked & scene.keys
         assert scene.holds(then)
 
+    @pytest.mark.parametrize("is_written", [False, True], ids=["named", "written"])
     async def test_a_restore_writes_the_new_shape_if_the_earlier_value_has_what_it_needs(
-        self, scene: Scene, before: str, then: str
+        self, scene: Scene, before: str, then: str, *, is_written: bool
     ) -> None:
         await scene.rotated(before)
+        if is_written:
+            scene.rig.clock.advance(TWO_DAYS)
+            assert (await scene.handle()).result == "retired"
         scene.name(then)
+        if is_written:
+            assert (await scene.handle(force=True)).result == "rotated"
         outcome = await scene.handle(action="restore")
         lacks = then == CONNECTION_STRING
         assert outcome.result == ("parked" if lacks else "restored")
-        assert scene.holds(before if lacks else then)
+        assert scene.holds(then if is_written or not lacks else before)
+
+    async def test_a_version_whose_writer_died_is_read_as_it_was_written(
+        self, scene: Scene, before: str, then: str
+    ) -> None:
+        """Another template counts by the time the next worker finds it in the vault."""
+        scene.rig.secret(NAME, scene.account, days_left=10, template=before)
+        scene.name(before)
+        with pytest.raises(Died):
+            await scene.handle(struck(scene.rig, to_vault("PUT")))
+        leaked, version = scene.keys, scene.rig.latest(NAME).version
+        scene.name(then)
+        for result in ("rotated", "confirmed"):
+            scene.rig.clock.advance(600)
+            assert (await scene.handle(action="audit")).result == result
+        assert scene.rig.latest(NAME).version == version
+        assert (await scene.handle(compromised=True)).result == "rotated"
+        assert not leaked & scene.keys
+        assert scene.holds(then)
 
 
 async def test_a_value_that_could_not_be_read_back_is_never_published(scene: Scene) -> None:
@@ -140,3 +168,55 @@ async def test_a_value_written_by_hand_in_another_shape_is_left_to_its_owner(sce
     place = "the tag ValueTemplate" if scene.by_tag else "valueTemplate in the policy document"
     assert (outcome.result, outcome.fix) == ("parked", f"correct the value or {place}")
     assert scene.rig.latest(NAME).value == key
+
+
+async def test_a_version_that_another_template_reads_is_not_replaced() -> None:
+    """Its owner follows a tag that the document overrides by a template that fits any text."""
+    scene = Scene(by_tag=False)
+    await scene.rotated("{key}")
+    key = scene.rig.latest(NAME).value
+    scene.rig.clock.advance(60)
+    scene.rig.write(NAME, f"Key={key}", ValueTemplate="Key={key}")
+    outcome = await scene.handle(action="audit", trigger="manual")
+    assert outcome.fix == "correct the value or valueTemplate in the policy document"
+    assert scene.rig.latest(NAME).value == f"Key={key}"
+
+
+@pytest.mark.parametrize("version", ["proven", "announced"])
+async def test_a_tag_in_a_record_of_0_2_0_does_not_tell_how_a_value_is_read(version: str) -> None:
+    """The document overrides it, and it would read the whole of any value."""
+    scene = Scene(by_tag=False)
+    source = source_of(scene.rig)
+    await scene.rotated("Key={key}")
+    scene.rig.tag(NAME, ValueTemplate="{key}")
+    if version == "announced":
+        scene.rig.clock.advance(TWO_DAYS)
+        with pytest.raises(Died):
+            await scene.handle(struck(scene.rig, to_vault("PUT")), force=True)
+        scene.rig.clock.advance(600)
+        write = (await scene.rig.known(source)).pending_write
+        assert write
+        await scene.rig.note(source, NAME, ahead=replace(write, template=""))
+    held = scene.rig.latest(NAME)
+    tags = {**(held.tags or {}), "ValueTemplate": "{key}"}
+    await scene.rig.note(source, NAME, tags=tags, followed=())
+    outcome = await scene.handle(action="audit")
+    assert outcome.result == ("confirmed" if version == "proven" else "rotated")
+    assert scene.rig.latest(NAME).version == held.version
+
+
+async def test_the_prints_of_a_version_whose_writer_died_are_of_the_credential_in_it() -> None:
+    """A leak of it is found, although another template counts by then."""
+    scene = Scene(by_tag=True)
+    rig = scene.rig
+    rig.vault.put("leak-key", "k" * 40)
+    rig.push(f"{EMPTY}leaks:\n  keySecret: leak-key\n")
+    rig.secret(NAME, scene.account, days_left=10, template="Key={key}")
+    with pytest.raises(Died):
+        await scene.handle(struck(rig, to_vault("PUT")))
+    rig.clock.advance(600)
+    held = rig.tag(NAME, ValueTemplate="{key}")
+    await scene.handle(action="audit")
+    prints = (await rig.service().ready()).prints
+    expected = prints.of(held.value.removeprefix("Key="), held.value)
+    assert (await rig.known(source_of(rig))).history.prints[held.version] == expected

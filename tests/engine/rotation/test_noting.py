@@ -114,7 +114,7 @@ async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(
     ends: bool,
 ) -> None:
     observed = at.observed(**item)
-    observed.audited, observed.settles_nothing = audited, settles_nothing
+    observed.audited, observed.settles_nothing = "{key}" if audited else "", settles_nothing
     at.know(begun=at.now - HOUR, open_until=at.now + until, look_at=at.now)
     await observed.note_reported()
     assert at.record.change.uncertain_until == (None if ends else at.now + until)
@@ -141,7 +141,7 @@ async def test_what_was_proven_is_noted_with_its_owners_tags_unless_a_person_wro
     at.rig.vault.amend(at.rig.latest(NAME), tags={**at.rig.tags(NAME), STATE: "parked"})
     observed = at.observed()
     await observed.observe()
-    observed.audited = audited
+    observed.audited = "Key={key}" if audited else ""
     if overwritten:
         at.rig.clock.advance(1)
         at.rig.vault.put(NAME, "theirs")
@@ -150,9 +150,9 @@ async def test_what_was_proven_is_noted_with_its_owners_tags_unless_a_person_wro
     noted = at.noted.verified
     if audited and not overwritten:
         own = {tag: text for tag, text in at.secret.tags.items() if tag != STATE}
-        own["ValueTemplate"] = "{key}"
         assert (noted.at, noted.version) == (at.now, at.secret.version)
         assert (noted.tags, noted.created) == (own, at.secret.created)
+        assert noted.templates == ("Key={key}",)
     else:
         assert (noted.at, noted.version, noted.created) == (None, "", None)
         assert overwritten or noted.tags == {}
@@ -166,7 +166,7 @@ async def test_changes_that_could_not_be_proven_are_over_once_the_only_slot_is(
     assert at.record.unknown_for(at.now) == (HOUR if single else timedelta())
     observed = at.observed()
     await observed.observe()
-    observed.audited = True
+    observed.audited = "{key}"
     await observed.note_reported()
     assert at.record.unknown_for(at.now) == timedelta()
 
@@ -180,7 +180,7 @@ async def test_an_announced_write_is_given_up_by_an_audit_once_it_can_arrive_no_
     at.announce("new", ago)
     observed = at.observed(action="audit")
     await observed.observe()
-    observed.audited = True
+    observed.audited = "{key}"
     await observed.note_reported()
     assert (at.record.pending_write is None) is is_lost
     assert bool(at.record.lost_writes) is is_lost

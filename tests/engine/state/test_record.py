@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -56,7 +58,12 @@ pasts = st.builds(Past, words, words, words)
 written = (words, words, words, words, moments, st.none() | moments, words)
 publications = st.builds(Published, *written, version=words, created=st.none() | moments)
 writes = st.builds(
-    Announced, *written, st.none() | pendings, dead=st.booleans(), held=st.none() | pasts
+    Announced,
+    *written,
+    st.none() | pendings,
+    dead=st.booleans(),
+    held=st.none() | pasts,
+    template=words,
 )
 texts = st.lists(words, max_size=3).map(tuple)
 maybe = st.none() | moments
@@ -465,34 +472,55 @@ def test_the_published_value_in_another_version_is_that_one_from_now_on() -> Non
 def test_who_takes_the_address_away_leaves_the_tags_from_before(how: str) -> None:
     before, bare = {"ProviderAddress": "/here", "Owner": "a"}, secret(NEW, Owner="b")
     record = replace(announced(), verified=Verified(tags=before))
-    known = {
-        "proven": lambda seen: record.proven(seen, NOW),
+    known: dict[str, Callable[[SecretVersion], Record]] = {
+        "proven": partial(record.proven, now=NOW, shape="{key}"),
         "landed": record.landed,
-        "tried": record.with_tags_of,
-    }[how]
-    assert known(bare).verified.tags == before
+        "tried": partial(record.following, shape="{key}"),
+    }
+    assert known[how](bare).verified.tags == before
     moved = secret(NEW, ProviderAddress="/there", Owner="b")
-    assert known(moved).verified.tags == {"ProviderAddress": "/there", "Owner": "b"}
+    assert known[how](moved).verified.tags == {"ProviderAddress": "/there", "Owner": "b"}
 
 
-def test_the_template_of_a_version_is_kept_and_those_of_earlier_versions_remembered() -> None:
+def test_the_templates_that_versions_followed_are_remembered_the_present_one_first() -> None:
     """Whoever edits the tag means the next version; what leaked is read by its own template."""
     record = announced()
     for number in range(6):
-        shape, version = f"{number}{{key}}", f"{number}" * 32
-        record = record.proven(secret(version, ValueTemplate=shape), NOW)
-        edited = record.proven(secret(version, ValueTemplate="other {key}"), NOW)
-        assert edited.verified.tags["ValueTemplate"] == shape
-    assert record.verified.templates == ("4{key}", "3{key}", "2{key}")
-    again = record.proven(secret(OLD, ValueTemplate="4{key}"), NOW)
-    assert again.verified.templates == ("5{key}", "3{key}", "2{key}")
+        edited = secret(f"{number}" * 32, ValueTemplate="other {key}")
+        record = record.proven(edited, NOW, f"{number}{{key}}")
+        assert record.verified.tags["ValueTemplate"] == "other {key}"
+    assert record.verified.templates == ("5{key}", "4{key}", "3{key}", "2{key}")
+    again = record.proven(secret(OLD, ValueTemplate="other {key}"), NOW, "4{key}")
+    assert again.verified.templates == ("4{key}", "5{key}", "3{key}", "2{key}")
+
+
+@pytest.mark.parametrize("known", ["{key}", ""], ids=["known", "announced by an earlier Rekey"])
+def test_a_write_that_lands_tells_the_template_of_its_version(known: str) -> None:
+    record = announced().proven(secret(OLD), NOW, "Key={key}")
+    record = replace(record, pending_write=replace(announced_write(record), template=known))
+    for seen in (record.landed(secret(NEW)), record.seen(secret(NEW), NOW)):
+        assert seen.verified.version == NEW
+        assert seen.verified.templates == (known, "Key={key}")
+
+
+def test_the_tag_in_a_record_of_an_earlier_rekey_may_have_been_followed() -> None:
+    """A policy document may have overridden it, so it never comes first."""
+    record = replace(announced(), verified=Verified(tags={"ValueTemplate": "Key={key}"}))
+    assert record.following(secret(NEW), "{key}").verified.templates == ("{key}", "Key={key}")
+    assert record.following(secret(NEW), "").verified.templates == ("", "Key={key}")
+
+
+def test_templates_that_a_build_between_releases_noted_are_not_taken_for_the_present_one() -> None:
+    """It noted those of earlier versions alone, under a name of their own."""
+    text = json.dumps({"format": 1, "proven": NEW, "templates": ["Key={key}"]})
+    assert Record.from_json(text, "here").verified == Verified(NEW)
 
 
 def test_what_is_owed_passes_on_with_the_source() -> None:
     due = Pending(NOW, OLD, "key1")
     landed = announced().landed(secret(NEW))
     record = replace(landed, to_retire=(due,), compromised=Compromised((NEW, OLD)), stale=(OLD,))
-    record = record.proven(secret(NEW), NOW).scheduled(NOW)
+    record = record.proven(secret(NEW), NOW, "{key}").scheduled(NOW)
     assert record.verified.at
     assert record.change.recheck_at
     passed = record.passed("next", secret(OTHER, OTHER_VALUE))
