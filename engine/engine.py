@@ -53,8 +53,10 @@ class Engine(Parts):
             return secret, decision
         if RETIRE in shown.tags and not is_known:
             return shown, unrecorded(shown)
-        if parent_key := ParentKey.of(self, decision.managed):
-            decision = await parent_key.judged(secret, item, decision)
+        at = await self._rotation(decision.managed, item, secret)
+        decision = replace(decision, managed=at.managed)
+        if at.parent_key:
+            decision = await at.parent_key.judged(secret, item, decision)
         if isinstance(decision, Rotate):
             decision = replace(
                 decision, warning=await self.rehearse(secret, decision.managed, item)
@@ -97,8 +99,7 @@ class Engine(Parts):
         Returns what an operator must know beforehand, or an empty text. Raises the error that
         would make the rotation fail, for `item` if that is given.
         """
-        at = await self._rotation(managed, item or WorkItem(secret.ref))
-        at.here = at.record.as_read(managed, secret)
+        at = await self._rotation(managed, item or WorkItem(secret.ref), secret)
         rotator, job = at.rotator, at.job(secret)
         if at.parent_key:
             job = await at.parent_key.keyed(secret.ref, job)
@@ -107,7 +108,7 @@ class Engine(Parts):
             await rotator.preflight(job)
         return await rotator.forewarn(job) if isinstance(rotator, Forewarn) else ""
 
-    async def _rotation(self, managed: Managed, item: WorkItem) -> Rotation:
+    async def _rotation(self, managed: Managed, item: WorkItem, secret: SecretVersion) -> Rotation:
         """Return the context that a worker would have, with the record as it is now."""
         try:
             record = await self.leases.peek(managed.source)
@@ -115,7 +116,9 @@ class Engine(Parts):
             log.error("the record of %s cannot be read: %s", managed.source, error)
             record = None
         lease = SourceLease(self, managed.source, (), record or Record())
-        return Rotation(lease, item, here=managed)
+        at = Rotation(lease, item)
+        at.here = at.record.as_read(managed, secret)
+        return at
 
     async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
         """Do what is due and report it; raises TransientError if it must be tried again."""

@@ -15,7 +15,7 @@ from engine.state.tags import RETIRE, Pending
 from tests.engine.rotation.held import Records
 from tests.engine.rotation.plain_kind import Plain, working
 from tests.rotators.sas_scenes import KEY, SAS, managed
-from tests.shared.builders import Decision, Park, Retire, Rotate, Wait
+from tests.shared.builders import Confirm, Decision, Park, Retire, Rotate, Wait
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
@@ -112,13 +112,26 @@ async def test_a_dry_run_of_a_signature_waits_for_its_key_as_a_rotation_would() 
     assert "as does its key" in decision.reason
 
 
-async def test_a_dry_run_of_a_retirement_waits_for_what_its_key_has_made() -> None:
+@pytest.mark.parametrize("edited", [{}, {"ValueTemplate": "Key={key}"}], ids=["", "edited since"])
+async def test_a_dry_run_of_a_retirement_waits_for_what_its_key_has_made(
+    edited: dict[str, str],
+) -> None:
     rig = managed(days_left=50).rig
     await rig.handle(KEY, force=True)
+    rig.tag(KEY, **edited)
     rig.clock.advance(timedelta(days=7, seconds=1).total_seconds())
     decision = await preview(rig, KEY, action="retire")
     assert isinstance(decision, Wait)
     assert decision.reason.endswith(f"it made what {rig.vault.url}/secrets/{SAS} holds")
+
+
+async def test_a_dry_run_of_an_audit_reads_a_signature_as_the_audit_does() -> None:
+    """By a template for the next version, it would not be told which key has made it."""
+    rig = managed(days_left=50).rig
+    assert (await rig.handle(SAS, action="audit")).result == "confirmed"
+    rig.tag(SAS, ValueTemplate="Token={sas}")
+    assert isinstance(await preview(rig, SAS, action="audit"), Confirm)
+    assert (await rig.handle(SAS, action="audit")).result == "confirmed"
 
 
 async def test_a_kind_that_checks_nothing_beforehand_can_be_rehearsed_all_the_same() -> None:
