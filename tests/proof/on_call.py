@@ -7,9 +7,11 @@ owner edits tags and dates. A deployment lacks a kind for a while. A replica com
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from engine.secret import SecretRef
+from engine.state.record_parts import Verified
 from tests.proof import adversaries, circumstances, people
 from tests.proof.staging import (
     EVERY,
@@ -17,13 +19,16 @@ from tests.proof.staging import (
     FURTHER_SLOTTED,
     SLOTTED,
     Move,
+    add_source,
     all_of,
     ask,
+    blob_of,
     credential_of,
     current,
     due,
     incident,
     leaked,
+    managed,
     ordered,
     per_kind,
     proven,
@@ -240,6 +245,44 @@ def _policy_in_incident(world: World, kind: str) -> None:
     ask(world, action="audit", trigger="sweep", pinned=False)
 
 
+TEXT, BARE = "Password={key};Encrypt=yes", "{key}"
+
+
+def _shaped(template: str) -> Move:
+    """Return a move in which the owner names the template of the next version."""
+
+    def move(world: World) -> None:
+        if APP in world.vault:
+            world.edit(APP, tags={**current(world).tags, "ValueTemplate": template})
+
+    return move
+
+
+def shapes(kind: str) -> Mapping[str, Move]:
+    """Return what an operator may ask for while the owner names another template, and again."""
+    named = {"wants a text around it": _shaped(TEXT), "wants it bare": _shaped(BARE)}
+    return {**operators(kind), **named}
+
+
+@per_kind("reshaped", shapes, mend=people.mend, mends=3, is_planned=False)
+def _reshaped(world: World, kind: str) -> None:
+    """Another template is named while the secret is rotated. Its record is of an earlier Rekey."""
+    tags = managed(kind, ValueTemplate=TEXT)
+    version = world.secret("app", TEXT.format(key=add_source(world, kind)), 10, tags)
+    proven(world, kind)
+    claim = world.claims[blob_of(source_of(kind))]
+    verified = Verified(str(version.version), tags=tags)
+    claim.record = replace(claim.record, verified=verified)
+    ask(world, trigger="event")
+
+
+@per_kind("reshaped-in-overlap", shapes, mend=people.mend, mends=3, is_planned=False)
+def _reshaped_in_overlap(world: World, kind: str) -> None:
+    """The same inside an overlap."""
+    rotated(world, kind, hours_left=100)
+    ask(world, action="audit", trigger="sweep")
+
+
 def _lacks(what: str, seconds: float) -> Move:
     """Return a move after which the app lacks something for so long."""
 
@@ -288,6 +331,10 @@ def _lacking_in_incident(world: World, kind: str) -> None:
 
 
 ON_CALL = [
+    *all_of(SLOTTED, _reshaped_in_overlap),
+    *all_of(EVERY, _reshaped),
+    *all_of(FURTHER, _reshaped),
+    *all_of(FURTHER_SLOTTED, _reshaped_in_overlap),
     *all_of(SLOTTED, _operated, _ordered_twice, _owners_in_overlap, _owners_in_both),
     *all_of(SLOTTED, _policy_in_overlap, _lacking_in_overlap),
     *all_of(EVERY, _operated_when_due, _ordered_twice_when_due, _owners_in_incident),
