@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import chain
 
 from engine.engine import Engine
@@ -28,7 +29,7 @@ from engine.state.incident import UNSERVED
 from engine.state.index import Listed, StateIndex, recheck_due
 from engine.state.record import MOST_REQUESTS, RECHECK_EVERY, RECHECKED_FOR, covers
 from engine.state.request import Cause, FollowUp, Outcome, WorkItem
-from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
+from engine.state.sweep_order import HOUR, SoFar, SweepOrder, audit_is_due
 from engine.state.tags import REPLICA_OF, STATE, Malformed, named
 from engine.sweep.incidents import UNFORESEEN, IncidentSweep, deleted_secrets, is_deleted
 from engine.sweep.pace import Pace, post
@@ -287,19 +288,22 @@ GIVEN_UP_AFTER = timedelta(days=1)
 async def recheck_sources(parts: Parts, posted: Counter[str]) -> None:
     """Post an audit of each source whose recheck is due; takes no lease.
 
-    `posted`: how many messages about each secret, or vault, have just been posted. If there are too
-    many, the next run posts the rest. An audit that comes twice finds nothing to do. A record that
-    nobody could read, or write, for a week is left to the sweeps.
+    `posted`: how many messages about each secret, or vault, have just been posted. An audit that
+    comes twice finds nothing to do. If there are too many, the next run posts the rest. Retirements
+    take no place of sources that may refuse their secrets. Each run draws lots, so no record that
+    stays due keeps others back. One that nobody could read, or write, for a week is left to the
+    sweeps.
     """
-    now, due = parts.clock.now(), list[tuple[datetime, WorkItem]]()
+    now, due = parts.clock.now(), list[WorkItem]()
     async for listed in parts.leases.index():
         at, ref = listed.next_check, _owner(parts, listed)
         if at and ref and now - RECHECKED_FOR < at and (item := recheck_due(ref, listed, now)):
-            due.append((at, item))
-    # One timer serves all vaults, and none of them needs room for others.
-    pace = Pace({}, RECHECK_EVERY)
-    for _, item in sorted(due, key=lambda pair: pair[0]):
-        delay = pace.delay(item.source)
+            due.append(item)
+    # One timer serves all vaults, and none of them needs room for others. An audit mostly reads, so
+    # a run may start as many as may change in an hour: that takes two minutes.
+    paces = {"audit": Pace({}, HOUR), "retire": Pace({}, RECHECK_EVERY)}
+    for item in sorted(due, key=lambda item: sha256(f"{item.source} {now}".encode()).digest()):
+        delay = paces[item.action].delay(item.source)
         if delay is not None:
             await post(parts, item, max(delay, APART_SECONDS * posted[str(item.ref)]))
     if due:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import timedelta
-from typing import Any
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
+from engine.ports import Leases
+from engine.state.index import Listed
 from engine.state.record import RECHECK_EVERY
 from engine.state.request import WorkItem
+from engine.state.tags import Pending
 from simulator.wire import Request
 from tests.shared.collected import Collected, dims
 from tests.shared.delivery import Delivery
@@ -96,16 +102,64 @@ async def test_a_listing_that_fails_is_logged_and_tried_the_next_time(caplog: Lo
     assert posted(rig) == [("audit", NAME)]
 
 
-async def test_hundreds_that_are_due_at_once_are_asked_for_at_the_pace_of_a_sweep(rig: Rig) -> None:
-    for number in range(70):
-        rig.secret(f"key-{number}", rig.account(f"account{number}"))
-        await begun(rig, (5 + number) * MINUTE, f"key-{number}")
-    await rig.service().recheck()
-    names = [name for _, name in posted(rig)]
-    assert names == [f"key-{number}" for number in range(69, 9, -1)]
-    now = rig.clock.now()
-    delays = [(message.visible - now).total_seconds() for message in rig.queue("rotations")]
-    assert max(delays) == pytest.approx(6, abs=1)
+@dataclass(frozen=True)
+class Listing:
+    """Lists records of one subscription that are due and stay so, as those do that nobody can read."""
+
+    vault: str
+    due: datetime
+    audits: int = 0
+    retirements: int = 0
+
+    async def index(self) -> AsyncIterator[Listed]:
+        """List them: of what is open the audits are due, of what is superseded the retirements."""
+        for number in range(self.audits + self.retirements):
+            is_open = number < self.audits
+            yield Listed(
+                source=f"/subscriptions/one/{number}",
+                owner=f"{self.vault}/secrets/key-{number}",
+                pending=None if is_open else Pending(self.due, "0" * 32, "key2"),
+                is_open=is_open,
+                next_check=self.due,
+            )
+
+
+async def asked_for(rig: Rig, **due: int) -> dict[str, list[float]]:
+    """Return after how many seconds so many audits and retirements come, by action."""
+    listing = cast("Leases", Listing(rig.vault.url, rig.clock.now() - MINUTE, **due))
+    service = rig.service()
+    await replace(service, engine=replace(service.engine, leases=listing)).recheck()
+    now, waits = rig.clock.now(), defaultdict[str, list[float]](list)
+    for message, (action, _) in zip(rig.queue("rotations"), posted(rig), strict=True):
+        waits[action].append((message.visible - now).total_seconds())
+    return waits
+
+
+async def test_what_is_to_be_revoked_takes_no_place_of_what_may_refuse_its_secret(rig: Rig) -> None:
+    """Both keep to ten changes a second, and retirements to 1,200 an hour."""
+    waits = await asked_for(rig, audits=70, retirements=70)
+    assert {action: len(seconds) for action, seconds in waits.items()} == {
+        "audit": 70,
+        "retire": 60,
+    }
+    assert max(waits["audit"]) == pytest.approx(7, abs=1)
+    assert max(waits["retire"]) == pytest.approx(6, abs=1)
+
+
+async def test_what_one_run_of_the_timer_asks_for_has_begun_before_the_next(rig: Rig) -> None:
+    (waits,) = (await asked_for(rig, audits=1300)).values()
+    assert len(waits) == 1200
+    assert max(waits) < RECHECK_EVERY.total_seconds()
+
+
+async def test_no_record_that_stays_due_keeps_another_one_back(rig: Rig) -> None:
+    names = set[str]()
+    for _ in range(15):
+        await asked_for(rig, retirements=180)
+        names |= {name for _, name in posted(rig)}
+        rig.queue("rotations").clear()
+        rig.clock.advance(RECHECK_EVERY.total_seconds())
+    assert len(names) == 180
 
 
 @pytest.mark.parametrize("blocked", ["disabled", "denied", "unbound"])
