@@ -129,8 +129,9 @@ class Engine(Parts):
                 return await self.leave(item, error)
             # The secret could not be read, so it cannot be marked. It can only be reported.
             outcome = Outcome(item, "parked", error.what, error.fix)
-            if item.compromised:
-                # It comes back for a month.
+            is_away = item.request and not self.policy.manages(item.ref.vault)
+            if item.compromised or is_away:
+                # It comes back for a month. Whoever serves a vault may be about to change.
                 error = leaked.named_as_deleted(error, item, item.source or "its source")
                 outcome = unfinished(item, error.what, error.fix, self.clock.now())
         return await tasks.conclude(self, outcome, again=tries > 1)

@@ -280,14 +280,16 @@ class WorkItem(Message):
         return self.compromised or self.cause.is_persons
 
     def is_tried_on(self, now: datetime) -> bool:
-        """Return whether an incident that cannot be dealt with is tried again later."""
+        """Return whether a request that cannot be dealt with is tried again later."""
         return now - (self.reported_at or now) < TRIED_ON
 
     def notifies(self, now: datetime) -> bool:
-        """Return whether people are notified now that an incident cannot be dealt with.
+        """Return whether people are notified now that a request cannot be dealt with.
 
-        They are at first, now and then, and in the end. The incident is tried more often than that.
+        They are at first and in the end, and of an incident now and then. It is tried more often.
         """
+        if self.leak is None and self.is_tried_on(now):
+            return (self.seconds_since_report(now) or 0.0) < INCIDENT_SECONDS
         last = moment_of(self.leak.told) if self.leak else None
         often = OFTEN if now - (self.reported_at or now) <= DAY else DAY
         return last is None or now - last >= often or not self.is_tried_on(now)
@@ -392,7 +394,7 @@ class Outcome:
 
 
 def unfinished(item: WorkItem, reason: str, fix: str, now: datetime) -> Outcome:
-    """Return the outcome of an incident's item that cannot be dealt with. It is tried for a month."""
+    """Return the outcome of a request that cannot be dealt with. It is tried for a month."""
     again = item.is_tried_on(now)
     follows = TRIED_AGAIN if again else NO_MORE
     result: Result = "parked" if item.notifies(now) else "waiting"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,8 @@ from engine.state.incident import Incident
 from engine.state.request import INCIDENT_SECONDS, TRIED_ON, Outcome, WorkItem
 from engine.state.sweep_order import SweepOrder
 from leaks.incidents import counted
-from tests.shared.heard import handled_by
+from tests.shared.delivery import Delivery
+from tests.shared.heard import Log, handled_by
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_vault
 
@@ -42,6 +44,42 @@ async def test_a_request_that_is_given_up_and_marked_is_closed() -> None:
     await handled_by(rig.service(), fail).rotate(item.to_json(), MAX_TRIES)
     assert rig.open_requests == []
     assert "it failed" in rig.tags(NAME)["RekeyReason"]
+
+
+async def test_a_request_waits_for_a_vault_that_is_not_served_for_a_month(caplog: Log) -> None:
+    """Another app on the same storage may serve it, or this one soon. People hear of it at once."""
+    rig = scene()
+    item, served = await asked(rig, reported=rig.clock.now().isoformat()), dict(rig.environment)
+    url = rig.world.add_vault("elsewhere").url
+    rig.environment = {
+        "REKEY_VAULTS": url,
+        "REKEY_SCOPES": json.dumps({url: ["/subscriptions/one"]}),
+    }
+    caplog.set_level(logging.INFO, "rekey.audit")
+    results = list[str]()
+    for _ in range(3):
+        await rig.service().rotate(item.to_json(), 1)
+        results.append(json.loads(caplog.messages[-1])["result"])
+        rig.clock.advance(INCIDENT_SECONDS)
+    assert results == ["parked", "waiting", "waiting"]
+    rig.environment = served
+    await rig.service().recheck()
+    await Delivery(rig, rig.service).run()
+    assert len(rig.vault.versions(NAME)) == 2
+    assert rig.open_requests == []
+
+
+async def test_a_request_for_a_vault_that_stays_unserved_is_given_up_after_a_month() -> None:
+    rig = scene()
+    url = rig.world.add_vault("elsewhere").url
+    item = await asked(rig, reported=rig.clock.now().isoformat())
+    rig.environment = {
+        "REKEY_VAULTS": url,
+        "REKEY_SCOPES": json.dumps({url: ["/subscriptions/one"]}),
+    }
+    rig.clock.advance(TRIED_ON.total_seconds())
+    await rig.service().rotate(item.to_json(), 1)
+    assert rig.open_requests == []
 
 
 async def test_an_incident_without_its_time_is_stored_once_with_it_where_it_comes_back() -> None:
