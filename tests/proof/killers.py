@@ -74,6 +74,7 @@ KILLERS: Mapping[str, str] = {
     "replicas are never caught up": "replicas/one-slot#12",
     "replicas are published after the primary": "replicas/one-slot#1061",
     "retire before publish": "one/two-slots",
+    "retirements take the places of what may refuse its secret": "lost-one/one-slot@9:die after",
     "scopes are ignored": "unbound/two-slots",
     "tags are set back to what they were": "people-in-overlap/two-slots#3",
     "ten years until expiry": "one/two-slots",

@@ -1,6 +1,7 @@
 """Every message is lost: what was begun is ended all the same, by the timer that reads the records.
 
 What was asked for is taken up once, and then its message is gone, too, however its worker ended.
+At many other sources a retirement has been due for longer, and stays so.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from tests.proof.world import Message, World
 
 SECONDS = 2 * 3600.0 + 1.0
 """So long everything is lost: the first sweeps' messages, too, and beyond late effects."""
+OTHERS = 120
+"""Twice as many retirements as the timer asks for in one run."""
 ONES = ("two-slots", "one-slot", "two-logins", "many")
 LOST = (
     *(f"{name}/{kind}" for name in ("one", "incident-alone", "drift") for kind in ONES),
@@ -40,6 +43,7 @@ def _lost(scenario: Scenario) -> Scenario:
     def build(world: World) -> None:
         scenario.build(world)
         world.losing = world.kernel.time() + SECONDS
+        world.others = OTHERS
         _note_leaks(world)
 
     # What was lost before it was begun is not done, nor is what was reported and never noted.

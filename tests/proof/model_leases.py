@@ -5,21 +5,25 @@ The record of each source, and the lease on it; see engine.ports.Leases.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cloud.storage.leases import checked
 from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError
 from engine.state.index import Listed
 from engine.state.record import Record, covers, parts_of
+from engine.state.tags import Pending
 from tests.proof.hand import Hand
 
 if TYPE_CHECKING:
     from tests.proof.world import World
 
 LEASE_SECONDS = 60.0
+OTHERS = "/others/"
+"""How the names of sources begin of which no more is known than that they are due."""
 
 
 @dataclass
@@ -198,6 +202,17 @@ class ModelLeases:
         records = lambda: [claim.record for claim in self._claims.values()]  # noqa: E731
         for record in await self.hand.reach("index", records):
             yield Listed.of(record)
+        if self.hand.worker.message.what == "recheck":
+            for other in self._others():
+                yield other
+
+    def _others(self) -> Iterator[Listed]:
+        """Return what is due at other sources, longer than all else: messages of it do nothing."""
+        due = self.hand.world.kernel.now() - timedelta(days=1)
+        owner = f"{next(iter(self.hand.worker.rules.scopes))}/secrets/other"
+        for number in range(self.hand.world.others):
+            superseded = Pending(due, f"v{number}", "key2")
+            yield Listed(f"{OTHERS}{number}", owner, superseded, next_check=due)
 
     def _acquire(self, source: str, owner: str, whole: str) -> int:
         world = self.hand.world

@@ -53,6 +53,7 @@ from engine.state.tag_texts import Window
 from engine.state.tags import CAUSE, Managed, Pending
 from engine.sweep import sweeper
 from engine.sweep.incidents import IncidentSweep
+from engine.sweep.pace import Pace
 from engine.sweep.sweeper import Sweeper
 from tests.proof import findings
 from tests.proof.closer_mutants import CLOSER
@@ -446,6 +447,21 @@ def _rechecks_without_a_version(right: Any, ref: SecretRef, source: str, _: str)
     return right(ref, source)
 
 
+def _one_pace(patch: pytest.MonkeyPatch) -> None:
+    """Let the timer count what may refuse its secret and what is only to be revoked together."""
+    first = list[Pace]()
+
+    def pace(scopes: Any, *rest: Any) -> Pace:
+        if scopes:
+            return Pace(scopes, *rest)
+        if first:
+            return first.pop()
+        first.append(Pace(scopes, records.RECHECK_EVERY))
+        return first[0]
+
+    patch.setattr(sweeper, "Pace", pace)
+
+
 SLOTS, ONE, MANY = "two-slots", "one-slot", "many"
 ANY_SLOT = (f"one/{SLOTS}", f"one/{MANY}", f"one/{ONE}")
 INCIDENTS = tuple(
@@ -608,6 +624,9 @@ MUTANTS: Mapping[str, Mutant] = {
         function(records, "LONGEST_SPACING", timedelta(minutes=4)),
         "P1",
         ("lost-applies-and-fails-an-hour/one-slot",),
+    ),
+    "retirements take the places of what may refuse its secret": Mutant(
+        _one_pace, "P1", (f"lost-one/{ONE}",)
     ),
     "no waiting for a settled vault": Mutant(
         function(records, "SETTLE", timedelta()),

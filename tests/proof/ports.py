@@ -19,6 +19,7 @@ from engine.state.request import Event, Notice, Outcome, Result, TaskOutcome, Wo
 from engine.state.sweep_order import SweepOrder
 from tests.proof.hand import Hand
 from tests.proof.kernel import EPOCH, Worker
+from tests.proof.model_leases import OTHERS
 
 if TYPE_CHECKING:
     from tests.proof.world import World
@@ -34,6 +35,8 @@ class ModelQueue:
 
     async def post_rotation(self, item: Work, delay: float = 0.0) -> None:
         """Put a work item on `rotations`."""
+        if isinstance(item, WorkItem) and (item.source or "").startswith(OTHERS):
+            return
         text = item.to_json()
         await self.hand.reach("post", lambda: self._post("rotate", text, delay), changes=True)
 

@@ -142,6 +142,8 @@ class World:
     waits: int = 0
     """How many of those posted were posted again for a busy source: each is in place of another."""
     """How many of the messages sweeps have brought, themselves included."""
+    others: int = 0
+    """At so many other sources a retirement is due at each run of the timer, and stays so."""
     losing: float = 0.0
     """Until when every message is lost that the app posts, and each that was taken once.
 
