@@ -390,7 +390,8 @@ class World:
             f"v{number}",
             value=draft.value,
             enabled=True,
-            created=self.kernel.now(),
+            # Key Vault tells times in whole seconds.
+            created=self.kernel.now().replace(microsecond=0),
             expires=draft.expires,
             content_type=draft.content_type,
             tags=draft.tags,
