@@ -6,17 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from simulator.reach.strikes import ADMIN, Where, alter, to
-from simulator.wire import Request, json_response
+from simulator.reach.strikes import SINGLE, alter, to
+from simulator.wire import json_response
 from tests.adversary.stage import Stage
 
-
-def sets_password(request: Request) -> bool:
-    """Match the statement itself, and not what asks whether it is allowed."""
-    return alter(request) and b'"ALTER ' in request.body
-
-
-SINGLE: dict[str, Where] = {"login": sets_password, "user": sets_password, "admin": ADMIN}
 FIVE = timedelta(minutes=5)
 ERROR = json_response(500, {"error": {"code": "InternalServerError", "message": "we are sorry"}})
 
@@ -26,7 +19,7 @@ async def test_a_change_that_was_applied_and_answered_500_is_proven_and_not_made
     stage: Stage, kind: str
 ) -> None:
     secret = stage.put(kind)
-    where = SINGLE.get(kind, sets_password)
+    where = SINGLE.get(kind, alter)
     stage.outage(where, timedelta(hours=4), ERROR, after=True)
     await stage.rotate(secret)
     await stage.run_for(hours=4)

@@ -118,8 +118,8 @@ ADMIN = to("PATCH", path="/providers/microsoft.sql/servers/")
 
 
 def alter(request: Request) -> bool:
-    """Match a statement that sets a password."""
-    return request.method == "EXECUTE" and b"ALTER " in request.body
+    """Match a statement that sets a password, and not the question who may: `ALTER ANY LOGIN`."""
+    return request.method == "EXECUTE" and b'"ALTER ' in request.body
 
 
 def listing(request: Request) -> bool:
