@@ -13,7 +13,7 @@ from engine.rotation.derived import ParentKey
 from engine.rotation.observe import Observed
 from engine.rotation.proof import Proof
 from engine.rotation.source_lease import LOST, SourceLease
-from engine.rotation.vault_writer import Replicas, VaultWriter
+from engine.rotation.vault_writer import Errors, Replicas, VaultWriter
 from engine.secret import SecretVersion, Sensitive, Version
 from engine.state.decision import Park
 from engine.state.record import Record, parts_of
@@ -143,7 +143,13 @@ class Rotation:
     @property
     def replicas(self) -> Replicas:
         """Its copies."""
-        return Replicas(self.vault_writer, self.managed)
+        leaks = self.record.compromised.versions
+        outrun: Errors = PermanentError if leaks or self.progress.item.compromised else ()
+        # After a leak, what may pass is tried once more: a replica's readers would be cut off.
+        is_news = leaks and not self.lease.found.compromised.versions
+        if self.progress.drifted or (outrun and not is_news):
+            outrun = RekeyError
+        return Replicas(self.vault_writer, self.managed, outrun)
 
     @property
     def parent_key(self) -> ParentKey | None:
@@ -160,9 +166,10 @@ class Rotation:
         elif is_named and not self.record.is_older(secret, item.began):
             # The item was posted by the clock of the vault. The record knows better.
             self.progress.item = replace(item, version=None)
-        may_be_late = self.record.is_uncertain or self.record.change.in_progress_since
-        if item.recheck and not (may_be_late or self.observed.is_forgotten):
-            # Nothing may take effect late, so it is an audit like any other.
+        change, stale = self.record.change, self.record.stale
+        is_owed = self.record.is_uncertain or change.in_progress_since or stale
+        if item.recheck and not (is_owed or self.observed.is_forgotten):
+            # Nothing is owed here, so it is an audit like any other.
             self.progress.item = replace(self.progress.item, hint=None)
         if self.record.unreported and self.progress.result is None:
             self.progress.publishes_earlier(self.record)

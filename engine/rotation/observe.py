@@ -30,7 +30,7 @@ class Observed:
     _before: SecretVersion | None = None
     """The secret as it was read before the lease; None once it was observed."""
     settles_nothing: bool = False
-    """The item is a recheck that ends without a result: a later one follows."""
+    """A later recheck follows: this one ends without a result, or a replica has missed a version."""
     is_leak_noted: bool = False
     """The record names the versions that the item's incident is about: rechecks go on with it."""
     audited: str = ""
@@ -93,8 +93,9 @@ class Observed:
             self.audited = ""
         self.was_marked |= not self.has_read and STATE in shown.tags
         self._shown = shown
-        self.settles_nothing = self.item.recheck and self.recheck_follows
-        if self.record.owner and not self.settles_nothing:
+        is_early = self.item.recheck and self.recheck_follows
+        self.settles_nothing |= is_early
+        if self.record.owner and not is_early:
             await self._compare(shown)
             self._show(shown, self.parts.printed(shown, self.record))
             await self.lease.recheck()

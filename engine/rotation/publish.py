@@ -77,14 +77,13 @@ async def version(
     """
     draft = _draft(at, secret, issued, overlap)
     job = at.parts.job(secret, at.managed)
-    rollback, missed = Rollback(at, job, issued, proven=True), list[RekeyError]()
+    rollback = Rollback(at, job, issued, proven=True)
     async with rollback.on(RekeyError, unsent=True):
         if not template.is_read_back(at.managed.renewed.template, draft.value, issued.fields):
             raise NeedsHuman(UNREADABLE, where=str(secret.ref), fix=READABLE_FIX)
         await _announced(at, secret, issued, draft)
-    async with rollback.on(Overtaken):
-        missed = await _copy(at, secret, issued, draft)
-    if missed and not at.managed.is_single:
+    missed = await _copy(at, secret, issued, draft)
+    if missed and not (_is_dead(at) or at.replicas.outrun):
         raise missed[0]
     # A value that a replica holds is not lost: the next try reads it from there.
     copied = len(missed) < len(at.managed.replicas)
@@ -95,12 +94,11 @@ async def version(
         published = await _write(at, secret, draft, is_copied=copied)
     at.progress.new_version = at.progress.proven = published.version
     at.observed.audited = at.managed.renewed.template
-    at.progress.done(result, reason, at.managed)
-    published = at.observed.landed(published, prints)
-    if missed:
-        # The source has a new password already, so the secret could not wait for the replica.
-        raise missed[0]
-    return published
+    # What a replica has missed is owed. The recheck that follows writes it, or tells a person.
+    at.observed.settles_nothing |= bool(missed)
+    behind = (f"a replica has missed it: {error.what} ({error.where})" for error in missed)
+    at.progress.done(result, "; ".join((reason, *behind)), at.managed)
+    return at.observed.landed(published, prints)
 
 
 async def _copy(

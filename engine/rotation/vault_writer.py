@@ -13,11 +13,19 @@ write. A replica's tags and value decide nothing about the primary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
+from engine.errors import (
+    LeaseUnavailable,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    TransientError,
+)
 from engine.parts import Parts
 from engine.planning.decision import crowded
 from engine.rotation.source_lease import SourceLease
@@ -44,6 +52,11 @@ from engine.state.tags import (
     Pending,
 )
 
+BEHIND = timedelta(hours=1)
+"""How long after a version was published a person hears of a replica that does not answer."""
+REMOVE_FIX = "remove the replica from the tag Replicas"
+
+type Errors = type[RekeyError] | tuple[()]
 type Tags = Mapping[str, str]
 type Check = Callable[[SecretVersion], None]
 
@@ -160,6 +173,8 @@ class Replicas:
 
     vault_writer: VaultWriter
     managed: Managed
+    outrun: Errors = ()
+    """The errors that the primary cannot wait for: its credential has leaked, or is refused."""
 
     @property
     def parts(self) -> Parts:
@@ -173,10 +188,58 @@ class Replicas:
 
     async def check(self, primary: SecretRef) -> list[SecretVersion]:
         """Read every replica before anything changes; raises what would prevent writing one."""
-        copies = [await self.parts.vaults.read(ref) for ref in self.managed.replicas]
-        for copy in copies:
-            self._consents(copy, primary)
+        copies = list[SecretVersion]()
+        for ref in self.managed.replicas:
+            with self._missing(ref, []):
+                copy = await self.parts.vaults.read(ref)
+                self._consents(copy, primary)
+                copies.append(copy)
         return copies
+
+    @contextmanager
+    def _missing(
+        self,
+        ref: SecretRef,
+        missed: list[RekeyError],
+        kept: Errors = (),
+        outrun: Errors = (),
+    ) -> Iterator[None]:
+        """Go on without a replica after an error that the primary cannot wait for.
+
+        What it has missed then is owed, so a recheck follows. Where Azure has asked to wait with
+        calls to the primary's own vault, the primary waits. Errors of the `kept` type are for the
+        caller to judge.
+        """
+        lease = self.vault_writer.lease
+        try:
+            yield
+        except LeaseUnavailable:
+            raise
+        except RekeyError as error:
+            problem = self._told(ref, error)
+            is_own = lease.record.owner.startswith(f"{ref.vault}/")
+            outruns = isinstance(error, outrun or self.outrun)
+            if outruns and not (is_own and error.retry_after):
+                lease.learn(lease.record.discarded(f"{ref}/"))
+            elif not isinstance(problem, kept):
+                raise problem from None
+            missed.append(problem)
+
+    def _told(self, ref: SecretRef, error: RekeyError) -> RekeyError:
+        """Return the error with the way out; as a lasting one if the replica was missed long ago."""
+        if not isinstance(error, NeedsHuman):
+            error.fix = "; or ".join(filter(None, (error.fix, REMOVE_FIX)))
+        may_pass = isinstance(error, TransientError) and not error.retry_after
+        if may_pass and self._is_long_behind(ref):
+            return NeedsHuman(error.what, where=error.where, fix=error.fix)
+        return error
+
+    def _is_long_behind(self, ref: SecretRef) -> bool:
+        """Return whether a replica missed long ago what was published last."""
+        record = self.vault_writer.lease.record
+        is_behind = any(entry.startswith(f"{ref}/") for entry in record.stale)
+        since = record.published.at if record.published else None
+        return bool(is_behind and since and self.parts.clock.now() - since > BEHIND)
 
     async def write(
         self,
@@ -186,38 +249,45 @@ class Replicas:
         *,
         dead: bool = False,
     ) -> list[RekeyError]:
-        """Write every replica in its own form; return permanent errors for the caller to judge.
+        """Write every replica in its own form; return the errors for the caller to judge.
 
-        `dead`: the source refuses the replaced credential, so it gets no overlap.
+        `dead`: the source refuses the replaced credential, so it gets no overlap, and the primary
+        cannot wait. Otherwise an error that may pass is raised.
         """
         missed: list[RekeyError] = []
         for ref in self.managed.replicas:
-            try:
+            with self._missing(ref, missed, PermanentError, RekeyError if dead else ()):
                 copy = await self.parts.vaults.read(ref)
                 await self._write(copy, primary, fields, draft, dead=dead)
-            except PermanentError as error:
-                missed.append(error)
         return missed
 
-    async def catch_up(self, primary: SecretVersion, fields: Mapping[str, Sensitive]) -> None:
+    async def catch_up(
+        self, primary: SecretVersion, fields: Mapping[str, Sensitive]
+    ) -> list[RekeyError]:
         """Write each replica that does not hold the primary's credential.
 
         It missed a rotation, or an older write reached it late. The error of one replica is raised
         after the others have caught up: any of them may still use the credential that is revoked
-        next.
+        next. If the primary cannot wait, the errors are returned.
         """
-        is_late, missed = False, list[PermanentError]()
+        is_late, missed = False, list[RekeyError]()
         for ref in self.managed.replicas:
-            try:
+            with self._missing(ref, missed, PermanentError):
                 copy = await self.parts.vaults.read(ref)
                 self._consents(copy, primary.ref)
                 is_late |= RETIRE in copy.tags
                 await self.caught_up(copy, primary, fields)
-            except PermanentError as error:
-                missed.append(error)
-        if missed:
+        if missed and not self.outrun:
             raise missed[0]
-        record = self.vault_writer.lease.record
+        if not missed:
+            await self._none_is_behind(primary, is_late=is_late)
+        return missed
+
+    async def _none_is_behind(self, primary: SecretVersion, *, is_late: bool) -> None:
+        """Note that every replica holds the primary's credential."""
+        lease = self.vault_writer.lease
+        record = lease.record
+        lease.learn(replace(record, stale=tuple(it for it in record.stale if it[-1] != "/")))
         if is_late and record.wrote(primary) and record.retirement is None:
             # A late write has brought the tag back. The credential that it names is revoked
             # already.
@@ -256,7 +326,7 @@ class Replicas:
         """
         urls = list[str]()
         for ref in self.managed.replicas:
-            with suppress(PermanentError):
+            with suppress(PermanentError), self._missing(ref, []):
                 copy = await self.parts.vaults.read(ref)
                 pending = None if RETIRE in draft.tags else _pending(copy)
                 versions = [pending.version] if pending else []
@@ -266,10 +336,14 @@ class Replicas:
         return tuple(urls)
 
     async def out_of_use(self, primary: SecretRef) -> None:
-        """Disable the versions of replicas that hold dead values, if their owners still consent."""
+        """Disable the versions of replicas that hold dead values, if their owners still consent.
+
+        Nothing is disabled in a replica that is behind.
+        """
         lease = self.vault_writer.lease
         urls = [entry for entry in lease.record.stale if not VERSION_ID.fullmatch(entry)]
-        done = [url for url in urls if await self._is_out_of_use(primary, url)]
+        ready = [url for url in urls if f"{url.rpartition('/')[0]}/" not in urls]
+        done = [url for url in ready if await self._is_out_of_use(primary, url)]
         if done:
             left = tuple(entry for entry in lease.record.stale if entry not in done)
             lease.learn(replace(lease.record, stale=left))
@@ -286,7 +360,8 @@ class Replicas:
 
     async def disable_superseded(self, primary: SecretRef) -> None:
         """Disable the version of each replica that holds the retired credential, with consent."""
-        for ref in self.managed.replicas:
+        stale = self.vault_writer.lease.record.stale
+        for ref in (ref for ref in self.managed.replicas if f"{ref}/" not in stale):
             copy = await self._consenting(ref, primary)
             if copy and (pending := _pending(copy)):
                 await self.vault_writer.disable(copy, pending.version, "disable replica")

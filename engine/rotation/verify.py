@@ -39,7 +39,7 @@ async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVer
     at.observed.audited = at.managed.template
     await at.vault_writer.out_of_use(secret)
     # Replicas first: until one has caught up, it may hold a credential of an interrupted try.
-    await at.replicas.catch_up(secret, fields)
+    at.observed.settles_nothing |= bool(await at.replicas.catch_up(secret, fields))
     await _check_for_leftovers(at, secret)
     if at.is_unparked:
         # A person confirms that nobody else has made what the source shows now.

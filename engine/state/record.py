@@ -109,7 +109,10 @@ class Record:
     compromised: Compromised = field(default_factory=Compromised)
     """What has leaked, until and after it was proven to be refused."""
     stale: tuple[str, ...] = ()
-    """Versions that hold dead values and must still be disabled; a replica's by its URL."""
+    """Versions that hold dead values and must still be disabled; a replica's by its URL.
+
+    One that ends in `/` names no version: that replica has missed one, and is still to be written.
+    """
     verified: Verified = field(default_factory=Verified)
     """What was seen last of the current version."""
     history: History = field(default_factory=History)

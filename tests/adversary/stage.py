@@ -332,6 +332,17 @@ class Stage:
         secret.vault.put(name, value, tags=tags, content_type="text/plain")
         return secret
 
+    def copy(self, primary: Secret) -> Secret:
+        """Put a replica into the other vault, name it on its primary, and watch what it holds."""
+        copy = Secret(self.other, "copy", primary.accepts)
+        tags = {"ReplicaOf": primary.url}
+        if "ValueTemplate" in primary.tags:
+            tags["ValueTemplate"] = primary.tags["ValueTemplate"]
+        copy.vault.put(copy.name, primary.current.value, tags=tags, content_type="text/plain")
+        self._watched.append(copy)
+        self.tag(primary, Replicas=copy.url)
+        return copy
+
     def policy(self, text: str) -> Secret:
         """Give the app a policy document."""
         self._policy = "version: 1\n" + text

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from simulator.reach.strikes import REGENERATE, to
+from simulator.reach.strikes import FORBIDDEN, REGENERATE, to
+from simulator.wire import Response
 from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
@@ -180,3 +183,115 @@ async def test_a_single_slots_replica_keeps_no_version_enabled_that_holds_a_dead
     await stage.run_for(hours=1)
     assert copy.current.value == primary.current.value
     assert [version.enabled for version in copy.versions] == [False, True]
+
+
+@pytest.mark.parametrize("kind", ["login", "admin", "user"])
+@pytest.mark.parametrize(("answer", "heals"), [(None, 5), (FORBIDDEN, 15)])
+async def test_a_password_is_set_once_and_published_although_a_replicas_vault_takes_no_writes(
+    stage: Stage, kind: str, answer: Response | None, heals: int
+) -> None:
+    primary = stage.put(kind, days_left=60)
+    copy = stage.copy(primary)
+    await stage.run_a_day()
+    outage = stage.outage(to("PUT", "other.vault."), timedelta(minutes=40), answer)
+    await stage.rotate(primary, force=True)
+    await stage.run_for(hours=3)
+    assert len(primary.versions) == 2, "its password was set again and again"
+    assert stage.longest_refusal(primary) <= timedelta(seconds=30)
+    assert stage.longest_refusal(copy, outage.until) <= timedelta(minutes=heals + 1)
+    assert [version.enabled for version in copy.versions] == [False, True]
+    assert stage.reason(primary) == ""
+
+
+TROUBLES = ("purged", "disabled", "withdrawn", "down", "forbids writes", "takes no writes")
+
+
+def trouble(stage: Stage, copy: Secret, kind: str) -> None:
+    """Let something keep a replica from being written."""
+    match kind:
+        case "purged":
+            del stage.other.secrets[copy.name]
+        case "disabled":
+            stage.disable(copy)
+        case "withdrawn":
+            stage.tag(copy, ReplicaOf=None)
+        case "down":
+            stage.outage(to(host="other.vault."), timedelta(hours=12))
+        case _:
+            answer = FORBIDDEN if kind == "forbids writes" else None
+            stage.outage(to("PUT", "other.vault."), timedelta(hours=12), answer)
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra", "two logins", "login"])
+@pytest.mark.parametrize("how", TROUBLES)
+async def test_a_leaked_credential_is_cut_off_whatever_keeps_a_replica_from_being_written(
+    stage: Stage, kind: str, how: str
+) -> None:
+    primary = stage.put(kind, days_left=60)
+    copy = stage.copy(primary)
+    await stage.run_a_day()
+    leaked = primary.current
+    trouble(stage, copy, how)
+    stage.post(primary, version=leaked.version, compromised=True)
+    await stage.run_for(minutes=10)
+    assert not primary.accepts(leaked.value)
+    assert primary.works
+    await stage.run_for(hours=2)
+    assert stage.reason(primary), "nobody was told of the replica"
+    assert "leaked" not in primary.tags["RekeyState"]
+    if how in ("down", "forbids writes", "takes no writes"):
+        await stage.run_for(hours=11)
+        assert copy.current.value == primary.current.value
+        assert stage.reason(primary) == ""
+
+
+async def test_a_key_that_somebody_changed_is_healed_although_a_replica_consents_no_more(
+    stage: Stage,
+) -> None:
+    primary = stage.storage()
+    copy = stage.copy(primary)
+    await stage.rotate(primary)
+    stage.tag(copy, ReplicaOf=None)
+    stage.account().regenerate("key2")
+    stage.post(primary, action="audit", trigger="sweep")
+    await stage.run_for(minutes=10)
+    assert primary.works
+    assert "does not consent" in stage.reason(primary)
+
+
+async def test_a_leak_waits_for_one_more_try_where_a_replicas_error_may_pass(stage: Stage) -> None:
+    primary = stage.storage(days_left=60)
+    copy = stage.copy(primary)
+    await stage.run_a_day()
+    leaked = primary.current
+    stage.outage(to("PUT", "other.vault."), timedelta(seconds=10))
+    stage.post(primary, version=leaked.version, compromised=True)
+    await stage.run_for(minutes=10)
+    assert not primary.accepts(leaked.value)
+    assert stage.longest_refusal(copy) == timedelta()
+
+
+async def test_who_owns_a_secret_hears_after_an_hour_of_a_replica_that_does_not_answer(
+    stage: Stage,
+) -> None:
+    primary = stage.sql("login", days_left=60)
+    stage.copy(primary)
+    await stage.run_a_day()
+    stage.outage(to("PUT", "other.vault."), timedelta(days=30))
+    await stage.rotate(primary, force=True)
+    await stage.run_for(minutes=30)
+    assert stage.reason(primary) == ""
+    await stage.run_for(minutes=45)
+    assert "503 ServiceUnavailable" in stage.reason(primary)
+    assert stage.reason(primary).endswith("remove the replica from the tag Replicas")
+
+
+async def test_a_rotation_that_waits_for_a_vault_which_is_gone_says_what_ends_that(
+    stage: Stage,
+) -> None:
+    primary = stage.storage(days_left=20)
+    stage.copy(primary)
+    stage.outage(to(host="other.vault."), timedelta(days=90))
+    await stage.run_for(days=2)
+    assert len(primary.versions) == 1
+    assert stage.reason(primary).endswith("remove the replica from the tag Replicas")

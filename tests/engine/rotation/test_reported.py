@@ -119,7 +119,8 @@ async def test_what_a_dead_worker_published_is_told_once_however_often_its_succe
     rig.vault.put("copy", "old", tags={"ReplicaOf": f"{url}/{SQL}"})
     rig.tag(SQL, Replicas=f"{url}/copy")
     leaked = rig.latest(SQL).version
-    refuse(rig, 503, "ServerBusy", lambda request: "/copy" in request.path, times=99)
+    busy = lambda request: "/copy" in request.path  # noqa: E731
+    refuse(rig, 429, "Throttled", busy, times=99, retry_after="60")
     outcomes = list[Outcome]()
     for _ in range(2):
         engine = rig.service().engine

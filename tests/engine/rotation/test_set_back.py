@@ -35,6 +35,7 @@ from tests.engine.rotation.plain_kind import (
     Plain,
     replicas,
     rotating,
+    url,
 )
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
@@ -57,15 +58,22 @@ async def test_a_replica_that_cannot_be_written_keeps_the_primary_from_being_pub
         assert work.at.record.pending_write
 
 
-async def test_a_single_slots_secret_does_not_wait_for_a_replica_which_is_told_of() -> None:
+@pytest.mark.parametrize("answer", [(403, "Forbidden"), (503, "ServerBusy"), (409, "Conflict")])
+async def test_a_single_slots_secret_does_not_wait_for_a_replica_which_is_told_of_and_owed(
+    answer: tuple[int, str],
+) -> None:
     async with rotating(Able(), {**SINGLE, **replicas(COPY, OTHER)}) as work:
         work.put_replica()
         work.put_replica(OTHER)
-        refuse(work.rig, 403, "Forbidden", to_vault("PUT"))
-        error = await work.fails(AccessDenied)
-        assert COPY in error.where
+        refuse(work.rig, *answer, to_vault("PUT"))
+        await work.rotate(work.secret, "due", at_once=False)
         assert work.latest.value == work.rig.latest(OTHER).value == NEW
         assert (work.progress.result, work.at.record.unreported) == ("rotated", True)
+        assert f"a replica has missed it: writing a new version was answered {answer[0]}" in (
+            work.progress.reason
+        )
+        assert f"{url(COPY)}/" in work.at.record.stale
+        assert work.observed.settles_nothing, "a recheck follows"
 
 
 @pytest.mark.parametrize(
@@ -96,19 +104,20 @@ async def test_a_password_that_no_replica_holds_is_set_back_where_it_cannot_be_p
 
 
 @pytest.mark.parametrize("tags", [SINGLE, {}])
-async def test_a_password_is_called_unknown_while_nobody_can_tell_whether_a_replica_has_it(
+async def test_a_password_is_called_unknown_while_its_vault_asks_to_wait_with_a_replica(
     tags: dict[str, str | None],
 ) -> None:
     kind = Able()
     async with rotating(kind, {**tags, **replicas(COPY)}) as work:
         work.put_replica()
-        refuse(work.rig, 503, "ServerBusy", to_vault("PUT", COPY))
+        refuse(work.rig, 429, "Throttled", to_vault("PUT", COPY), retry_after="300")
         error = await work.fails(TransientError)
         assert (LOST in error.what) is bool(tags)
-        assert f"undo {OLD}" not in kind.calls, "it may arrive there"
+        assert f"undo {OLD}" not in kind.calls
+        assert work.latest.value == OLD
 
 
-async def test_a_password_is_set_back_where_somebody_writes_a_replica_in_the_meantime() -> None:
+async def test_a_password_is_published_although_somebody_writes_a_replica_in_the_meantime() -> None:
     async with rotating(Able(), {**SINGLE, **replicas(COPY)}) as work:
         work.put_replica()
 
@@ -116,8 +125,9 @@ async def test_a_password_is_set_back_where_somebody_writes_a_replica_in_the_mea
             return bool(work.at.record.pending_write and to_vault("GET", COPY)(request))
 
         work.rig.world.faults.append(AtFirstWrite(work.put_replica, is_read_to_be_written))
-        error = await work.fails(TransientError)
-        assert SET_BACK in error.what
+        await work.rotate(work.secret, "due", at_once=False)
+        assert (work.latest.value, work.rig.latest(COPY).value) == (NEW, OLD)
+        assert f"{url(COPY)}/" in work.at.record.stale
 
 
 @pytest.mark.parametrize("announced", [False, True])
