@@ -56,7 +56,7 @@ class Facts:
         self.reported: set[str] = set()
         """The secrets of which somebody was told that a person is needed."""
         self.purged: set[str] = set()
-        self.mended = self.pause = NEVER
+        self.mended = self.pause = self.copies_fault = NEVER
 
     def read(self, line: Line) -> None:
         """Take one more line; raises NotAHistoryError."""
@@ -155,7 +155,11 @@ class Facts:
 
     def on_fault(self, line: Line) -> None:
         """Something went wrong, until some time."""
-        self.fault = max(self.fault, self.now, float(line.get("until", 0.0)))
+        ends = max(self.now, float(line.get("until", 0.0)))
+        if line.get("copies"):
+            self.copies_fault = max(self.copies_fault, ends)
+        else:
+            self.fault = max(self.fault, ends)
 
     def on_pause(self, line: Line) -> None:
         """Until some time nothing happens but what sources do by themselves."""

@@ -66,7 +66,9 @@ class Promises(Facts):
         self.lapsed = {name: self.lapsed.get(name, begins) for name in counted}
         for name, since in self.lapsed.items():
             healed = HEALED + min(self.sources[counted[name]].longest, HEALED)
-            if now - max(since, self.fault) >= healed:
+            is_copy = "copy_of" in self.secrets[name].terms
+            fault = max(self.fault, self.copies_fault if is_copy else 0.0)
+            if now - max(since, fault) >= healed:
                 self.breaks(f"P1: what {name} holds has been refused for over five minutes")
         if now > self.now and not self.waiting and not self.working:
             self._leaks_are_at_work()
@@ -186,7 +188,9 @@ class Promises(Facts):
         for name, source in self.refused().items():
             if self.sources[source].holds == "one" or name in before:
                 continue
-            if not (self.is_late(source) or self._is_excused(name, source)):
+            held = self.holding(self.secrets[name])
+            waits = "copy_of" in self.secrets[name].terms and held and held[1] in self.leaks
+            if not (waits or self.is_late(source) or self._is_excused(name, source)):
                 self.breaks(f"P1: {source} refuses what {name} holds")
 
     def _nothing_cut_off(self) -> None:

@@ -298,6 +298,11 @@ CLOSER: Mapping[str, Mutant] = {
         _written_without_a_date, "P4", ("copies-behind/two-slots",)
     ),
     "no sweep takes an incident up": Mutant(_without_the_open_ones, "P5", ("left-open/two-slots",)),
+    "what has leaked waits for its replicas": Mutant(
+        function(Rotation, "replicas", property(lambda at: Replicas(at.vault_writer, at.managed))),
+        "P5",
+        ("copies-away-in-incident/two-slots#100",),
+    ),
     "a replica's consent is kept": Mutant(
         _consent_kept, "P7", ("false-copies/two-slots#600", "false-copies/many#600")
     ),

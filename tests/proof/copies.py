@@ -154,7 +154,34 @@ def _behind(world: World, kind: str) -> None:
     ask(world, action="audit", trigger="sweep", pinned=False)
 
 
+def _takes_no_writes(world: World) -> None:
+    """The vault of the replicas answers reads alone for half an hour: their primary goes on."""
+    until = world.kernel.time() + 1800.0
+    world.down["copies"] = max(world.down.get("copies", 0.0), until)
+    world.away += 1800.0
+    world.watch.disturb(until, copies=True)
+
+
+AWAY: Mapping[str, Move] = {"no replica can be written": _takes_no_writes}
+
+
+@per_kind("copies-away", AWAY, is_planned=False)
+def _away(world: World, kind: str) -> None:
+    """The replicas' vault takes no writes from some moment of a rotation on."""
+    with_replicas(world, kind)
+    ask(world, trigger="event")
+    ask(world, trigger="sweep", pinned=False)
+
+
+@per_kind("copies-away-in-incident", AWAY, is_planned=False)
+def _away_in_incident(world: World, kind: str) -> None:
+    """The same while what all of them hold has leaked."""
+    with_replicas(world, kind)
+    incident(world)
+
+
 COPIES = [
+    *all_of(EVERY, _away, _away_in_incident),
     *all_of(EVERY, _copies, _copies_in_incident),
     *by_seeds(FURTHER, _copies, _copies_in_incident),
     *all_of(("two-slots", "many"), _behind),

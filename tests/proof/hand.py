@@ -85,7 +85,7 @@ class Hand:
         """Raise what a call meets whose service is away, or asks to wait."""
         world, wait = self.world, {"throttle": SOON, "throttle for long": LONG}.get(mode, 0.0)
         if world.down and mode != "die before":
-            wait = world.refuse_while_away(label, changes=changes) or wait
+            wait = world.refuse_while_away(label, about, changes=changes) or wait
         if wait:
             self.worker.resting[label] = world.kernel.time() + wait
             what, where = f"{label} was throttled", str(about or "")

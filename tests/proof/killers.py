@@ -71,7 +71,7 @@ KILLERS: Mapping[str, str] = {
     "parking marks nothing": "one/two-slots@4:forbid",
     "publish before verify": "one/two-slots",
     "replicas are forgotten": "replicas/one-slot",
-    "replicas are never caught up": "replicas/one-slot#12",
+    "replicas are never caught up": "copies-away/one-slot#1",
     "replicas are published after the primary": "replicas/one-slot#1061",
     "retire before publish": "one/two-slots",
     "retirements take the places of what may refuse its secret": "lost-one/one-slot@9:die after",

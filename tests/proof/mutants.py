@@ -541,7 +541,7 @@ MUTANTS: Mapping[str, Mutant] = {
         (f"audited/{MANY}#400", f"incident-and-people/{MANY}#600", f"owners/{MANY}#600"),
     ),
     "replicas are never caught up": Mutant(
-        method(Replicas, "catch_up"), "P1", (f"false-copies/{ONE}#60",)
+        method(Replicas, "catch_up"), "P1", (f"copies-away/{ONE}#60",)
     ),
     "replicas are forgotten": Mutant(_replicas_forgotten, "P1", (f"replicas/{ONE}",)),
     "replicas are published after the primary": Mutant(

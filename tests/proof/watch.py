@@ -134,6 +134,8 @@ class Watch:
     outcomes: list[Outcome] = field(default_factory=list)
     leapt: float = 0.0
     """By how many seconds the clock has leapt while somebody was at work."""
+    copies_back: float = 0.0
+    """When replicas could be written again that alone could not."""
     elsewhere: float = 0.0
     """Until when a service that is no source is away."""
     handed_over: set[str] = field(default_factory=set)
@@ -162,12 +164,15 @@ class Watch:
     actor: int = 0
     """Which worker made the latest change; 0 where it had given up on it already."""
 
-    def disturb(self, moment: float) -> None:
-        """Note a fault, or something that a person did.
+    def disturb(self, moment: float, *, copies: bool = False) -> None:
+        """Note a fault, or something that a person did; with `copies`, one of replicas alone.
 
         What must heal has five minutes from then.
         """
-        self.disturbed = max(self.disturbed, moment)
+        if copies:
+            self.copies_back = max(self.copies_back, moment)
+        else:
+            self.disturbed = max(self.disturbed, moment)
 
     def away_elsewhere(self, until: float) -> None:
         """Note an outage of a service that is no source.
@@ -582,6 +587,7 @@ class Watch:
         elif not (
             self.holds(current)
             or ref in self.refused
+            or self._is_behind(ref, current)
             or self._went_first(source)
             or self._lapsed(ref, source, Excuse.LATE)
         ):
@@ -593,6 +599,13 @@ class Watch:
         if went:
             self.excuses.used[Excuse.KEY] += 1
         return went
+
+    def _is_behind(self, ref: SecretRef, current: SecretVersion) -> bool:
+        """Return whether a replica could not be given what replaces a leaked credential."""
+        held = credential_in(current.value.reveal()) if current.value else ""
+        owed = (entry for claim in self.world.claims.values() for entry in claim.record.stale)
+        was_away = self.world.is_copy(ref) and self.copies_back > 0
+        return held in self.compromised and (was_away or f"{ref}/" in owed)
 
     def _lapsed(self, ref: SecretRef, source: str, *further: Excuse) -> bool:
         """Return whether somebody else must help if a source refuses a current version."""
@@ -872,6 +885,8 @@ class Watch:
         for ref, since in self.refused.items():
             bound = HEALED_SECONDS + self._takes(refused[ref])
             disturbed = max(self.disturbed, self.back_elsewhere)
+            if self.world.is_copy(ref):
+                disturbed = max(disturbed, self.copies_back)
             # Calls take no time here, so what takes all of it takes longer in earnest.
             late = now - max(since, disturbed) >= bound
             if late and not self._lapsed(ref, refused[ref], Excuse.STORE):

@@ -255,12 +255,13 @@ class Witness:
             "failed", p=self.world.ending, unforeseen=not known, shows=shows(self.world, shown)
         )
 
-    def _disturbed(self, moment: float) -> None:
+    def _disturbed(self, moment: float, *, copies: bool = False) -> None:
         leapt, self.leapt = self.world.watch.leapt - self.leapt, self.world.watch.leapt
         if leapt:
             self.say("leap", seconds=leapt)
-        until = max(moment, self.world.watch.back_elsewhere)
-        self.say("fault", until=until if until > self.world.kernel.time() else None)
+        until = max(moment, 0.0 if copies else self.world.watch.back_elsewhere)
+        until_then = until if until > self.world.kernel.time() else None
+        self.say("fault", until=until_then, copies=copies or None)
 
     def _leaked(self, credential: str) -> None:
         versions = self.world.every_version()

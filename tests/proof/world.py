@@ -22,6 +22,7 @@ from engine.service import LONGEST_WAIT, MAX_TRIES, Service
 from engine.state.policy import Document, Policy
 from engine.state.record import RECHECK, RECHECK_EVERY, RECHECKED_FOR, Record
 from engine.state.record_parts import Prints
+from engine.state.tags import REPLICA_OF
 from tests.proof import kind_registry
 from tests.proof.hand import Hand, service_of
 from tests.proof.kernel import EPOCH, Call, Died, Kernel, Mode, Worker
@@ -172,7 +173,7 @@ class World:
     skew: float = 0.0
     """By how many seconds the clocks of every second process go wrong, one before and one after."""
     down: dict[str, float] = field(default_factory=dict)
-    """Until when a service does not answer: vault, writes, source, storage, apps."""
+    """Until when a service does not answer: vault, writes, those of copies, source, storage, apps."""
     denies: bool = False
     """Meanwhile it answers with a refusal (403): somebody has taken the app's rights away."""
     throttles: bool = False
@@ -287,13 +288,15 @@ class World:
         tags = self.watch.owner_tags(replace(version, tags=policy.applied(version).tags))
         return min(float(tags.get("OverlapHours", policy.overlap.total_seconds() / 3600)), shortest)
 
-    def refuse_while_away(self, label: str, *, changes: bool) -> float:
+    def refuse_while_away(self, label: str, about: object, *, changes: bool) -> float:
         """Raise TransientError where a call's service does not answer; AccessDenied if it denies.
 
         Return for how many seconds it is throttled; 0 where it is not.
         """
         service, now = service_of(label), self.kernel.time()
         writes = self.down.get("writes", 0.0) if service == "vault" and changes else 0.0
+        if changes and self.is_copy(about):
+            writes = max(writes, self.down.get("copies", 0.0))
         left = max(self.down.get(service, 0.0), writes) - now
         if left <= 0:
             return 0.0
@@ -302,6 +305,11 @@ class World:
         if self.denies:
             raise AccessDenied(f"{label} was refused", fix="grant it")
         raise TransientError(f"{label}: {service} does not answer", code="ServiceUnavailable")
+
+    def is_copy(self, about: object) -> bool:
+        """Return whether a call is about a replica."""
+        known = self.vault.get(about) if isinstance(about, SecretRef) else None
+        return bool(known and REPLICA_OF in known[-1].tags)
 
     def cut_off(self, label: str) -> None:
         """Raise TransientError where the vault goes away over the version that it has written."""
