@@ -89,8 +89,9 @@ def _published_before(
     last = record.published
     if last is None or last.made_since(since):
         return []
-    is_left = last.version in older and last.version not in record.compromised.revoked
-    return [last.version] if record.wrote(secret) or last.original or is_left else []
+    is_alive = last.version not in record.compromised.revoked
+    is_left = is_alive and (last.original or last.version in older)
+    return [last.version] if record.wrote(secret) or is_left else []
 
 
 async def _send_on_what_it_held(at: Rotation, secret: SecretVersion) -> None:

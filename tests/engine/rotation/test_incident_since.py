@@ -14,6 +14,8 @@ from engine.state.request import Outcome
 from engine.state.tags import OURS
 from simulator.faults import Fault
 from simulator.wire import json_response
+from tests.shared.graph_rig import NAME as GRAPH
+from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, to_arm, to_vault
 
@@ -129,6 +131,28 @@ async def test_a_restored_version_counts_as_old_as_what_it_holds(*, is_older: bo
     assert outcome.result == ("rotated" if is_older else "retired")
     assert not accepted(rig, 1)
     assert accepted(rig, 2) is not is_older
+
+
+async def test_a_restored_version_that_was_revoked_keeps_no_later_incident_open() -> None:
+    """A person has replaced it, its version is disabled, and its credential is gone."""
+    rig = GraphRig()
+    rig.managed()
+    for action in ("rotate", "restore"):
+        await rig.handle(GRAPH, action=action)
+        rig.clock.advance(3_600)
+    restored = rig.latest(GRAPH)
+    theirs = rig.directory.add_password(rig.app, "by hand, too")
+    rig.write(GRAPH, theirs.secret, CredentialId=theirs.key_id)
+    rig.clock.advance(3_600)
+    for version in (restored.version, None):
+        since = (rig.clock.now() - HOUR).isoformat()
+        outcome = await rig.handle(
+            GRAPH, compromised=True, version=version, since=since, reported=since
+        )
+        assert outcome.result != "parked", outcome.reason
+        assert not (await rig.known(rig.source)).compromised.versions
+        rig.clock.advance(86_400)
+        await rig.handle(GRAPH, action="audit")
 
 
 async def test_a_restored_credential_is_cut_off_beside_the_newest_version_from_before() -> None:
