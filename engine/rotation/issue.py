@@ -276,14 +276,15 @@ class Rollback:
             if not self.proven:
                 raise
             return self.job.held, _put_off(problem, unread) if unread.retry_after else problem
-        held = at.parts.held(fresh, at.managed)
+        here = at.managed_here(fresh)
+        held = at.parts.held(fresh, here or at.managed)
         if held in (None, self.job.held, self._new):
             return held, problem
         if at.record.compromised.revoked:
             # A pipeline may have written a leaked value again.
             return self.job.held, problem
         # Its owner may have taken the value from another source since.
-        return held if at.managed_here(fresh) else None, problem
+        return held if here else None, problem
 
     async def _set_back(self, password: Sensitive | None) -> str:
         """Set the source back to what the vault holds; say what came of it."""

@@ -519,3 +519,23 @@ async def test_whoever_may_have_been_overtaken_sets_nothing_back() -> None:
     scene, problem = Scene(), LeaseUnavailable("lost")
     assert await scene.after(problem) is problem
     assert (scene.login.newest, problem.what) == (SECOND, "lost")
+
+
+@pytest.mark.parametrize("shape", ["{key}", "Password={key}"])
+async def test_what_somebody_wrote_meanwhile_is_set_by_the_template_that_counts_for_it(
+    shape: str,
+) -> None:
+    """The version that was to be replaced follows another one, which fits any text."""
+    kind = Able()
+    async with rotating(kind, {**SINGLE, "ValueTemplate": shape}) as work:
+        work.at.know(proven=work.secret.version, followed=("{key}",))
+        work.rotation.here = work.at.record.as_read(work.at.managed, work.secret)
+        theirs = shape.format(key="theirs")
+
+        async def verify(*_: Any) -> None:
+            work.rig.clock.advance(1)
+            work.rig.write(NAME, theirs)
+
+        kind.verify = verify  # type: ignore[assignment, method-assign]
+        await work.fails(RekeyError)
+        assert [call for call in kind.calls if call.startswith("undo")] == ["undo theirs"]
