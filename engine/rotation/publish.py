@@ -201,7 +201,9 @@ def _ahead_of(at: Rotation, now: datetime) -> datetime | None:
 
 def _past(at: Rotation, record: Record, secret: SecretVersion) -> Past | None:
     held, held_id = at.parts.held(secret, at.managed), at.managed.credential_id
-    if not (held and held_id and at.record.wrote(secret)):
+    # Read by another template, the value may be taken for the credential as a whole.
+    is_read = record.template_of(secret) == at.managed.template
+    if not (held and held_id and is_read and at.record.wrote(secret)):
         return None
     return Past(str(secret.version), held_id, record.digest(held_id, held))
 

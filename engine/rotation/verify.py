@@ -72,6 +72,8 @@ async def _refuse_misread(at: Rotation, secret: SecretVersion, tried: Sensitive)
     Otherwise a value that nobody can use would be published in place of one that works.
     """
     field, managed, held_id = at.rotator.value_field, at.managed, at.managed.credential_id or ""
+    if at.record.template_of(secret) == managed.template:
+        return
     for held in leaked.credentials_in(secret, field, managed.template, at.record):
         # A source may lock a login after some wrong passwords, so none is tried twice.
         if held != tried and await at.rotator.accepts(managed.source, held_id, held):

@@ -431,14 +431,18 @@ class Record:
         verified = replace(before, version=version, created=created, tags=tags, templates=templates)
         return replace(self, verified=verified)
 
+    def template_of(self, secret: Version) -> str:
+        """Return the template that this version is known to follow; empty if none is known."""
+        is_known = self.verified.version == secret.version
+        return next(iter(self.verified.templates), "") if is_known else ""
+
     def as_read(self, managed: Managed, secret: SecretVersion) -> Managed:
         """Return what tags ask for, with the template that this version is known to follow.
 
         Its owner or the policy may name another one since. That is for the next version.
         """
-        shape = next(iter(self.verified.templates), "")
-        is_known = self.verified.version == secret.version
-        fields = template.extract(shape, secret.value) if is_known else None
+        shape = self.template_of(secret)
+        fields = template.extract(shape, secret.value)
         is_read = managed.rotator.value_field in (fields or {})
         return replace(managed, template=shape) if is_read else managed
 

@@ -453,3 +453,16 @@ async def test_no_edited_template_replaces_what_its_source_accepts(
         assert work.latest.value == latest
         asked = f"accepts {OLD_ID} {OLD}" in kind.calls
         assert asked is value.startswith(written.partition("{")[0])
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_refused_value_is_read_otherwise_only_if_its_template_is_not_known(
+    *, is_known: bool
+) -> None:
+    """A server may lock a login that several wrong passwords are tried for."""
+    kind, shape = Able(accepted={"by-hand"}), "Key={key}"
+    async with working(kind, {"ValueTemplate": shape}, value=f"Key={OLD}") as work:
+        work.at.know(proven=str(work.secret.version), followed=(shape,) if is_known else ())
+        await work.confirm(work.secret, "audited")
+        further = [call for call in kind.calls if call == f"accepts {OLD_ID} Key={OLD}"]
+        assert bool(further) is not is_known

@@ -220,3 +220,26 @@ async def test_the_prints_of_a_version_whose_writer_died_are_of_the_credential_i
     prints = (await rig.service().ready()).prints
     expected = prints.of(held.value.removeprefix("Key="), held.value)
     assert (await rig.known(source_of(rig))).history.prints[held.version] == expected
+
+
+@pytest.mark.parametrize("how", ["a record of 0.2.0", "a copy by hand"])
+async def test_an_incident_ends_only_with_what_leaked_where_a_template_takes_any_text(
+    how: str,
+) -> None:
+    """Nobody has noted by which template the version is read, so no credential is known to be it."""
+    scene = Scene(by_tag=True)
+    await scene.rotated("Key={key}")
+    scene.rig.clock.advance(TWO_DAYS)
+    assert (await scene.handle()).result == "retired"
+    held = scene.rig.latest(NAME)
+    leaked, tags = held.value.removeprefix("Key="), {**(held.tags or {})}
+    if how == "a copy by hand":
+        scene.rig.write(NAME, held.value, ValueTemplate="{key}")
+    else:
+        await scene.rig.note(source_of(scene.rig), NAME, tags=tags, followed=())
+        scene.name("{key}")
+        assert (await scene.handle(force=True)).result == "rotated"
+    scene.rig.clock.advance(60)
+    version = scene.rig.latest(NAME).version if how == "a copy by hand" else held.version
+    await scene.handle(compromised=True, version=version)
+    assert leaked not in scene.keys
