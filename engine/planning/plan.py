@@ -232,7 +232,8 @@ def _is_unbound(turn: Turn) -> bool:
 def _may_have_left_something(turn: Turn) -> bool:
     record = turn.record
     may_come = record.change.uncertain_until or record.pending_write
-    return bool(turn.item.recheck and may_come) and not turn.acts_here
+    is_owed = may_come or any("/" in entry for entry in record.stale)
+    return bool(turn.item.recheck and is_owed) and not turn.acts_here
 
 
 def _nothing_to_do(turn: Turn) -> Ending | None:

@@ -131,8 +131,10 @@ async def ask_key(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> T
 async def clean_up(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
     """Remove what an abandoned rotation has made, once its write cannot come any more.
 
-    A secret that is disabled may hold what was announced.
+    A secret that is disabled may hold what was announced. Nothing is owed to the replicas of one
+    that is not rotated here.
     """
+    at.lease.learn(at.record.cleared(*(entry for entry in at.record.stale if "/" in entry)))
     if secret.enabled and await verify.is_certainly_lost(at, secret):
         at.lease.learn(at.record.lose())
     await retire.tidy_abandoned(at)

@@ -54,7 +54,7 @@ from engine.state.tags import (
 
 BEHIND = timedelta(hours=1)
 """How long after a version was published a person hears of a replica that does not answer."""
-REMOVE_FIX = "remove the replica from the tag Replicas"
+REMOVE_FIX = "take the replica out of the tag Replicas, or of the policy document"
 
 type Errors = type[RekeyError] | tuple[()]
 type Tags = Mapping[str, str]
@@ -154,8 +154,7 @@ class VaultWriter:
         for version in ready:
             await self.disable(secret, version)
         if ready:
-            left = tuple(version for version in record.stale if version not in ready)
-            self.lease.learn(replace(self.lease.record, stale=left))
+            self.lease.learn(self.lease.record.cleared(*ready))
 
     @staticmethod
     def _room(ref: SecretRef, tags: Tags) -> None:
@@ -216,10 +215,10 @@ class Replicas:
         except LeaseUnavailable:
             raise
         except RekeyError as error:
-            problem = self._told(ref, error)
             is_own = lease.record.owner.startswith(f"{ref.vault}/")
-            outruns = isinstance(error, outrun or self.outrun)
-            if outruns and not (is_own and error.retry_after):
+            must_wait = is_own and bool(error.retry_after)
+            problem = error if must_wait else self._told(ref, error)
+            if isinstance(error, outrun or self.outrun) and not must_wait:
                 lease.learn(lease.record.discarded(f"{ref}/"))
             elif not isinstance(problem, kept):
                 raise problem from None
@@ -229,17 +228,15 @@ class Replicas:
         """Return the error with the way out; as a lasting one if the replica was missed long ago."""
         if not isinstance(error, NeedsHuman):
             error.fix = "; or ".join(filter(None, (error.fix, REMOVE_FIX)))
-        may_pass = isinstance(error, TransientError) and not error.retry_after
-        if may_pass and self._is_long_behind(ref):
+        if isinstance(error, TransientError) and self._is_long_behind(ref):
             return NeedsHuman(error.what, where=error.where, fix=error.fix)
         return error
 
     def _is_long_behind(self, ref: SecretRef) -> bool:
         """Return whether a replica missed long ago what was published last."""
         record = self.vault_writer.lease.record
-        is_behind = any(entry.startswith(f"{ref}/") for entry in record.stale)
-        since = record.published.at if record.published else None
-        return bool(is_behind and since and self.parts.clock.now() - since > BEHIND)
+        since = record.published.at if record.published and f"{ref}/" in record.stale else None
+        return since is not None and self.parts.clock.now() - since > BEHIND
 
     async def write(
         self,
@@ -270,28 +267,22 @@ class Replicas:
         after the others have caught up: any of them may still use the credential that is revoked
         next. If the primary cannot wait, the errors are returned.
         """
-        is_late, missed = False, list[RekeyError]()
+        lease, is_late, missed = self.vault_writer.lease, False, list[RekeyError]()
         for ref in self.managed.replicas:
             with self._missing(ref, missed, PermanentError):
                 copy = await self.parts.vaults.read(ref)
                 self._consents(copy, primary.ref)
                 is_late |= RETIRE in copy.tags
                 await self.caught_up(copy, primary, fields)
+                lease.learn(lease.record.cleared(f"{ref}/"))
         if missed and not self.outrun:
             raise missed[0]
-        if not missed:
-            await self._none_is_behind(primary, is_late=is_late)
-        return missed
-
-    async def _none_is_behind(self, primary: SecretVersion, *, is_late: bool) -> None:
-        """Note that every replica holds the primary's credential."""
-        lease = self.vault_writer.lease
         record = lease.record
-        lease.learn(replace(record, stale=tuple(it for it in record.stale if it[-1] != "/")))
-        if is_late and record.wrote(primary) and record.retirement is None:
+        if not missed and is_late and record.wrote(primary) and record.retirement is None:
             # A late write has brought the tag back. The credential that it names is revoked
             # already.
             await self.disable_superseded(primary.ref)
+        return missed
 
     async def caught_up(
         self, copy: SecretVersion, primary: SecretVersion, fields: Mapping[str, Sensitive]
@@ -322,36 +313,40 @@ class Replicas:
         """Return the versions of replicas whose credentials do not work once a draft is published.
 
         These are their replaced versions, and those that they were to retire, if the draft retires
-        nothing.
+        nothing. A replica that cannot be read counts as behind.
         """
         urls = list[str]()
         for ref in self.managed.replicas:
-            with suppress(PermanentError), self._missing(ref, []):
+            with self._missing(ref, [], outrun=RekeyError):
                 copy = await self.parts.vaults.read(ref)
                 pending = None if RETIRE in draft.tags else _pending(copy)
                 versions = [pending.version] if pending else []
                 if not self.holds(copy, fields):
                     versions.append(str(copy.version))
                 urls += (f"{ref}/{version}" for version in versions)
-        return tuple(urls)
+        behind = (it for it in self.vault_writer.lease.record.stale if it.endswith("/"))
+        return (*urls, *behind)
 
     async def out_of_use(self, primary: SecretRef) -> None:
         """Disable the versions of replicas that hold dead values, if their owners still consent.
 
-        Nothing is disabled in a replica that is behind.
+        Nothing is disabled in a replica that is behind. One that the primary does not name any more
+        is tried once: nothing is owed to it.
         """
-        lease = self.vault_writer.lease
+        lease, named = self.vault_writer.lease, {str(ref) for ref in self.managed.replicas}
         urls = [entry for entry in lease.record.stale if not VERSION_ID.fullmatch(entry)]
-        ready = [url for url in urls if f"{url.rpartition('/')[0]}/" not in urls]
-        done = [url for url in ready if await self._is_out_of_use(primary, url)]
-        if done:
-            left = tuple(entry for entry in lease.record.stale if entry not in done)
-            lease.learn(replace(lease.record, stale=left))
+        for url in urls:
+            where, _, version = url.rpartition("/")
+            if where not in named:
+                with suppress(TransientError, PermanentError):
+                    await self._is_out_of_use(primary, where, version)
+                lease.learn(lease.record.cleared(url))
+            elif f"{where}/" not in urls and await self._is_out_of_use(primary, where, version):
+                lease.learn(lease.record.cleared(url))
 
-    async def _is_out_of_use(self, primary: SecretRef, url: str) -> bool:
+    async def _is_out_of_use(self, primary: SecretRef, where: str, version: str) -> bool:
         """Disable one version, unless it is still the current one; return whether that is over."""
-        where, _, version = url.rpartition("/")
-        copy = await self._consenting(SecretRef.parse(where), primary)
+        copy = await self._consenting(SecretRef.parse(where), primary) if version else None
         if copy and copy.version == version:
             return False
         if copy:
@@ -393,8 +388,13 @@ class Replicas:
             return
         own = {tag: text for tag, text in copy.tags.items() if tag not in OURS}
         ours = {tag: draft.tags[tag] for tag in (CREDENTIAL, OPERATION) if tag in draft.tags}
+        lease = self.vault_writer.lease
         if retire := _superseded(copy, draft, dead=dead):
             ours[RETIRE] = retire
+        elif f"{copy.ref}/" in lease.record.stale:
+            # While it was behind, the source has come to refuse what it holds.
+            going = filter(None, (copy.version, getattr(_pending(copy), "version", None)))
+            lease.learn(lease.record.discarded(*(f"{copy.ref}/{version}" for version in going)))
         whole = replace(draft, value=value, tags=own | ours)
         await self.vault_writer.publish(
             copy, whole, "publish replica", check=lambda fresh: self._consents(fresh, primary)

@@ -41,7 +41,8 @@ def text_of(record: Any) -> str:
     texts |= {"pending": going, "unretired": later}
     texts |= {name: texts[name] and _UNSAID | texts[name] for name in ("published", "ahead")}
     texts["lost"] = [_UNSAID | write for write in texts["lost"]]
-    layout = 1 + any(map(texts.get, SINCE_2))
+    # A worker of layout 1 takes a replica's address for a version of its primary.
+    layout = 1 + any((*map(texts.get, SINCE_2), *("/" in entry for entry in texts["unused"])))
     return json.dumps({"format": layout, **texts}, default=_plain)
 
 

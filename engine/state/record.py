@@ -532,6 +532,10 @@ class Record:
         new = tuple(version for version in versions if version and version not in self.stale)
         return replace(self, stale=(*new, *self.stale))
 
+    def cleared(self, *entries: str) -> Record:
+        """Return the record without entries of `stale` that are dealt with."""
+        return replace(self, stale=tuple(it for it in self.stale if it not in entries))
+
     def seen(self, secret: SecretVersion, now: datetime) -> Record:
         """Return the record once the vault has shown its current version.
 

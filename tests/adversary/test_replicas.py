@@ -283,7 +283,7 @@ async def test_who_owns_a_secret_hears_after_an_hour_of_a_replica_that_does_not_
     assert stage.reason(primary) == ""
     await stage.run_for(minutes=45)
     assert "503 ServiceUnavailable" in stage.reason(primary)
-    assert stage.reason(primary).endswith("remove the replica from the tag Replicas")
+    assert stage.reason(primary).endswith("of the tag Replicas, or of the policy document")
 
 
 async def test_a_rotation_that_waits_for_a_vault_which_is_gone_says_what_ends_that(
@@ -294,4 +294,75 @@ async def test_a_rotation_that_waits_for_a_vault_which_is_gone_says_what_ends_th
     stage.outage(to(host="other.vault."), timedelta(days=90))
     await stage.run_for(days=2)
     assert len(primary.versions) == 1
-    assert stage.reason(primary).endswith("remove the replica from the tag Replicas")
+    assert stage.reason(primary).endswith("of the tag Replicas, or of the policy document")
+
+
+@pytest.mark.parametrize(
+    "how", ["taken out", "taken out, and gone", "released", "by hand", "malformed"]
+)
+async def test_nothing_is_owed_to_a_replica_that_its_primary_names_or_follows_no_more(
+    stage: Stage, how: str
+) -> None:
+    """It was behind. Each recheck found the same, told the apps again, and kept incidents open."""
+    primary = stage.sql("login", days_left=60)
+    stage.copy(primary)
+    await stage.run_a_day()
+    stage.outage(to("PUT", "other.vault."), timedelta(days=30), FORBIDDEN)
+    await stage.rotate(primary, force=True)
+    await stage.run_for(hours=2)
+    if how == "taken out, and gone":
+        stage.outage(to(host="other.vault."), timedelta(days=30))
+    name, text = {
+        "released": ("ProviderAddress", None),
+        "by hand": ("Manual", "true"),
+        "malformed": ("ValidityPeriodDays", "soon"),
+    }.get(how, ("Replicas", None))
+    stage.tag(primary, **{name: text})
+    await stage.run_for(days=1)
+    before = len(stage.app.delivered)
+    await stage.run_for(days=1)
+    assert len(stage.app.delivered) - before <= 2
+    if "taken out" in how:
+        assert stage.reason(primary) == ""
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra", "two logins", "login"])
+async def test_a_replica_that_was_behind_keeps_no_version_enabled_that_holds_what_leaked(
+    stage: Stage, kind: str
+) -> None:
+    primary = stage.put(kind, days_left=60)
+    copy = stage.copy(primary)
+    await stage.run_a_day()
+    stage.outage(to("PUT", "other.vault."), timedelta(hours=5), FORBIDDEN)
+    stage.post(primary, version=primary.current.version, compromised=True)
+    await stage.run_for(hours=12)
+    assert copy.current.value == primary.current.value
+    assert [version.enabled for version in copy.versions] == [False, True]
+
+
+@pytest.mark.parametrize("kind", ["login", "admin", "user"])
+async def test_a_password_that_was_set_is_published_although_a_replica_can_be_read_no_more(
+    stage: Stage, kind: str
+) -> None:
+    """Its vault goes away once all was checked."""
+    primary = stage.put(kind, days_left=60)
+    stage.copy(primary)
+    await stage.run_a_day()
+    vault, since = to(host="other.vault."), stage.clock.now()
+    stage.after(to("GET", "other.vault."), lambda: stage.outage(vault, timedelta(hours=3)), 1)
+    await stage.rotate(primary, force=True)
+    assert stage.longest_refusal(primary, since) <= timedelta(seconds=30)
+    assert len(primary.versions) == 2
+
+
+async def test_who_owns_a_secret_hears_of_a_replica_whose_vault_names_a_time_again_and_again(
+    stage: Stage,
+) -> None:
+    primary = stage.sql("login", days_left=60)
+    stage.copy(primary)
+    await stage.run_a_day()
+    busy = Response(503, headers={"Retry-After": "60"})
+    stage.outage(to("PUT", "other.vault."), timedelta(days=30), busy)
+    await stage.rotate(primary, force=True)
+    await stage.run_for(hours=2)
+    assert "503 Service Unavailable" in stage.reason(primary)
