@@ -157,26 +157,40 @@ async def _announced(
 
     The source may still show it, or a replica may already hold it.
     """
-    record, write = at.record, _to_carry_on(at, secret)
+    write = _to_carry_on(at, secret)
     if write is None:
         return None
     # A repair inside an overlap supersedes nothing itself: it keeps an earlier retirement.
     own = write.retire if write.retire and write.retire.version == write.replaces else None
     superseded = own.credential_id if own else None
-    shape, replicas = at.managed.renewed.template, at.replicas.renewed
+    needed = template.fields(at.managed.renewed.template) | {at.rotator.value_field}
+    for candidate in await _held_or_shown(at, write, job, copies):
+        if candidate and needed <= set(candidate) and is_announced(at, write, candidate):
+            issued = Issued(write.credential_id, candidate, superseded)
+            return None if await is_a_leak(at, issued) else issued
+    return None
+
+
+async def _held_or_shown(
+    at: Rotation, write: Announced, job: Job, copies: list[SecretVersion]
+) -> list[Mapping[str, Sensitive] | None]:
+    """Return what replicas hold, and what the source shows in the announced credential's place."""
     fields: list[Mapping[str, Sensitive] | None] = [
-        template.extract(replicas.shape(copy), copy.value) for copy in copies
+        template.extract(shape, copy.value)
+        for copy in copies
+        # A replica without a template of its own was written in the announced one.
+        for shape in (at.replicas.renewed.shape(copy), write.template)
     ]
     if isinstance(at.rotator, Readable):
         fields.append(await at.rotator.read(job, write.credential_id))
-    needed = template.fields(shape) | {at.rotator.value_field}
-    for candidate in fields:
-        if candidate and needed <= set(candidate):
-            value = template.render(shape, candidate)
-            issued = Issued(write.credential_id, candidate, superseded)
-            if record.fits(write, value):
-                return None if await is_a_leak(at, issued) else issued
-    return None
+    return fields
+
+
+def is_announced(at: Rotation, write: Announced, fields: Mapping[str, Sensitive]) -> bool:
+    """Return whether a credential is the announced one. Another template may be named since."""
+    shape = write.template or at.managed.renewed.template
+    is_whole = template.fields(shape) <= set(fields)
+    return is_whole and at.record.fits(write, template.render(shape, fields))
 
 
 async def is_a_leak(at: Rotation, issued: Issued) -> bool:

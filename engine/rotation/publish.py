@@ -164,7 +164,7 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
         replaces,
         now,
         retire=retire,
-        born=earlier.created if earlier else _carried_on(record, draft) or _ahead_of(at, now),
+        born=earlier.created if earlier else _carried_on(at, issued) or _ahead_of(at, now),
         original=str(earlier.version) if earlier else "",
         dead=_is_dead(at),
         held=_past(at, record, secret),
@@ -182,10 +182,11 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
     await at.lease.write(announced)
 
 
-def _carried_on(record: Record, draft: Draft) -> datetime | None:
+def _carried_on(at: Rotation, issued: Issued) -> datetime | None:
     """Return when the credential of an earlier announcement was made, or its incident's date."""
-    write = record.pending_write
-    return (write.born or write.at) if write and record.fits(write, draft.value) else None
+    write = at.record.pending_write
+    is_carried_on = write and issue.is_announced(at, write, issued.fields)
+    return (write.born or write.at) if write and is_carried_on else None
 
 
 def _is_dead(at: Rotation) -> bool:

@@ -132,6 +132,27 @@ async def test_an_announced_credential_that_a_replica_holds_is_published_and_non
         assert work.latest.value == MADE
 
 
+@pytest.mark.parametrize("shape", ["{key}", "copied={key}", None])
+async def test_an_announced_credential_is_carried_on_although_another_template_is_named_since(
+    shape: str | None,
+) -> None:
+    """It is as old as it was. A replica without a form of its own was written in the earlier one."""
+    kind = Plain(accepted={OLD, MADE})
+    tags = {"Replicas": f"{URL}/{COPY}", "ValueTemplate": "AccountKey={key}"}
+    async with rotating(kind, tags, value=f"AccountKey={OLD}") as work:
+        own = {"ValueTemplate": shape} if shape else {}
+        copied = (shape or "Key={key}").format(key=MADE)
+        work.rig.vault.put(COPY, copied, tags={REPLICA_OF: f"{URL}/{NAME}", **own})
+        announce(work.at, f"Key={MADE}", template="Key={key}")
+        made = work.at.now - timedelta(minutes=5)
+        await rotate(work)
+        assert kind.calls == [f"verify {MADE_ID} {MADE}"]
+        assert work.latest.value == f"AccountKey={MADE}"
+        published = work.at.record.published
+        assert published
+        assert published.born == made
+
+
 @pytest.mark.parametrize(
     ("shown", "value", "shape", "facts"),
     [

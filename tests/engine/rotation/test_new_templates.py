@@ -143,6 +143,21 @@ class TestAnotherTemplate:
         assert not leaked & scene.keys
         assert scene.holds(then)
 
+    async def test_a_rotation_that_died_before_its_write_goes_on_in_the_new_shape(
+        self, scene: Scene, before: str, then: str
+    ) -> None:
+        """The announced key is published. Another one would kill what a replica may hold by now."""
+        scene.rig.secret(NAME, scene.account, days_left=10, template=before)
+        scene.name(before)
+        with pytest.raises(Died):
+            await scene.handle(struck(scene.rig, to_vault("PUT"), after=False))
+        made = scene.keys
+        scene.name(then)
+        scene.rig.clock.advance(120)
+        assert (await scene.handle()).result == "rotated"
+        assert scene.keys == made
+        assert scene.holds(then)
+
 
 async def test_a_value_that_could_not_be_read_back_is_never_published(scene: Scene) -> None:
     """A key ends with the text that is to end it, so it would be taken for drift, week by week."""
