@@ -342,12 +342,10 @@ class Service:
             await self.engine.close(item)
             return
         now = self.engine.clock.now().isoformat()
-        leak = item.leak
-        if leak and outcome.result == "parked":
-            leak = replace(leak, told=now)
+        heard = now if outcome.result == "parked" else item.told
         # An earlier version, or whoever may do no more than post it, has not stored it.
         cause = replace(item.cause, reported=item.cause.reported or now)
-        later = replace(item, cause=cause, leak=leak, tries=Tries())
+        later = replace(item, cause=cause, told=heard, tries=Tries())
         await self.engine.keep(later, INCIDENT_SECONDS)
         if later.request != item.request:
             await self.engine.close(item)

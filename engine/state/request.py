@@ -182,8 +182,6 @@ class Leak:
 
     Every credential older than that counts as compromised, too.
     """
-    told: str = ""
-    """When people were last notified that this incident cannot be dealt with (ISO 8601)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +228,8 @@ class WorkItem(Message):
 
     It is only a hint: the worker checks it under the lease.
     """
+    told: str = ""
+    """When people were last notified that this request cannot be dealt with (ISO 8601)."""
 
     @property
     def compromised(self) -> bool:
@@ -286,11 +286,9 @@ class WorkItem(Message):
     def notifies(self, now: datetime) -> bool:
         """Return whether people are notified now that a request cannot be dealt with.
 
-        They are at first and in the end, and of an incident now and then. It is tried more often.
+        They are at first, now and then, and in the end. The request is tried more often than that.
         """
-        if self.leak is None and self.is_tried_on(now):
-            return (self.seconds_since_report(now) or 0.0) < INCIDENT_SECONDS
-        last = moment_of(self.leak.told) if self.leak else None
+        last = moment_of(self.told)
         often = OFTEN if now - (self.reported_at or now) <= DAY else DAY
         return last is None or now - last >= often or not self.is_tried_on(now)
 
@@ -308,6 +306,7 @@ class WorkItem(Message):
             **asdict(self.tries),
             **asdict(self.leak or Leak()),
             "source": self.source,
+            "told": self.told,
             "follows": self.hint == "follow",
             "operation": self.operation,
             "trace": self.trace,
@@ -337,7 +336,7 @@ def recheck_of(ref: SecretRef, source: str, version: str | None = None) -> WorkI
 
 
 _TYPES: Mapping[str, type] = {
-    **dict.fromkeys(("action", "version", "source"), str),
+    **dict.fromkeys(("action", "version", "source", "told"), str),
     **dict.fromkeys(("force", "compromised", "follows"), bool),
     **dict.fromkeys((part.name for shape in (Cause, Leak) for part in fields(shape)), str),
     **dict.fromkeys(("follow_up", *(part.name for part in fields(Tries))), int),

@@ -13,7 +13,7 @@ import pytest
 from engine.errors import TransientError
 from engine.service import MAX_TRIES
 from engine.state.incident import Incident
-from engine.state.request import INCIDENT_SECONDS, TRIED_ON, Outcome, WorkItem
+from engine.state.request import DAY, INCIDENT_SECONDS, TRIED_ON, Outcome, WorkItem
 from engine.state.sweep_order import SweepOrder
 from leaks.incidents import counted
 from tests.shared.delivery import Delivery
@@ -46,8 +46,14 @@ async def test_a_request_that_is_given_up_and_marked_is_closed() -> None:
     assert "it failed" in rig.tags(NAME)["RekeyReason"]
 
 
-async def test_a_request_waits_for_a_vault_that_is_not_served_for_a_month(caplog: Log) -> None:
-    """Another app on the same storage may serve it, or this one soon. People hear of it at once."""
+@pytest.mark.parametrize("late", [0.0, INCIDENT_SECONDS, DAY.total_seconds()])
+async def test_a_request_waits_for_a_vault_that_is_not_served_for_a_month(
+    late: float, caplog: Log
+) -> None:
+    """Another app on the same storage may serve it, or this one soon.
+
+    People hear of it at once, however late its first try comes, and then as of an incident.
+    """
     rig = scene()
     item, served = await asked(rig, reported=rig.clock.now().isoformat()), dict(rig.environment)
     url = rig.world.add_vault("elsewhere").url
@@ -56,12 +62,18 @@ async def test_a_request_waits_for_a_vault_that_is_not_served_for_a_month(caplog
         "REKEY_SCOPES": json.dumps({url: ["/subscriptions/one"]}),
     }
     caplog.set_level(logging.INFO, "rekey.audit")
-    results = list[str]()
+    results, text = list[str](), item.to_json()
+    rig.clock.advance(late)
     for _ in range(3):
-        await rig.service().rotate(item.to_json(), 1)
+        await rig.service().rotate(text, 1)
         results.append(json.loads(caplog.messages[-1])["result"])
+        ((_, stored),) = rig.open_requests
+        text = json.dumps(stored)
         rig.clock.advance(INCIDENT_SECONDS)
     assert results == ["parked", "waiting", "waiting"]
+    rig.clock.advance(DAY.total_seconds())
+    await rig.service().rotate(text, 1)
+    assert json.loads(caplog.messages[-1])["result"] == "parked"
     rig.environment = served
     await rig.service().recheck()
     await Delivery(rig, rig.service).run()

@@ -169,13 +169,16 @@ def test_an_incident_is_tried_for_a_month_after_its_report() -> None:
     assert item(compromised=True).is_tried_on(NOW), "an earlier version did not say when"
 
 
-def test_people_hear_every_two_hours_and_then_every_day_that_an_incident_goes_on() -> None:
-    waits, heard = item(compromised=True, reported=NOW.isoformat()), list[float]()
+@pytest.mark.parametrize("compromised", [False, True])
+def test_people_hear_every_two_hours_and_then_every_day_that_a_request_waits(
+    *, compromised: bool
+) -> None:
+    waits, heard = item(compromised=compromised, reported=NOW.isoformat()), list[float]()
     for number in range(30 * 96 + 1):
         now = NOW + number * timedelta(minutes=15)
         if waits.notifies(now):
             heard.append((now - NOW) / timedelta(hours=1))
-            waits = replace(waits, leak=Leak(told=now.isoformat()))
+            waits = replace(waits, told=now.isoformat())
     assert heard == [*range(0, 25, 2), *range(48, 721, 24)]
     assert waits.notifies(NOW + TRIED_ON), "it is not tried again"
 
