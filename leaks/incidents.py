@@ -37,22 +37,22 @@ async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Inciden
     sweeps = [IncidentSweep(engine, incident, index, primaries) for incident in incidents]
     works = [(work, IncidentProgress()) for work in sweeps]
     vaults = {vault for incident in incidents for vault in incident.vaults}
-    unlisted = dict[str, RekeyError]()
+    listed, unlisted = dict[str, list[Version]](), dict[str, RekeyError]()
     for vault in sorted(vaults):
         try:
             served = engine.policy.manages(vault)
-            secrets = [it async for it in engine.vaults.list(vault)] if served else []
+            listed[vault] = [it async for it in engine.vaults.list(vault)] if served else []
         except RekeyError as error:
             unlisted[vault] = error
-            continue
-        for work, progress in works:
-            await _count(work, vault, secrets, progress)
-    if unlisted and len(unlisted) == len(vaults):
+    if unlisted and not listed:
         raise next(iter(unlisted.values()))
     for work, progress in works:
+        # First, because a report names only so many of those that need a person.
         for vault, problem in unlisted.items():
             if vault in work.incident.vaults:
                 progress.add_unlisted(vault, problem)
+        for vault, secrets in listed.items():
+            await _count(work, vault, secrets, progress)
         if not progress.secrets:
             await work.count_passed_on(progress)
         progress.is_ordered |= progress.is_over and await _is_ordered(work)

@@ -20,7 +20,7 @@ from engine.engine import Engine
 from engine.errors import RekeyError
 from engine.secret import SecretRef
 from engine.state.entry import Entry
-from engine.state.incident import Incident, IncidentProgress
+from engine.state.incident import ALL, Incident, IncidentProgress
 from leaks.incidents import counted, ended, evidence, of_secret, timeline
 
 log = logging.getLogger("rekey.incident")
@@ -122,7 +122,7 @@ async def one_incident(at: Desk, request: Request) -> Answer:
         incident=_reported(incident, progress, now, request.query),
         ended=Moment("ended", over, distance(over - now)) if over else None,
         secrets=[
-            (secret, rows.to_secret(ref.vault_name, ref.name, request.query))
+            (secret, _name(ref.name), rows.to_secret(ref.vault_name, ref.name, request.query))
             for secret in secrets
             for ref in (secret.stands.ref,)
         ],
@@ -222,12 +222,16 @@ def _word(progress: IncidentProgress) -> str:
     return "the old credential is not cut off yet" if progress.waiting else "replaced and cut off"
 
 
+def _name(name: str) -> str:
+    return "all secrets" if name == ALL else name
+
+
 def _places(
     named: Sequence[Mapping[str, str | None]], query: Mapping[str, str]
 ) -> tuple[NamedSecret, ...]:
     return tuple(
         NamedSecret(
-            name=str(secret["secret"]),
+            name=_name(str(secret["secret"])),
             vault=str(secret["vault"]),
             href=rows.to_secret(str(secret["vault"]), str(secret["secret"]), query),
             reason=secret.get("reason") or "",

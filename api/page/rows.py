@@ -11,6 +11,7 @@ from api.page.actions import possible
 from api.page.sort_key import has_expired, is_incident, sort_key
 from api.page.timeline import Line, Moment, line, moments
 from engine.state.entry import NEEDS_A_PERSON, Entry
+from engine.state.incident import ALL
 
 KEPT_TO_A_SECRET = ("code",)
 """What a link to one secret repeats: the function key of who came with one."""
@@ -96,6 +97,7 @@ def marks(entry: Entry, now: datetime) -> tuple[str, ...]:
 
 
 def to_secret(vault: str, name: str, query: Mapping[str, str]) -> str:
-    """Return a link to the page of one secret; it names no host and so stays here."""
+    """Return a link to the page of one secret, or of a vault; it names no host and so stays here."""
     kept = {field: query[field] for field in KEPT_TO_A_SECRET if query.get(field)}
-    return "?" + urlencode({"vault": vault, "secret": name, **kept})
+    named = {} if name == ALL else {"secret": name}
+    return "?" + urlencode({"vault": vault, **named, **kept})

@@ -12,6 +12,7 @@ import pytest
 from api.access import BY_KEY
 from api.answers import Answer
 from api.app import Api
+from engine.state.incident import MOST_NAMED
 from tests.api.inventory import Inventory
 from tests.shared.delivery import Delivery
 from tests.shared.rig import Rig
@@ -349,8 +350,22 @@ async def test_a_vault_that_cannot_be_listed_is_named_in_place_of_its_secrets_an
     assert evident["ended"] is None
     page = (await send(api, "http_dashboard", query={"incident": row["id"]})).text()
     assert f"answered {status}" in page
+    assert (page.count('<a href="?vault=shared">all secrets</a>'), "%2A" in page) == (2, False)
     rig.world.faults.clear()
     assert [it["secret"] for it in (await progress(api, accepted))["waiting_for"]] == ["far"]
+
+
+async def test_a_vault_that_cannot_be_listed_is_named_before_secrets_that_need_a_person() -> None:
+    """A report names only so many of those."""
+    rig = Inventory()
+    for number in range(MOST_NAMED):
+        rig.add(f"by-hand-{number}", Manual="true")
+    rig.add("far", vault=rig.shared)
+    rig.clock.advance(60)
+    refuse(rig, 403, "Refused", lambda sent: "shared" in sent.host and sent.path == "/secrets", 99)
+    shown = await progress(rig.api(), await begin(rig.api(), everything=True))
+    assert (shown["needs_a_person"], len(shown["named"])) == (MOST_NAMED + 1, MOST_NAMED)
+    assert (shown["named"][0]["vault"], shown["named"][0]["secret"]) == ("shared", "*")
 
 
 async def test_a_report_names_each_secret_with_what_replaced_it_and_how_it_was_proven() -> None:
