@@ -55,6 +55,11 @@ class Cursor:
     token: str | None = None
     skip: int = 0
 
+    @property
+    def is_amid(self) -> bool:
+        """Whether some secrets of the vault come before it."""
+        return bool(self.token or self.skip)
+
     def cursor(self) -> str:
         """Write it for a URL."""
         return (
@@ -177,24 +182,26 @@ async def page(
     """Gather up to `limit` secrets from `start` on.
 
     `only` is one vault's URL, all vaults if empty. A vault that cannot be listed does not hide the
-    others: it is named as an obstacle. Its error is raised where no vault could be listed.
+    others: it is named as an obstacle. Its error is raised where no vault could be listed, and where
+    it may pass amid a vault: the same cursor leads to the rest.
     """
     vaults = [only] if only else list(engine.policy.scopes)
-    place = start or Cursor(vaults[0])
-    if place.vault not in vaults:
-        raise _bad_cursor()
-    entries: list[Entry] = []
-    index = await index_of(engine)
+    place = _begin(vaults, start)
+    entries, index = list[Entry](), await index_of(engine)
     obstacle = UNREAD if index.unread else None
-    is_listed = False
+    # Who knows a later place was shown what comes before it.
+    is_listed = place != Cursor(vaults[0])
     for _ in range(PAGES_AT_ONCE):
         try:
             secrets, token = await engine.vaults.page(place.vault, place.token)
             is_listed = True
         except RekeyError as error:
-            if only or not (is_listed or _first_of_next(vaults, place.vault)):
+            is_repeated = place.is_amid and isinstance(error, TransientError)
+            if is_repeated and place != start:
+                return Page(entries, place, obstacle)
+            if only or is_repeated or not (is_listed or _first_of_next(vaults, place.vault)):
                 raise
-            obstacle = "; ".join(filter(None, (obstacle, missing(place.vault, error))))
+            obstacle = "; ".join(filter(None, (obstacle, missing(place, error))))
             log.warning("%s", obstacle)
             secrets, token = [], None
         for skip, secret in enumerate(secrets[place.skip :], place.skip):
@@ -211,9 +218,10 @@ async def page(
     return Page(entries, place, obstacle)
 
 
-def missing(vault: str, error: RekeyError) -> str:
-    """Say that the secrets of a vault are missing, and why."""
-    return f"the secrets of {SecretRef(vault, '').vault_name} are missing here: {error}"
+def missing(place: Cursor, error: RekeyError) -> str:
+    """Say that the secrets of a vault are missing from a place on, and why."""
+    some = "some of the" if place.is_amid else "the"
+    return f"{some} secrets of {SecretRef(place.vault, '').vault_name} are missing here: {error}"
 
 
 def judge(engine: Engine, secret: Version, index: StateIndex) -> Entry:
@@ -261,6 +269,13 @@ def compared(entries: Sequence[Entry], vaults: Collection[str]) -> list[Entry]:
 def parked(replica: Entry, why: tuple[str, str] | None) -> Entry:
     """Return a replica that nothing writes as the sweep reports it; the entry if there is no why."""
     return replace(replica, state="parked", reason=why[0], fix=why[1]) if why else replica
+
+
+def _begin(vaults: list[str], start: Cursor | None) -> Cursor:
+    place = start or Cursor(vaults[0])
+    if place.vault not in vaults:
+        raise _bad_cursor()
+    return place
 
 
 def _first_of_next(vaults: list[str], vault: str) -> Cursor | None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import chain
 
 from api.answers import PROMETHEUS, Answer
-from api.listing import compared, every, missing
+from api.listing import Cursor, compared, every, missing
 from api.requests import Request
 from api.route import Desk
 from engine import VERSION
@@ -74,7 +74,7 @@ async def _listed(
             listed[vault] = [entry async for entry in every(engine, [vault], index)]
         except RekeyError as error:
             last = error
-            log.warning("%s", missing(vault, error))
+            log.warning("%s", missing(Cursor(vault), error))
     if last and not listed:
         raise last
     return listed
