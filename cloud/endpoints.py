@@ -74,8 +74,8 @@ def endpoint(kind: str, entry: Mapping[str, Any]) -> Endpoint:
         entry["url"].rstrip("/"),
         SecretRef.parse(entry["key"]),
         entry["strategy"],
-        tuple(entry.get("slots", ("credential",) if entry["strategy"] == "single-slot" else ())),
-        tuple(entry.get("fields", ("credential",))),
+        tuple(_slots(entry)),
+        tuple(_fields(entry)),
     )
 
 
@@ -92,18 +92,27 @@ def flaws(entry: object, vaults: Collection[str]) -> Iterator[str]:
         yield f"strategy must be one of {', '.join(STRATEGIES)}"
     else:
         yield from _wrong_slots(entry)
-    if not _are(PLACEHOLDER, entry.get("fields", ["credential"])):
+    if not _are(PLACEHOLDER, _fields(entry)):
         yield "fields must list placeholders, small letters, the credential's own first"
     yield from _wrong_key(entry.get("key"), vaults)
 
 
 def _wrong_slots(entry: dict[str, Any]) -> Iterator[str]:
-    count = SLOTS[entry["strategy"]]
-    default = ["credential"] if count == 1 else []
-    slots = entry.get("slots", default)
+    count, slots = SLOTS[entry["strategy"]], _slots(entry)
     fits = slots == [] if count == 0 else _are(SLOT, slots) and len(slots) == count
     if not fits:
         yield f"slots must list {count} ids of credentials for {entry['strategy']}"
+
+
+def _slots(entry: Mapping[str, Any]) -> Any:
+    """Return the slots of an entry. Null is as good as left out: the template passes it on."""
+    slots = entry.get("slots")
+    return ["credential"] * (SLOTS[entry["strategy"]] == 1) if slots is None else slots
+
+
+def _fields(entry: Mapping[str, Any]) -> Any:
+    fields = entry.get("fields")
+    return ["credential"] if fields is None else fields
 
 
 def _wrong_key(key: object, vaults: Collection[str]) -> Iterator[str]:

@@ -39,9 +39,12 @@ def test_an_entry_becomes_a_kind() -> None:
 
 
 @pytest.mark.parametrize(("strategy", "slots"), [("single-slot", ("credential",)), ("many", ())])
-def test_what_is_left_out_has_a_default(strategy: str, slots: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("left_out", [{}, {"slots": None, "fields": None}])
+def test_what_is_left_out_or_null_has_a_default(
+    strategy: str, slots: tuple[str, ...], left_out: dict[str, Any]
+) -> None:
     problems: list[str] = []
-    entry = {"url": ENTRY["url"], "key": ENTRY["key"], "strategy": strategy}
+    entry = {"url": ENTRY["url"], "key": ENTRY["key"], "strategy": strategy, **left_out}
     [made] = read(json.dumps({"acme-token": entry}), [VAULT], problems)
     assert (made.slots, made.fields, problems) == (slots, ("credential",), [])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cloud.endpoints import SLOTS
 from cloud.settings import Settings
 from engine.errors import ConfigError
 from tests.cloud.test_settings import NO_SCHEDULE
@@ -286,6 +287,8 @@ REQUESTS = (
     ),
     *(SLOTTED | {"slots": ["b", slot]} for slot in ("7", "B", "b", ".a", "-a", "_a", "a.-_")),
     *(SLOTTED | {"slots": ["b", "a" * most]} for most in (100, 101)),
+    *(SLOTTED | {"slots": None, "strategy": strategy} for strategy in SLOTS),
+    SLOTTED | {"fields": None},
     *(
         SLOTTED | {"fields": [name]}
         for name in ("t_2", "2fa", "_t", "T", "t-2", "t" * 40, "t" * 41)
@@ -322,6 +325,8 @@ def written(value: object) -> str:
             return f"{{ {', '.join(f'{name}: {written(it)}' for name, it in value.items())} }}"
         case tuple() | list():
             return f"[{', '.join(map(written, value))}]"
+        case None:
+            return "null"
         case _:
             return f"'{value}'"
 
