@@ -87,6 +87,8 @@ def test_a_deployment_under_another_name_takes_over_what_another_left(sets: Sets
     assert "/storageaccounts/otherev" in str(deliver(customer.tenant, subscription)).lower()
     page = (ROOT / "docs" / "uninstall.md").read_text()
     (query,) = re.findall(r"event-subscription show .* --query (\S+)", page)
+    before = page.partition("az group delete")[0].partition("az resource delete")[0]
+    assert query in before
     assert (
         "/storageaccounts/otherev" in str(jmespath.search(query, subscription.properties)).lower()
     )
