@@ -119,8 +119,14 @@ def test_who_deployed_loses_what_stands_under_another_name_as_the_page_says(sets
     (query,) = re.findall(r'az role assignment list --all .*--query "([^"]*)"', page)
 
     def listed() -> list[str]:
-        shown = [right.shown() | {"id": right.id} for right in customer.tenant.of_kind(ASSIGNMENT)]
-        return jmespath.search(query, shown) or []
+        shown = [
+            right.shown()
+            | {"id": right.id, "scope": right.id.partition("/providers/Microsoft.Auth")[0]}
+            for right in customer.tenant.of_kind(ASSIGNMENT)
+        ]
+        rows = jmespath.search(query, shown) or []
+        assert all("/microsoft.keyvault/vaults/" in scope.lower() for _, scope in rows)
+        return [id_ for id_, _ in rows]
 
     made = {id_.lower() for id_ in listed()}
     assert made
