@@ -54,7 +54,8 @@ disabled = meaning(
 read_only = meaning(
     NeedsHuman,
     "the server takes no changes: it is a read replica, or set to read-only",
-    fix="set the tag ProviderAddress to the primary server, or free storage on it",
+    fix="set the tag ProviderAddress to the primary server, or free storage on it; where it names"
+    " that already, once the overlap has passed, rotate by force",
     code=READ_ONLY,
 )
 policy = meaning(

@@ -83,6 +83,32 @@ async def test_no_version_of_a_restored_secret_stays_enabled_with_a_dead_value(
     assert secret.works
 
 
+async def test_what_a_failover_left_accepted_is_revoked_by_a_rotation_by_force_as_its_fix_says(
+    stage: Stage,
+) -> None:
+    """The retirement is owed at the server that takes no changes any more."""
+    secret, old = await stage.rotated("two logins"), stage.server
+    superseded = secret.versions[0].value
+    new = stage.world.sql.add_server("orders-west", "sqladmin", "Adm1n-password-nobody-uses")
+    new.logins, new.databases = old.logins, old.databases
+    refusal = {"number": 3906, "text": "Failed to update: the database is read-only."}
+    stage.outage(
+        lambda request: alter(request) and request.host.startswith(old.fqdn),
+        timedelta(days=99),
+        json_response(400, {"refused": refusal}),
+    )
+    address = (secret.tags["ProviderAddress"] or "").replace(old.resource_id, new.resource_id)
+    stage.tag(secret, ProviderAddress=address)
+    await stage.run_past_overlap()
+    parked = [outcome for outcome in stage.of(secret) if outcome["result"] == "parked"]
+    assert "once the overlap has passed, rotate by force" in parked[-1]["fix"]
+    assert secret.accepts(superseded)
+    await stage.rotate(secret, force=True)
+    await stage.run_past_overlap()
+    assert not secret.accepts(superseded)
+    assert await stage.attention(secret) is None
+
+
 @pytest.mark.parametrize(
     ("kind", "logins"),
     [("admin", None), ("two logins", "app_a,app_b"), ("two logins", "app_b,app_a")],
