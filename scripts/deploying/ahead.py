@@ -50,7 +50,7 @@ def deploy(
     if program is None:
         say("template: no Bicep was found, so azd deploys it alone")
         return
-    template, parameters = _compiled(program, env)
+    template, parameters = compiled(program, env)
     azure, subscription = manager(), f"/subscriptions/{env['AZURE_SUBSCRIPTION_ID']}"
     for namespace in needed(PARAMETERS):
         _register(azure, subscription, namespace, clock)
@@ -73,10 +73,12 @@ def bicep(env: Mapping[str, str]) -> str | None:
     return str(folder / name) if (folder / name).is_file() else shutil.which("bicep")
 
 
-def _compiled(program: str, env: Mapping[str, str]) -> tuple[Any, Any]:
+def compiled(
+    program: str, env: Mapping[str, str], file: Path = PARAMETERS
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return template and parameters, as the file has them with azd's environment."""
     ran = subprocess.run(  # noqa: S603 - azd's own compiler
-        [program, "build-params", str(PARAMETERS), "--stdout"],
+        [program, "build-params", str(file), "--stdout"],
         env={**os.environ, **env},
         capture_output=True,
         text=True,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -39,8 +38,6 @@ LOGS = "DEPLOY_LOGS_WORKSPACE"
 """The variable for its parameter `logsWorkspace`."""
 PACKAGE = "DEPLOY_PACKAGE"
 """The variable for a package to deploy, such as a release's, instead of a build of the checkout."""
-NAME = re.compile(r"^\s*param\s+name\s*=\s*'([^'$]*)'", re.MULTILINE)
-"""A name that somebody has written into the parameter file."""
 OWN_SIGN_IN = "AzureDeveloperCliCredential"
 """azd's sign-in in azure-identity, so that the hooks have the same identity as azd."""
 
@@ -84,10 +81,15 @@ async def preprovision(env: Mapping[str, str], parts: Connections) -> Mapping[st
     return {**env, VAULTS: json.dumps(entries), LOGS: logs}
 
 
-def name_of(env: Mapping[str, str], parameters: Path = ahead.PARAMETERS) -> str:
-    """Return the deployment's name: the environment's, unless the parameter file has another."""
-    text = parameters.read_text(encoding="utf-8") if parameters.exists() else ""
-    return named[1] if (named := NAME.search(text)) else env.get("AZURE_ENV_NAME", "")
+def name_of(env: Mapping[str, str], file: Path = ahead.PARAMETERS) -> str:
+    """Return the deployment's name as the parameter file has it; without Bicep the environment's."""
+    program = ahead.bicep(env)
+    if program is None:
+        return env.get("AZURE_ENV_NAME", "")
+    # What the vaults are is read, and told if it is wrong, later.
+    template, values = ahead.compiled(program, {**env, VAULTS: "[]"}, file)
+    default = template["parameters"]["name"].get("defaultValue")
+    return str(values.get("name", {}).get("value", default))
 
 
 def _check_sign_in(env: Mapping[str, str], discovered: Discovered) -> None:

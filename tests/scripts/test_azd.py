@@ -27,7 +27,7 @@ from simulator.azure import SUBSCRIPTION, Azure
 from simulator.reach.server import Background, start_in_thread
 from simulator.world import Domains
 from tests.cli.setup.newcomer import READ_ACTIONS
-from tests.infra.bicep import INFRA, ROOT, bicep
+from tests.infra.bicep import INFRA, ROOT, bicep, compiler
 from tests.programs import run, write
 from tests.scripts.deployed_app import Clock
 from tests.scripts.flex import SITE, serving
@@ -116,15 +116,37 @@ def parameters() -> dict[str, Any]:
     return known
 
 
-@pytest.mark.parametrize("written", ["", "contoso"])
-def test_the_checks_are_of_the_name_that_is_deployed(written: str, tmp_path: Path) -> None:
+OF_AZD = "param name = readEnvironmentVariable('AZURE_ENV_NAME', 'rekey')"
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        (OF_AZD, "keys"),
+        (f"/*\nparam name = 'old'\n*/\n{OF_AZD}", "keys"),
+        ("param name = 'contoso' // ours", "contoso"),
+        ("param name = '''contoso'''", "contoso"),
+        ("param name = 'a' == 'b' ? 'yes' : toLower('No')", "no"),
+        ("", "rekey"),
+    ],
+)
+def test_the_checks_are_of_the_name_that_is_deployed(
+    written: str, name: str, tmp_path: Path
+) -> None:
     """Under another one its own topic would count as one that was there before."""
     text, file = (INFRA / "main.bicepparam").read_text(), tmp_path / "main.bicepparam"
-    assert "param name = readEnvironmentVariable('AZURE_ENV_NAME', 'rekey')" in text
-    if written:
-        text = text.replace("readEnvironmentVariable('AZURE_ENV_NAME', 'rekey')", f"'{written}'")
-    file.write_text(text)
-    assert name_of({"AZURE_ENV_NAME": "keys"}, file) == (written or "keys")
+    assert OF_AZD in text
+    using = os.path.relpath(INFRA / "main.bicep", tmp_path)
+    file.write_text(text.replace(OF_AZD, written).replace("'main.bicep'", f"'{using}'"))
+    env = {"AZURE_ENV_NAME": "keys", "DEPLOY_VAULTS": "no JSON"}
+    assert name_of({**env, "AZD_BICEP_TOOL_PATH": compiler()}, file) == name
+
+
+def test_without_a_compiler_the_name_is_that_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert name_of({"AZURE_ENV_NAME": "keys", "AZD_CONFIG_DIR": str(tmp_path)}) == "keys"
 
 
 def test_azd_up_asks_which_vaults_and_scopes_and_the_template_gets_them(
