@@ -203,6 +203,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "take": lambda values, count: values[:count],
     "tolower": str.lower,
     "toobject": _to_object,
+    "toupper": str.upper,
     "trim": str.strip,
     "true": lambda: True,
     "tryget": _try_get,
