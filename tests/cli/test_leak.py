@@ -7,6 +7,7 @@ import io
 import json
 from base64 import b64decode
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from leaks.feeds import READERS
 from simulator.wire import Request
 from tests.cli.desk import Desk, Ran, managing
 from tests.shared.scene import refuse
+from tests.shared.sql_rig import SQL_ACTIONS
 
 TRUFFLEHOG = {
     "SourceMetadata": {
@@ -159,13 +161,17 @@ def test_the_command_it_answers_with_cuts_the_version_off(monkeypatch: pytest.Mo
 
 
 def test_who_reports_a_history_is_told_what_was_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk, dead = a_desk(), list[str]()
-    for _ in range(4):
-        dead.append(desk.latest("billing").value)
-        for work in ({"force": True}, {"action": "retire"}):
-            asyncio.run(desk.service().rotate(desk.item("billing", **work).to_json(), 1))
-            desk.clock.advance(8 * 86_400)
-    ran = leak(desk, "\n".join(dead), "--json", monkeypatch=monkeypatch)
+    """A server may lock a login for many wrong passwords."""
+    desk, dead = Desk(), ["F1rst-password-nobody-uses"]
+    server = desk.world.sql.add_server("orders", "sqladmin", dead[0])
+    desk.world.grant(desk.identity, SQL_ACTIONS, desk.group)
+    tags = {"ProviderAddress": server.resource_id, "ValidityPeriodDays": "90"}
+    desk.vault.put("sql", dead[0], expires=desk.clock.now() + timedelta(days=5), tags=tags)
+    for _ in range(5):
+        desk.clock.advance(8 * 86_400)
+        asyncio.run(desk.service().rotate(desk.item("sql", force=True).to_json(), 1))
+        dead.append(desk.latest("sql").value)
+    ran = leak(desk, "\n".join(dead[:-1]), "--json", monkeypatch=monkeypatch)
     (answer,) = ran.json["leaks"]
     assert answer["status"] == "refused"
     assert answer["reason"].endswith(MORE)
