@@ -476,6 +476,11 @@ class Watch:
         until = min(until, descent.ends(self, source, held, new))
         # The owner of its key may have taken consent back just before it was written.
         until = min(until, descent.consented_until(self, source, version))
+        # Once restored, it was in use again: what its owner wants now counts, and no earlier overlap.
+        earlier = {str(it.version) for it in self.world.vault[old.ref]}
+        self.protected = [
+            it for it in self.protected if it.credential != held or it.version not in earlier
+        ]
         self.protected.append(Protected(held, source, until, version))
 
     def owner_tags(self, version: SecretVersion) -> dict[str, str]:
