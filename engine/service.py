@@ -230,8 +230,8 @@ class Service:
                 await self._wait(item, tried)
                 return
             if _follows_on(item, problem):
-                stored = replace(item, tries=Tries(item.tries.deferred + 1, tried=item.tries.tried))
-                await self.engine.keep(stored, problem.retry_after or 0.0)
+                tries_on = replace(item.put_off().tries, waited=0)
+                await self.engine.keep(replace(item, tries=tries_on), problem.retry_after or 0.0)
                 return
             later = _put_off(problem, item.tries.deferred, tried)
             if later and item.tries.deferred < MAX_DEFERRALS:
@@ -342,10 +342,10 @@ class Service:
             await self.engine.close(item)
             return
         now = self.engine.clock.now().isoformat()
-        heard = now if outcome.result == "parked" else item.told
+        heard = now if outcome.result == "parked" else item.tries.told
         # An earlier version, or whoever may do no more than post it, has not stored it.
         cause = replace(item.cause, reported=item.cause.reported or now)
-        later = replace(item, cause=cause, told=heard, tries=Tries())
+        later = replace(item, cause=cause, tries=Tries(told=heard))
         await self.engine.keep(later, INCIDENT_SECONDS)
         if later.request != item.request:
             await self.engine.close(item)

@@ -163,7 +163,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """How often a message was posted again."""
+    """How often a message was posted again, and when people last heard that it is not done."""
 
     deferred: int = 0
     """How often it was put off, as Azure asked to wait, or an app did not use the version yet."""
@@ -171,6 +171,8 @@ class Tries:
     """How often it was posted again because another worker held its source."""
     tried: int = 0
     """How many tries preceded this message."""
+    told: str = ""
+    """When people were last notified that this request cannot be dealt with (ISO 8601)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +230,6 @@ class WorkItem(Message):
 
     It is only a hint: the worker checks it under the lease.
     """
-    told: str = ""
-    """When people were last notified that this request cannot be dealt with (ISO 8601)."""
 
     @property
     def compromised(self) -> bool:
@@ -288,7 +288,7 @@ class WorkItem(Message):
 
         They are at first, now and then, and in the end. The request is tried more often than that.
         """
-        last = moment_of(self.told)
+        last = moment_of(self.tries.told)
         often = OFTEN if now - (self.reported_at or now) <= DAY else DAY
         return last is None or now - last >= often or not self.is_tried_on(now)
 
@@ -306,7 +306,6 @@ class WorkItem(Message):
             **asdict(self.tries),
             **asdict(self.leak or Leak()),
             "source": self.source,
-            "told": self.told,
             "follows": self.hint == "follow",
             "operation": self.operation,
             "trace": self.trace,
@@ -339,7 +338,7 @@ _TYPES: Mapping[str, type] = {
     **dict.fromkeys(("action", "version", "source", "told"), str),
     **dict.fromkeys(("force", "compromised", "follows"), bool),
     **dict.fromkeys((part.name for shape in (Cause, Leak) for part in fields(shape)), str),
-    **dict.fromkeys(("follow_up", *(part.name for part in fields(Tries))), int),
+    **dict.fromkeys(("follow_up", "deferred", "waited", "tried"), int),
 }
 
 

@@ -178,7 +178,7 @@ def test_people_hear_every_two_hours_and_then_every_day_that_a_request_waits(
         now = NOW + number * timedelta(minutes=15)
         if waits.notifies(now):
             heard.append((now - NOW) / timedelta(hours=1))
-            waits = replace(waits, told=now.isoformat())
+            waits = replace(waits, tries=Tries(told=now.isoformat()))
     assert heard == [*range(0, 25, 2), *range(48, 721, 24)]
     assert waits.notifies(NOW + TRIED_ON), "it is not tried again"
 
