@@ -389,6 +389,17 @@ async def test_a_restore_that_is_sent_twice_does_not_undo_itself(named: bool) ->
     assert len(rig.vault.versions(NAME)) == 3
 
 
+async def test_what_a_person_wrote_after_a_restore_is_not_what_was_restored() -> None:
+    """With every tag that its version had: the record alone tells who wrote it."""
+    rig = await rotated_an_hour_ago()
+    await ask(rig.api(), action="restore", headers={})
+    await Delivery(rig, rig.service).run()
+    rig.clock.advance(60)
+    rig.vault.put(NAME, "something else", tags=rig.tags(NAME))
+    answer = await ask(rig.api(), action="restore", headers={}, dry_run="true")
+    assert "it holds already" not in answer.text()
+
+
 async def test_who_names_the_version_goes_forward_again_after_a_restore() -> None:
     rig = await rotated_an_hour_ago()
     second = rig.latest(NAME).version
@@ -398,6 +409,18 @@ async def test_who_names_the_version_goes_forward_again_after_a_restore() -> Non
     assert answer.status == 202
     await Delivery(rig, rig.service).run()
     assert rig.tags(NAME)["CredentialId"] == "key2"
+
+
+async def test_a_leak_is_taken_up_although_its_secret_cannot_be_rotated_as_it_is() -> None:
+    """Its tags are wrong, which a person mends: the engine comes back to it until then."""
+    rig = scene()
+    rig.tag(NAME, ValidityPeriodDays="sixty")
+    reported = rig.latest(NAME).version
+    assert (await ask(rig.api())).status == 422
+    answer = await ask(rig.api(), {"compromised": True, "reason": "leaked"})
+    assert (answer.status, answer.body["version"]) == (202, reported)
+    (message,) = rig.messages("rotations")
+    assert (message["compromised"], message["version"]) == (True, reported)
 
 
 @pytest.mark.parametrize("body", [{"force": True}, {"compromised": True}])

@@ -224,6 +224,28 @@ async def test_what_was_put_back_at_its_source_is_cut_off_once_more(act: bool) -
     assert await progress(rig.api(), answers[0]) == "ended"
 
 
+@pytest.mark.parametrize(("late", "sent"), [(-1, 0), (0, 1)])
+async def test_a_report_hastens_what_leaked_once_nobody_has_tried_it_for_a_quarter_of_an_hour(
+    rig: PolicyRig, late: float, sent: int
+) -> None:
+    """It is tried by itself: until it is overdue, one more message would only tell its owner again."""
+    await audit(rig, "app-key", "other")
+    leaked, source = rig.latest("app-key").value, rig.world.accounts["appdata"].resource_id.lower()
+    replaces = lambda request: "regeneratekey" in request.path.lower()  # noqa: E731
+    refuse(rig, 403, "AuthorizationFailed", replaces, times=99)
+    await leak(rig.api(), leaked)
+    await settle(rig)
+    record = await rig.service().engine.leases.peek(source)
+    assert record
+    assert record.compromised.versions
+    assert record.next_check
+    rig.queue("rotations").clear()
+    overdue = record.next_check + timedelta(minutes=15, seconds=late)
+    rig.clock.advance((overdue - rig.clock.now()).total_seconds())
+    assert (await leak(rig.api(), leaked)).status == 202
+    assert len(rig.messages("rotations")) == sent
+
+
 async def test_what_was_put_back_and_cannot_be_read_is_left_to_a_person(rig: PolicyRig) -> None:
     """The record has forgotten which key it was, and its version is disabled."""
     leaked = rig.latest("app-key")

@@ -10,6 +10,7 @@ import pytest
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
+from tests.api.test_incidents import begin
 from tests.api.test_leak_cases import DOCUMENT, accepted, key
 from tests.api.test_leaks import audit, leak, leaky, rotate, settle
 from tests.shared.policies import PolicyRig
@@ -88,6 +89,25 @@ async def test_a_report_about_the_former_owner_goes_to_the_next_one_in_whatever_
     await cut_off(rig, reported)
     assert leaked not in accepted(rig)
     assert key_in(rig.latest("heir").value) in accepted(rig)
+
+
+async def test_an_incident_of_the_former_owners_version_is_one_of_the_next_owners(
+    rig: PolicyRig,
+) -> None:
+    """Its tags tell where it was; who reports it needs not know who holds its credential now."""
+    tags, reported = rig.tags("app-key"), rig.latest("app-key").version
+    leaked = handed_over(rig, "app-key")
+    rig.vault.amend(rig.latest("app-key"), tags=tags)
+    rig.vault.put("app-key", "no longer in use", tags={})
+    await audit(rig, "heir")
+    heirs = rig.latest("heir").version
+    answer = await begin(rig.api(), vault="prod", name="app-key", version=reported)
+    assert answer.status == 202
+    assert (answer.body["name"], answer.body["version"]) == ("heir", heirs)
+    (message,) = rig.messages("rotations")
+    assert (message["secret"], message["version"]) == ("heir", heirs)
+    await settle(rig)
+    assert leaked not in accepted(rig)
 
 
 async def cut_off(rig: PolicyRig, version: str) -> None:

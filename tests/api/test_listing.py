@@ -98,6 +98,18 @@ async def test_a_filter_lets_through_what_it_says(query: dict[str, str], names: 
     assert sorted(row["secret"] for row in await listed(rig, **query)) == names
 
 
+@pytest.mark.parametrize(("days", "names"), [("0", ["late"]), ("5", ["late", "soon"])])
+async def test_what_expires_within_some_days_is_shown_unless_it_is_disabled(
+    days: str, names: list[str]
+) -> None:
+    rig = Rig()
+    account = rig.account("appdata")
+    for name, left in (("fine", 6), ("soon", 4), ("late", -1)):
+        rig.secret(name, account, days_left=left)
+        rig.secret(f"{name}-off", account, days_left=left, enabled=False)
+    assert sorted(row["secret"] for row in await listed(rig, expires_within=days)) == names
+
+
 @pytest.mark.parametrize(
     "query",
     [

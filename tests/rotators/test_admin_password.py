@@ -123,6 +123,17 @@ async def test_a_password_that_is_set_back_is_good_again_once_that_has_been_said
     assert await rotator.accepts(job.source, job.held_id or "", Sensitive(FIRST))
 
 
+async def test_a_password_is_not_called_set_back_where_nobody_knows_whether_it_was(
+    scene: Scene,
+) -> None:
+    job, rotator = scene.job(), scene.rotator()
+    await rotator.issue(job)
+    lost = json_response(500, {"error": {"code": "InternalServerError", "message": "later"}})
+    scene.rig.world.faults.append(Fault(lambda sent: sent.method == "PATCH", lost))
+    with pytest.raises(TransientError, match="InternalServerError"):
+        await rotator.undo(job, Sensitive(FIRST))
+
+
 async def rotate(scene: Scene) -> None:
     """Issue and verify, as the engine does."""
     job, rotator = scene.job(), scene.rotator()

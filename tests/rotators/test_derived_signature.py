@@ -14,6 +14,8 @@ import pytest
 from engine.contract import Job, Preflight, Recognise
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.secret import Sensitive
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
 from tests.rotators.sas_scenes import RULES, RuleScene, SasScene
 
 type Scene = SasScene | RuleScene
@@ -49,6 +51,24 @@ def adopted(scene: Scene, shape: str | None, *, proven: bool = False) -> Job:
     """Return a job for a value of this shape around the signature; None follows no template."""
     held = None if shape is None else Sensitive(shape.format(held_by(scene)))
     return replace(scene.job(), proven=proven, held=held)
+
+
+async def test_a_page_in_answer_to_a_made_up_signature_proves_nothing_whatever_it_quotes(
+    scene: Scene,
+) -> None:
+    """A good one is allowed too little, and something in between answers from then on."""
+    json = Response(404, {"Content-Type": "application/json"}, b"{}")
+    quoted = b"<html><code>AuthenticationFailed</code> InvalidSignature: 40103</html>"
+    page = Response(401, {"Content-Type": "text/html"}, quoted)
+    answers = [json, page]
+
+    async def odd(request: Request, call: Call) -> Response:
+        azure = request.host.startswith(("management.", "login.", "169."))
+        return await call() if azure else answers.pop(0)
+
+    with pytest.raises(NeedsHuman):
+        await scene.rotator(odd).accepts(scene.source, "", Sensitive(held_by(scene)))
+    assert answers == []
 
 
 @pytest.mark.parametrize(

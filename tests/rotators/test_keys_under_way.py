@@ -9,7 +9,8 @@ import pytest
 
 from engine.errors import TransientError, UnderWay
 from simulator.faults import Fault
-from simulator.wire import json_response
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response, json_response
 from tests.rotators.key_scenes import BY_NAME, KeyScene
 
 HUB = BY_NAME["signalr-key"]
@@ -59,6 +60,42 @@ async def test_a_key_that_was_handed_out_once_is_replaced_by_the_next_try() -> N
     second = await rotator.issue(job)
     assert second.fields["key"] != first.fields["key"]
     assert scene.regenerations() == [202, 202]
+
+
+async def test_what_was_asked_for_before_an_incident_is_not_handed_out_after_it() -> None:
+    """Whoever knows what has leaked may know that key, too: the same process asks for another."""
+    scene = KeyScene(HUB)
+    rotator, job = scene.rotator(), scene.job()
+    scene.account.duration = timedelta(seconds=45)
+    with pytest.raises(UnderWay):
+        await rotator.issue(job)
+    scene.rig.clock.advance(60)
+    slot = scene.member.kind.facts.place(scene.source).pair.second.name
+    known = scene.value(slot)
+    scene.account.duration = timedelta(seconds=1)
+    issued = await rotator.issue(replace(job, sent=scene.rig.clock.now(), asked=None))
+    assert issued.fields["key"].reveal() == scene.value(slot) != known
+    assert scene.regenerations() == [202, 202]
+
+
+async def test_what_was_accepted_is_under_way_though_nobody_may_look_at_it() -> None:
+    """Without its mark the next try would ask for it once more."""
+    scene, accepted = KeyScene(HUB), False
+    scene.account.duration = timedelta(hours=1)
+    forbidden = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "no"}})
+
+    async def forbidding(request: Request, call: Call) -> Response:
+        nonlocal accepted
+        accepted |= "regeneratekey" in request.path.lower()
+        is_look = accepted and request.path.lower().endswith("/listkeys")
+        return forbidden if is_look else await call()
+
+    with pytest.raises(UnderWay) as caught:
+        await scene.rotator(forbidding).issue(scene.job())
+    scene.rig.clock.advance(60)
+    with pytest.raises(UnderWay, match="is under way"):
+        await scene.rotator().issue(replace(scene.job(), mark=caught.value.mark))
+    assert scene.regenerations() == [202]
 
 
 @pytest.mark.parametrize(

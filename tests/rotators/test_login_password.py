@@ -96,6 +96,18 @@ async def test_a_password_that_no_tag_gives_to_a_login_is_verified_as_that_of_it
         await verify(source, "app_b", Sensitive(FIRST))
 
 
+@two_logins
+@pytest.mark.parametrize("name", ["app", "b", "app_a+app_b", ""])
+async def test_a_login_whose_name_only_begins_as_one_of_the_two_is_not_touched(
+    made: Callable[[], Scene], name: str
+) -> None:
+    scene = made()
+    before = scene.live()
+    with pytest.raises(NeedsHuman, match="neither Logins nor CredentialId names it"):
+        await scene.rotator().retire(scene.job().source, name, Sensitive(WRONG))
+    assert scene.live() == before
+
+
 @one_login
 async def test_a_connection_string_is_no_password_to_be_recognised(
     made: Callable[[], Scene],

@@ -59,6 +59,24 @@ async def test_a_page_that_a_proxy_shows_for_everything_proves_nothing(
 
 
 @EVERY
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_page_in_answer_to_the_credential_alone_proves_nothing(
+    kind: str, status: int
+) -> None:
+    """Beside it the service itself refuses what is made up, as it does where a credential is good."""
+    scene = SCENES[kind]()
+    pages = [Response(status, {"Content-Type": "text/html"}, b"<html>Blocked</html>")]
+
+    async def once(request: Request, call: Call) -> Response:
+        azure = request.host.startswith(("management.", "login.", "169."))
+        return await call() if azure or not pages else pages.pop()
+
+    held = Sensitive(next(iter(sorted(scene.live()))))
+    with pytest.raises(NeedsHuman, match=str(status)):
+        await scene.rotator(once).verify(scene.source, "", held)
+
+
+@EVERY
 async def test_a_service_that_asks_to_try_again_is_asked_again_later(kind: str) -> None:
     with pytest.raises(TransientError, match="449"):
         await verified(kind, Response(449, JSON, b"{}"))

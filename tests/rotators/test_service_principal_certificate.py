@@ -101,6 +101,30 @@ async def test_nothing_is_removed_through_a_list_that_lacks_what_the_vault_holds
     assert [key.key_id for key in rig.alive()] == [issued.credential_id]
 
 
+async def test_nothing_is_removed_through_an_old_list_where_one_server_knows_what_the_vault_holds(
+    rig: CertificateRig,
+) -> None:
+    """The other one refuses it for as long as it does not know of it."""
+    rig.clock.advance(86_400)
+    issued = await rig.rotator().issue(rig.job())
+    rig.directory.graph_lag = seconds(3600)
+    body = {"error": "invalid_client", "error_description": "AADSTS700027: not found"}
+    signs_in = lambda request: request.path.endswith("/oauth2/v2.0/token")  # noqa: E731
+    rig.world.faults.append(Fault(signs_in, json_response(401, body)))
+    with pytest.raises(TransientError, match="lags behind"):
+        await rig.rotator().retire(rig.source, rig.first.key_id, issued.fields["certificate"])
+    assert len(rig.alive()) == 2
+
+
+async def test_an_answer_without_a_list_does_not_show_that_a_certificate_is_gone(
+    rig: CertificateRig,
+) -> None:
+    answer = json_response(200, {"id": "1", "appId": rig.app.app_id})
+    rig.world.faults.append(Fault(lambda request: "keyCredentials" in str(request.query), answer))
+    with pytest.raises(TransientError, match="holds no keyCredentials"):
+        await rig.rotator().lists(rig.source, rig.first.key_id)
+
+
 async def test_what_is_to_be_retired_goes_from_the_list_of_an_application_that_its_secret_has_left(
     rig: CertificateRig,
 ) -> None:

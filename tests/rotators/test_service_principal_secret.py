@@ -411,3 +411,10 @@ async def test_an_application_lists_the_secrets_that_it_has(rig: GraphRig) -> No
     """A version that a person disabled cannot be tried: only the list tells."""
     assert await rig.rotator().lists(rig.source, rig.first.key_id)
     assert not await rig.rotator().lists(rig.source, GUID)
+
+
+async def test_an_answer_without_a_list_does_not_show_that_a_secret_is_gone(rig: GraphRig) -> None:
+    answer = json_response(200, {"id": "1", "appId": rig.app.app_id})
+    fails(rig, f"applications(appId='{rig.app.app_id}')", answer)
+    with pytest.raises(TransientError, match="holds no passwordCredentials"):
+        await rig.rotator().lists(rig.source, rig.first.key_id)

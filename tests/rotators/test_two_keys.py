@@ -552,6 +552,17 @@ async def test_a_list_that_lacks_the_key_to_retire_is_no_reason_to_replace_the_l
     assert scene.value(member.slot) == held
 
 
+@EVERY
+async def test_a_key_in_a_text_that_no_template_describes_is_not_revoked(
+    scene: KeyScene, member: Member
+) -> None:
+    """The vault's current version holds it all the same."""
+    held = scene.value(member.slot)
+    with pytest.raises(NeedsHuman, match="may hold it"):
+        await scene.rotator().retire(scene.source, member.slot, Sensitive(f"Password={held};Tls"))
+    assert scene.value(member.slot) == held
+
+
 async def test_a_key_that_somebody_has_chosen_for_a_subscription_is_tried_however_short() -> None:
     scene = KeyScene(GATEWAY)
     keys = scene.ring.keys

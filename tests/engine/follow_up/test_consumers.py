@@ -98,6 +98,18 @@ async def test_only_a_message_that_comes_back_makes_up_for_what_was_not_posted()
         assert [message["action"] for message in rig.messages("rotations")] == posted
 
 
+async def test_a_forced_rotation_that_comes_back_and_has_to_wait_posts_what_its_first_try_did_not(
+    caplog: Log,
+) -> None:
+    """It names no version, and so finds its own rotation inside the overlap."""
+    rig = Consuming(SHOP)
+    rig.site()
+    await rig.rotate()
+    await rig.work(NAME, trigger="manual", force=True, tries=2)
+    assert results(caplog.records)[-1]["result"] == "waiting"
+    assert [message["action"] for message in rig.messages("rotations")] == ["refresh"]
+
+
 async def test_an_app_that_no_entry_names_is_left_alone() -> None:
     rig = Consuming(SHOP, match="other-*")
     site = rig.site()
