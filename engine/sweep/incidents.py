@@ -84,7 +84,9 @@ class IncidentSweep:
         clock, so_far = self.engine.clock, order.so_far or SoFar(None, self.engine.clock.now())
         ends = clock.monotonic() + LISTING_SECONDS
         secrets, token = await self._list(order.vault, so_far.token, ends)
-        elapsed = (clock.now() - so_far.begun).total_seconds() - SETTLE_SECONDS
+        # Another instance, whose clock was ahead, may have begun.
+        since_begun = max((clock.now() - so_far.begun).total_seconds(), 0.0)
+        elapsed = since_begun - SETTLE_SECONDS
         pace = Pace(self._scopes(), order.period, so_far.started, elapsed, REVOCATION_WRITES)
         seen, sent = so_far.seen + len(secrets), so_far.posted
         broken = so_far.broken + self.index.unread

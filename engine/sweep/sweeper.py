@@ -148,9 +148,10 @@ class Sweeper:
         read, and so found not to be deleted.
         """
         served = self.engine.policy.scopes
-        vaults = [self.order.vault]
-        if self.order.vault == next(iter(served), None):
-            # Vaults that nobody sweeps any more are reported by one sweep.
+        vaults, turn = [self.order.vault], self.order.until.toordinal() % max(len(served), 1)
+        if self.order.vault in [*served][turn : turn + 1]:
+            # Vaults that nobody sweeps any more are reported by one sweep a day. The others take
+            # turns, as one of them may be a vault that cannot be listed.
             owners = {owner.partition("/secrets/")[0] for owner in self.index.records}
             vaults += sorted(owners - set(served))
         for ref in chain(*(deleted_secrets(vault, seen, self.index) for vault in vaults)):
@@ -280,7 +281,7 @@ async def _noted(answer: Awaitable[str | None]) -> str | None:
 APART_SECONDS = 10.0
 """How far apart messages about one secret are posted, so that none waits for another's lease."""
 REQUESTS_SECONDS = 120.0
-"""How long requests are gone on with although some of them fail: sources are to be asked for, too."""
+"""How long requests are gone on with: sources are to be asked for, too. The rest comes first then."""
 GIVEN_UP_AFTER = timedelta(days=1)
 """How long after its last try a stored request is given up."""
 
@@ -315,7 +316,7 @@ async def recheck_requests(parts: Parts, posted: Counter[str]) -> None:
     now, ends = parts.clock.now(), parts.clock.monotonic() + REQUESTS_SECONDS
     due, failed = await parts.requests.due(now), 0
     for request in due[:MOST_REQUESTS]:
-        if failed and parts.clock.monotonic() >= ends:
+        if parts.clock.monotonic() >= ends:
             break
         try:
             await _recheck_request(parts, request, now, posted)

@@ -14,7 +14,9 @@ from engine.errors import TransientError
 from engine.service import MAX_TRIES
 from engine.state.incident import Incident
 from engine.state.request import DAY, INCIDENT_SECONDS, TRIED_ON, Outcome, WorkItem
-from engine.state.sweep_order import SweepOrder
+from engine.state.sweep_order import SoFar, SweepOrder
+from engine.sweep.incidents import SETTLE_SECONDS
+from engine.sweep.sweeper import sweep
 from leaks.incidents import counted
 from tests.shared.delivery import Delivery
 from tests.shared.heard import Log, handled_by
@@ -248,3 +250,14 @@ async def test_a_secret_that_is_made_once_its_order_has_come_again_is_no_part_of
     assert (progress.needs_a_person, progress.waiting) == (1, counts)
     await sent_again(rig)
     assert [message["secret"] for message in rig.messages("rotations")] == ["another"] * counts
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(hours=3)])
+async def test_an_order_that_goes_on_under_another_clock_revokes_no_later(ahead: timedelta) -> None:
+    """An instance whose clock was ahead has listed the first pages."""
+    rig = scene()
+    order = await order_of_an_incident(rig)
+    begun = replace(order, so_far=SoFar(None, rig.clock.now() + ahead))
+    await sweep(await rig.service().ready(), begun, 60.0)
+    (message,) = rig.queue("rotations")
+    assert message.visible - rig.clock.now() <= timedelta(seconds=SETTLE_SECONDS)

@@ -262,25 +262,29 @@ async def test_a_request_that_cannot_be_written_keeps_no_other_back_and_the_run_
     assert sent.metric("rekey.rechecks") == {}
 
 
-async def test_requests_are_left_alone_for_now_where_the_storage_lets_them_take_too_long() -> None:
+@pytest.mark.parametrize("fails", [True, False])
+async def test_requests_are_left_alone_for_now_where_the_storage_lets_them_take_too_long(
+    *, fails: bool
+) -> None:
     """The sources are to be asked for as well."""
     rig = scene()
     for number in range(9):
         await rig.service().engine.keep(pinned(rig, reason=f"number {number}"), 0)
     await begun(rig, 2 * MINUTE)
-    tries = list[str]()
+    tries = set[str]()
 
     def is_slow(sent: Request) -> bool:
         if "/accepted/" not in sent.path:
             return False
-        rig.clock.advance(30)
-        tries.append(sent.path)
-        return True
+        if sent.path not in tries:
+            rig.clock.advance(30)
+        tries.add(sent.path)
+        return fails
 
     refuse(rig, 503, "ServerBusy", is_slow, times=99)
     await rig.service().recheck()
     assert len(tries) == 4
-    assert posted(rig) == [("audit", NAME)]
+    assert posted(rig)[-1] == ("audit", NAME)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"vault": "https://x", "secret": "a b"}'])
