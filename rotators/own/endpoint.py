@@ -26,7 +26,7 @@ from engine.errors import NeedsHuman, NotFound, PermanentError, VerificationFail
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.own.answers import CORRECT, Done, Made, Revoked, Tried, decoded, refusal
-from rotators.own.sandbox import is_value
+from rotators.own.sandbox import is_value, shows
 
 type KeyOf = Callable[[], Awaitable[SigningKey]]
 
@@ -138,8 +138,9 @@ class OwnEndpoint:
         """Try what is held under each id that it may have."""
         if job.held is None:
             raise self._unknown(job)
-        for candidate in self.endpoint.slots or filter(None, (job.held_id,)):
-            if await self.accepts(job.source, candidate, job.held):
+        for candidate in self.endpoint.slots or (job.held_id or "",):
+            known = self._names_one(candidate, job.held)
+            if known and await self.accepts(job.source, candidate, job.held):
                 return Recognised(candidate)
         raise self._unknown(job)
 
@@ -148,7 +149,7 @@ class OwnEndpoint:
         if self.single_slot({}):
             return self.endpoint.slots[0]
         if job.proven or job.in_place:
-            if not self._names_one(job.held_id or ""):
+            if not self._names_one(job.held_id or "", job.held):
                 raise self._unknown(job)
             return job.held_id
         return (await self.recognise(job)).credential_id
@@ -165,9 +166,10 @@ class OwnEndpoint:
             case _:
                 return held_id
 
-    def _names_one(self, credential_id: str) -> bool:
-        slots = self.endpoint.slots
-        return credential_id in slots if slots else bool(SLOT.fullmatch(credential_id))
+    def _names_one(self, credential_id: str, held: Sensitive | None = None) -> bool:
+        if slots := self.endpoint.slots:
+            return credential_id in slots
+        return bool(SLOT.fullmatch(credential_id)) and not shows((credential_id,), held)
 
     async def _is_held(
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None
@@ -187,6 +189,9 @@ class OwnEndpoint:
             return f"another credential than {slot or 'a new one'}"
         if made.expires and (made.expires.tzinfo is None or made.expires <= self._clock.now()):
             return "a credential that has expired, or an expiry without a time zone"
+        value = made.fields.get(self.value_field)
+        if slot is None and shows((made.credential_id,), value, job.held):
+            return "a credential whose id shows a value"
         return self._wrong_value(made.fields, job)
 
     def _wrong_value(self, fields: Mapping[str, Sensitive], job: Job) -> str:

@@ -41,6 +41,8 @@ MOST_ID = 150
 """Characters of a credential's id, which must fit into a tag together with a version and a time."""
 ID = re.compile(r"[!-~]([ -~]*[!-~])?")
 """The characters of a credential's id: printable ASCII, without a blank at either end."""
+WORD, REST = 8, 16
+"""From how many characters on an id is no accident in a value, and how many more nobody guesses."""
 MOST_VALUE = 25_000
 """Bytes of a value; Key Vault takes 25 KB:
 https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
@@ -176,7 +178,10 @@ class Sandboxed:
             return "an expiry without a time zone"
         if issued.doubt is not None and not isinstance(issued.doubt, TransientError):
             return "a doubt that is no TransientError"
-        if issued.fields[self.value_field] == job.held and not job.in_place:
+        value = issued.fields[self.value_field]
+        if shows((issued.credential_id, before or ""), value, job.held):
+            return "a credential whose id shows a value"
+        if value == job.held and not job.in_place:
             return "the very credential that the vault holds"
         return ""
 
@@ -229,7 +234,8 @@ class _Recognise(Sandboxed):
         recognised = await self._run("recognise", job.source, (job.held,), job)
         if not (isinstance(recognised, Recognised) and _is_time(recognised.ends)):
             raise self._nonsense("recognise", job.source, "a Recognised")
-        if not is_id(recognised.credential_id):
+        name = recognised.credential_id
+        if not is_id(name) or shows((name,), job.held):
             raise self._nonsense("recognise", job.source, "the id of a credential")
         return recognised
 
@@ -290,6 +296,19 @@ def _methods(protocol: Any) -> frozenset[str]:
 def is_id(text: object) -> bool:
     """Return whether it can name a credential in a tag."""
     return isinstance(text, str) and len(text) <= MOST_ID and bool(ID.fullmatch(text))
+
+
+def shows(ids: Iterable[str], *values: Sensitive | None) -> bool:
+    """Return whether an id gives a value away, which tags, logs and answers would then hold.
+
+    A token may contain its id, if that leaves enough of it unknown.
+    """
+    texts = [value.reveal() for value in values if value]
+    return any(
+        text in id_ or (id_ in text and len(id_) >= WORD and len(text) - len(id_) < REST)
+        for id_ in ids
+        for text in filter(None, texts)
+    )
 
 
 def _is_time(time: object) -> bool:

@@ -244,6 +244,43 @@ async def test_of_many_the_endpoint_chooses_the_id_and_removes_what_an_operation
 
 
 @pytest.mark.parametrize(
+    ("credential_id", "token"),
+    [
+        (VALUE, "new"),
+        (f"tok.{VALUE}", "new"),
+        ("new-Token-1", "new-Token-1"),
+        ("id-of-new-Token-1", "new-Token-1"),
+        ("new-Token-1", "new-Token-1-of-orders-"),
+    ],
+)
+async def test_of_many_no_id_shows_a_value(credential_id: str, token: str) -> None:
+    """Many services revoke a token by the token itself. An id stands in tags, logs and answers."""
+    stage = Stage(MANY, "token-0")
+    stage.answer(200, {"credential_id": credential_id, "fields": {"token": token}})
+    with pytest.raises(PermanentError, match="whose id shows a value") as caught:
+        await issued(stage)
+    assert credential_id not in everything(caught.value)
+
+
+async def test_of_many_an_id_may_be_the_part_of_a_token_that_names_it() -> None:
+    stage = Stage(MANY, "token-0")
+    token = "new-Token-1.0123456789abcdef"
+    stage.answer(200, {"credential_id": "new-Token-1", "fields": {"token": token}})
+    assert (await issued(stage)).credential_id == "new-Token-1"
+
+
+@pytest.mark.parametrize("proven", [True, False])
+async def test_a_tag_that_holds_the_value_names_no_credential(*, proven: bool) -> None:
+    stage = Stage(MANY, VALUE)
+    with pytest.raises(NeedsHuman, match="under no id") as caught:
+        await issued(stage, proven=proven)
+    assert VALUE not in everything(caught.value)
+    assert stage.calls() == []
+    await stage.rotator.retire(SOURCE, VALUE, Sensitive("another"), "token-1")
+    assert VALUE not in stage.served.tokens, "what such a tag once named can be revoked"
+
+
+@pytest.mark.parametrize(
     ("credential_id", "held", "held_id", "reason"),
     [
         ("first", VALUE, "first", "hold it"),

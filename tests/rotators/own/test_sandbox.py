@@ -301,6 +301,42 @@ async def test_what_is_just_inside_its_bounds_is_issued(slot: str, value: str) -
     assert await answering(issued).issue(JOB) == issued
 
 
+LONG = "id-of-a-token.0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("credential_id", "supersedes"),
+    [
+        (FRESH, "blue"),
+        (f"token {FRESH}", "blue"),
+        (FRESH[:-1], "blue"),
+        (HELD, None),
+        ("green", HELD),
+        ("green", FRESH),
+    ],
+)
+async def test_no_id_shows_a_value(credential_id: str, supersedes: str | None) -> None:
+    """Many services revoke a token by the token itself. An id stands in tags, logs and answers."""
+    with pytest.raises(PermanentError, match="whose id shows a value") as caught:
+        await answering(made(credential_id, fields(token=FRESH), supersedes)).issue(JOB)
+    assert not {FRESH, HELD} & {*everything(caught.value).split()}
+    if HELD in (credential_id, supersedes):
+        with pytest.raises(PermanentError, match="the id of a credential"):
+            await answering(Recognised(HELD)).recognise(JOB)
+
+
+@pytest.mark.parametrize(
+    ("credential_id", "value"),
+    [("id-of-a-token", LONG), ("id-of-a", "id-of-a-pin"), ("a", "banana"), (FRESH, LONG)],
+    ids=["its name in it", "a short part of it", "a letter of it", "nothing of it"],
+)
+async def test_an_id_may_be_the_part_of_a_value_that_names_it(
+    credential_id: str, value: str
+) -> None:
+    issued = made(credential_id, fields(token=value), "blue")
+    assert await answering(issued).issue(JOB) == issued
+
+
 async def test_what_was_issued_or_read_is_what_the_plug_in_cannot_change_any_more() -> None:
     """One instance serves many secrets at a time, and may fill one dict for all of them."""
     shared = fields(token=FRESH)
