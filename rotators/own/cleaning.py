@@ -20,17 +20,26 @@ RUN = re.compile(r"[^\s'\"(),;:]{20,}")
 """What may be a credential, in a text that should hold none."""
 HIDDEN = "(hidden)"
 PERMANENT = (NotFound, AccessDenied, VerificationFailed, NeedsHuman)
+UNCHANGED = (NotFound, AccessDenied, NeedsHuman)
+"""What says that nothing was changed at the source."""
+LOOK = "see the source's log: what the plug-in says may hold a credential, so it is not shown"
 MOST_PAUSE = 3600.0
 """The longest pause in seconds that a plug-in may ask for."""
 MOST_MARK = 500
 """Characters of what a plug-in marks in the record, such as a keyed digest."""
 
 
-def clean(error: RekeyError, source: str, values: list[str]) -> RekeyError:
-    """Return an error of the same class that holds neither a cause nor a value."""
+def clean(error: RekeyError, source: str, values: list[str], *, changing: str = "") -> RekeyError:
+    """Return an error of the same class that holds neither a cause nor a value.
+
+    `changing`: what was to be changed. If it may have been, nobody here knows the new value, so
+    nothing that the plug-in says of it is passed on.
+    """
     what, where, fix = (
         hidden(_text(error, name), source, values) for name in ("what", "where", "fix")
     )
+    if changing and not (error.unsent is True or isinstance(error, UNCHANGED)):
+        what, where, fix = f"{changing} ended with {type(error).__name__}", source, LOOK
     kinds = (UnderWay, TransientError, *PERMANENT)
     known = next((kind for kind in kinds if isinstance(error, kind)), PermanentError)
     problem = known(what or type(error).__name__, where=where or source, fix=fix)

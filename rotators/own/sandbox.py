@@ -2,7 +2,8 @@
 
 A plug-in may raise anything, answer nonsense, or put a credential into the text of an error. None
 of that may reach a log, a tag or another secret. Errors keep no cause, since a cause holds what
-the plug-in had at hand. Code that blocks the event loop or writes to a log by itself is beyond
+the plug-in had at hand. They keep no text of the plug-in's where it may have changed something,
+since nobody else knows what. Code that blocks the event loop or writes to a log by itself is beyond
 any sandbox: the conformance kit finds both.
 """
 
@@ -47,6 +48,8 @@ MOST_VALUE = 25_000
 """Bytes of a value; Key Vault takes 25 KB:
 https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
 PLACEHOLDER = re.compile(r"[a-z][a-z0-9_]*")
+CHANGING = frozenset({"issue", "retire", "tidy", "undo"})
+"""What may leave a credential at the source that only the plug-in has seen."""
 REQUIRED = ("issue", "verify", "accepts", "retire")
 SECONDS, PROOF_SECONDS = 30.0, 240.0
 """The longest that a call may take, and that a proof may, which waits until all is known
@@ -130,7 +133,9 @@ class Sandboxed:
             async with asyncio.timeout(PROOF_SECONDS if what == "verify" else SECONDS):
                 return await self._call(what, *arguments)
         except RekeyError as error:
-            problem = clean(error, source, [value.reveal() for value in values if value])
+            known = [value.reveal() for value in values if value]
+            changing = f"{what} of {self.kind}" if what in CHANGING else ""
+            problem = clean(error, source, known, changing=changing)
         except BaseException as error:
             # Some would end the process, or pass for the end of the engine's own call.
             task = asyncio.current_task()

@@ -100,4 +100,4 @@ async def test_a_later_try_gets_back_what_an_earlier_one_noted(check: Any) -> No
 
 async def test_a_change_that_never_comes_is_a_finding() -> None:
     problems = await broken(stand(Endless), (contract.a_new_credential_is_accepted,))
-    assert "raises UnderWay: Acme makes the token" in str(problems)
+    assert "raises UnderWay: issue of acme-token ended with UnderWay" in str(problems)

@@ -142,19 +142,44 @@ async def test_what_is_no_rekey_error_may_pass_by_itself_and_shows_nothing_but_i
 
 @pytest.mark.parametrize("call", sorted(set(CALLS) - {"tidy", "lists"}))
 async def test_a_value_in_an_error_is_hidden_wherever_it_stands(call: str) -> None:
-    error = PermanentError(f"it was {HELD}", where=f"at {HELD}", fix=f"try {FRESH * 3}")
+    error = NeedsHuman(f"it was {HELD}", where=f"at {HELD}", fix=f"try {FRESH * 3}")
     error.__cause__ = RuntimeError(HELD)
-    with pytest.raises(PermanentError, match=r"it was \(hidden\)") as caught:
+    with pytest.raises(NeedsHuman, match=r"it was \(hidden\)") as caught:
         await CALLS[call](raising(error))
     assert HELD not in everything(caught.value)
     assert FRESH not in everything(caught.value)
 
 
 async def test_what_is_set_back_is_hidden_in_an_error_although_the_job_does_not_hold_it() -> None:
-    with pytest.raises(PermanentError, match=r"it was \(hidden\)"):
-        await raising(PermanentError(f"it was {HELD}")).undo(
-            replace(JOB, held=None), Sensitive(HELD)
-        )
+    with pytest.raises(NeedsHuman, match=r"it was \(hidden\)"):
+        await raising(NeedsHuman(f"it was {HELD}")).undo(replace(JOB, held=None), Sensitive(HELD))
+
+
+@pytest.mark.parametrize("call", ["issue", "retire", "undo", "tidy"])
+@pytest.mark.parametrize(
+    "kind", [PermanentError, VerificationFailed, TransientError, UnderWay, RekeyError]
+)
+async def test_a_text_is_not_shown_where_something_was_made_that_nobody_else_knows(
+    call: str, kind: type[RekeyError]
+) -> None:
+    """A driver's error may quote the statement, with a value too short to look like one."""
+    error = kind("near 'Fr3sh:pa,ss'", where="Fr3sh:pa,ss", fix="mind Fr3sh:pa,ss")
+    with pytest.raises(RekeyError) as caught:
+        await CALLS[call](raising(error))
+    assert "Fr3sh" not in everything(caught.value)
+    assert caught.value.what == f"{call} of acme-token ended with {kind.__name__}"
+    assert caught.value.where == SOURCE
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize("call", ["issue", "retire", "undo", "tidy"])
+@pytest.mark.parametrize("kind", [NotFound, AccessDenied, NeedsHuman, TransientError])
+async def test_a_text_is_shown_where_nothing_was_changed(call: str, kind: type[RekeyError]) -> None:
+    error = kind("no such project", fix="correct the tag")
+    error.unsent = kind is TransientError
+    with pytest.raises(kind, match="no such project") as caught:
+        await CALLS[call](raising(error))
+    assert caught.value.fix == "correct the tag"
 
 
 @pytest.mark.parametrize(
