@@ -42,9 +42,8 @@ async def deliver(
     """Take one delivery. One that comes twice, or is replayed, is taken once."""
     leaks = engine.policy.document.leaks
     if not leaks.webhook or engine.alerts is None or engine.policy.own is None:
-        raise Unauthorized(
-            "no webhook of GitHub is expected", fix="see docs/leaks.md, leaks.github"
-        )
+        fix = "see docs/leaks.md, leaks.github"
+        raise Unauthorized("no webhook of GitHub is expected", fix=fix)
     vault, now = engine.policy.own.vault, engine.clock.monotonic()
     # What GitHub signs is the body alone: a replay may call itself another delivery.
     name = hashlib.sha256(b"github " + request.body).hexdigest()
@@ -67,11 +66,12 @@ async def deliver(
         tell_unseen(queued, finding)
     except Unauthorized:
         raise
-    except RekeyError as error:
-        # GitHub sends it no second time by itself, so an alert must tell of it. So it must where
-        # nobody can tell whether GitHub has sent it.
+    except BaseException as error:
+        # GitHub sends none again by itself, and nobody can tell here whether it has sent this one.
         engine.reporter.given_up("leaks")
-        raise error if isinstance(error, TooMany) else unjudged(error, "GitHub") from error
+        if isinstance(error, RekeyError) and not isinstance(error, TooMany):
+            raise unjudged(error, "GitHub") from error
+        raise
     if engine.memory:
         # Only now: what failed may be delivered again.
         await engine.memory.remember(name, stamp(engine.clock.now()))

@@ -74,7 +74,8 @@ class GitHubAlerts:
         times = {"iat": int((now - SKEW).timestamp()), "exp": int((now + LIFE).timestamp())}
         try:
             signed = jwt.encode({**times, "iss": app}, key.reveal(), algorithm="RS256")
-        except (ValueError, TypeError, jwt.PyJWTError):
+        except (AttributeError, ValueError, TypeError, jwt.PyJWTError):
+            # AttributeError: PyJWT has read a public key, which cannot sign.
             raise NeedsHuman(
                 "the secret holds no private key of a GitHub App",
                 where="leaks.github.tokenSecret",

@@ -12,7 +12,12 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from api.answers import Answer
 from api.app import Api
@@ -176,6 +181,16 @@ async def test_what_is_no_key_of_an_app_asks_nobody_and_is_told_in_the_log_alone
     assert (answer.status, app.asked) == (503, [])
     assert "planted" not in answer.text() + caplog.text
     assert "gh-app-key" not in answer.text(), "GitHub shows it to whoever sees the webhook"
+    assert "holds no private key of a GitHub App" in caplog.text
+
+
+async def test_the_public_key_of_an_app_is_no_private_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    public = app_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    rig, app = with_app(public.decode())
+    answer = await deliver(rig.api())
+    assert (answer.status, app.asked) == (503, [])
     assert "holds no private key of a GitHub App" in caplog.text
 
 

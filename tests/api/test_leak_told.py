@@ -267,6 +267,19 @@ async def test_a_delivery_of_github_that_cannot_be_taken_is_counted(
     assert sum(sent.metric("rekey.poison").values()) == 1
 
 
+@pytest.mark.parametrize("error", [AttributeError("a bug"), asyncio.CancelledError()])
+async def test_a_delivery_of_github_is_counted_whatever_keeps_it_from_being_taken(
+    error: BaseException, sent: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: Any) -> Any:
+        raise error
+
+    rig, _ = hooked()
+    monkeypatch.setattr(github, "taken", fails)
+    assert (await deliver(rig.api())).status >= 500
+    assert sum(sent.metric("rekey.poison").values()) == 1
+
+
 @pytest.mark.parametrize("document", [None, "version: 2\n", "denied"])
 async def test_strangers_and_reporters_are_told_no_name_where_there_is_no_policy(
     document: str | None, sent: Collected
