@@ -41,7 +41,7 @@ PATIENCE_SECONDS = 3.0
 LOOK_BACK = 10
 """How many versions are tried when the newest is invalid."""
 LIFE = timedelta(days=3650)
-"""The lifetime of a version. Rekey reads expired ones too, but a vault may require an expiry."""
+"""The lifetime of the first version, and the longest of a further one; see `_life`."""
 CONTENT_TYPE = "application/yaml"
 BY, WHY = PUSHED_BY, PUSHED_WHY
 WAY_OUT = (
@@ -167,7 +167,7 @@ class PolicyStore:
 
     async def consider(self, text: str, replacing: str | None) -> Effect:
         """Return what a document would change for every secret; raises the errors of `push`."""
-        document = await self._pushable(text, replacing)
+        document, _ = await self._pushable(text, replacing)
         try:
             now = await self.current()
         except TransientError:
@@ -195,30 +195,33 @@ class PolicyStore:
         Raises Unfollowable or Outdated before anything is written.
         """
         async with self._turn:
-            await self._pushable(text, replacing)
+            _, newest = await self._pushable(text, replacing)
             before()
             tags = {BY: by[:256], WHY: why[:256]}
-            draft = Draft(Sensitive(text), self._clock.now() + LIFE, CONTENT_TYPE, tags)
+            expires = self._clock.now() + _life(newest)
+            draft = Draft(Sensitive(text), expires, CONTENT_TYPE, tags)
             try:
                 return await self._vaults.publish(self.ref, draft)
             finally:
                 # It may have been written although no answer came, so the next call reads again.
                 self._until = 0.0
 
-    async def _pushable(self, text: str, replacing: str | None) -> Document:
+    async def _pushable(self, text: str, replacing: str | None) -> tuple[Document, Version | None]:
         document, problems = self.check(text)
         if document is None:
             raise Unfollowable(problems)
-        newest = next((version.version for version in await self.history()), None)
-        if newest != replacing:
+        newest = next(iter(await self.history()), None)
+        current = newest.version if newest else None
+        if current != replacing:
             raise Outdated(
                 "the policy document has changed in the meantime",
                 where=str(self.ref),
                 fix=(
-                    f"compare with its newest version and replace that: {newest or 'there is none'}"
+                    "compare with its newest version and replace that: "
+                    f"{current or 'there is none'}"
                 ),
             )
-        return document
+        return document, newest
 
     async def _secrets(self) -> AsyncIterator[Version]:
         for vault in self._deployed.scopes:
@@ -304,6 +307,18 @@ class PolicyStore:
             without = "Rekey looks for the last good version" if wrong else "nothing is rotated"
             held = "the last good version stays in force" if self._held else without
             log.error("the policy is %s, so %s: %s", state, held, problem)
+
+
+def _life(replaced: Version | None) -> timedelta:
+    """Return how long a version lives: as long as the one that it replaces, if that says so.
+
+    A vault may require an expiry, or refuse one that is far off. So whoever wrote that one by hand
+    has decided. Rekey reads expired versions, too.
+    """
+    if replaced is None or replaced.expires is None:
+        return LIFE
+    life = replaced.expires - replaced.created
+    return min(life, LIFE) if life > timedelta() else LIFE
 
 
 def _text(secret: SecretVersion) -> str:

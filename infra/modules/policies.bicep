@@ -1,4 +1,5 @@
-// Azure's own policies for the secrets in one resource group. What Rekey writes satisfies all of them.
+// Azure's own policies for the secrets in one resource group. What Rekey writes satisfies all of them,
+// the policy document once a person has written a version that does: docs/deploy-in-depth.md says why.
 
 import { secretPolicy } from '../types.bicep'
 

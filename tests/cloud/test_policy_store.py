@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from datetime import timedelta
 
 import pytest
 
@@ -265,6 +266,31 @@ async def test_a_document_is_written_checked_and_with_its_history(rig: PolicyRig
     await policies.push(text, by="ada", why="back", replacing=newest.version)
     assert owner(await policies.current()) == "one", "who pushed it follows it at once"
     assert len(await policies.history()) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "life"), [(90, 90), (7, 7), (None, 3650), (0, 3650), (-1, 3650), (9000, 3650)]
+)
+async def test_a_version_lives_as_long_as_the_one_that_it_replaces(
+    rig: PolicyRig, before: int | None, life: int
+) -> None:
+    """A vault may refuse what lives longer than its Azure Policy allows. A person knows how long."""
+    ends = None if before is None else rig.clock.now() + timedelta(days=before)
+    newest = rig.vault.put(OWN.name, owned_by("one"), expires=ends)
+    policies = store(rig)
+    for name in ("two", "three"):
+        rig.clock.advance(3600)
+        await policies.push(owned_by(name), by="ada", why="", replacing=newest.version)
+        newest = rig.latest(OWN.name)
+        assert newest.expires == newest.created + life * 24 * 3600
+    rig.clock.advance(life * 24 * 3600 + 1)
+    assert owner(await policies.current()) == "three", "an expired version is followed, too"
+
+
+async def test_the_first_version_lives_for_ten_years(rig: PolicyRig) -> None:
+    await store(rig).push(owned_by("one"), by="ada", why="", replacing=None)
+    version = rig.latest(OWN.name)
+    assert version.expires == version.created + 3650 * 24 * 3600
 
 
 async def test_a_push_without_an_answer_is_followed_at_once_where_it_has_arrived() -> None:

@@ -18,7 +18,9 @@ from simulator_tests import specs
 from simulator_tests.keyvault.policy_rules import Judge, fields
 from tests.infra import deployed
 from tests.infra.bicep import snapshot
+from tests.shared.policies import EMPTY, OWN, PolicyRig
 from tests.shared.rig import Rig
+from tests.shared.scene import send
 
 ASSIGNMENT = "Microsoft.Authorization/policyAssignments"
 
@@ -141,6 +143,19 @@ async def test_a_vault_that_denies_what_does_not_comply_accepts_a_whole_life_of_
     assert rig.latest("app-key").version != old.version
     assert account.keys["key1"].value != old.value
     assert [version.enabled for version in rig.vault.versions("app-key")] == [False, True]
+
+
+@pytest.mark.parametrize(("days", "refused"), [(90, False), (400, True)])
+async def test_the_policy_document_can_be_changed_in_such_a_vault_if_a_person_said_how_long_it_lives(
+    days: int, refused: bool
+) -> None:
+    rig = PolicyRig()
+    ends = rig.clock.now() + timedelta(days=days)
+    newest = rig.vault.put(OWN.name, EMPTY, expires=ends).version
+    vault = DenyingVault(rig, [])
+    body = json.dumps({"document": f"{EMPTY}rules: []\n", "reason": "r", "replacing": newest})
+    answer = await send(rig.api(vault), "http_push_policy", body=body.encode())
+    assert (answer.status != 200, bool(vault.refused)) == (refused, refused)
 
 
 @pytest.mark.parametrize(("days", "refused"), [(90, False), (400, True)])
