@@ -32,9 +32,12 @@ log = logging.getLogger("rekey.audit")
 errors = logging.getLogger("rekey.api")
 
 NOBODY = Caller("anybody", "", frozenset())
-MOST_LISTINGS, MOST_WAITS, MOST_DELIVERIES, MOST_REQUESTS = 8, 16, 16, 64
+MOST_LISTINGS, MOST_WAITS, MOST_LOOKS, MOST_PROBES = 8, 12, 12, 8
+MOST_DELIVERIES, MOST_LEAKS, MOST_ACTS = 16, 32, 64
 """How many requests one instance holds at a time: those that list whole vaults, those that wait for
-an end, GitHub's deliveries, and all others. The host lets in a hundred."""
+an end, those that look at something else, what anybody may ask, GitHub's deliveries, reports of
+leaks (a caller may send 30 a minute), and those that act. The host lets in a hundred: all together
+leave a dozen of its places to those that act."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,10 @@ class Api:
     """The process's environment: where the platform says whether it signs callers in."""
     listings: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_LISTINGS))
     waits: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_WAITS))
-    others: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_REQUESTS))
-    probes: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_REQUESTS))
+    looks: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_LOOKS))
+    leaks: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_LEAKS))
+    acts: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_ACTS))
+    probes: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_PROBES))
     """What anybody may ask has a limit of its own: it must keep nobody out who has an incident at
     hand."""
     deliveries: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_DELIVERIES))
@@ -100,16 +105,15 @@ class Api:
             return presented(route, request, answer)
 
     def _limit(self, route: Route, request: Request, wait: int) -> ConcurrencyLimit:
-        """Return what lets a request in: who only looks must not keep out who acts."""
+        """Return what lets a request in.
+
+        Whoever looks, or reports a leak, must not keep out who acts.
+        """
         if route.role is None:
             return self.probes if route.method == "GET" else self.deliveries
-        if wait and route.method == "GET":
-            return self.waits
-        return (
-            self.listings
-            if route.heavy and (route.method == "GET" or request.flag("dry_run"))
-            else self.others
-        )
+        if route.method == "GET" or request.flag("dry_run"):
+            return self.listings if route.heavy else self.waits if wait else self.looks
+        return self.leaks if route.confidential else self.acts
 
     async def _carry_out(self, route: Route, request: Request, caller: Caller) -> Answer:
         engine = await self._ready(route) if route.follows_policy else self.service.engine

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from api import app
 from api.answers import Answer
-from api.app import MOST_REQUESTS
 from api.concurrency_limit import ConcurrencyLimit
 from api.requests import Request as ApiRequest
 from api.requests import query_of
@@ -111,7 +113,7 @@ async def held_up(rig: Rig, name: str, inside: int) -> tuple[int, str]:
         await go.wait()
         return await call()
 
-    api = replace(rig.api(wait), listings=ConcurrencyLimit(inside), others=ConcurrencyLimit(inside))
+    api = replace(rig.api(wait), listings=ConcurrencyLimit(inside), looks=ConcurrencyLimit(inside))
     waiting = [
         asyncio.create_task(send(api, name, {"vault": "prod", "name": "app-key"}))
         for _ in range(inside)
@@ -138,7 +140,7 @@ async def test_listings_do_not_keep_an_operator_out() -> None:
 
 
 async def test_a_request_that_fails_leaves_its_place() -> None:
-    api = replace(scene().api(), others=ConcurrencyLimit(1))
+    api = replace(scene().api(), acts=ConcurrencyLimit(1))
     for _ in range(3):
         assert (await ask(api, name="no-such")).status == 404
 
@@ -160,8 +162,36 @@ async def test_full_listings_do_not_keep_an_incident_out() -> None:
     assert (await send(api, "http_incident", query={"dry_run": "true"}, body=body)).status == 429
 
 
+@pytest.mark.parametrize(
+    ("name", "query", "body"),
+    [
+        ("http_show", {}, b""),
+        ("http_readers", {}, b""),
+        ("http_policy", {}, b""),
+        ("http_operation", {"since": "2026-01-01T00:00:00Z"}, b""),
+        ("http_rotate", {"dry_run": "true"}, b""),
+        ("http_leak", {}, b'{"value": "a"}'),
+    ],
+)
+async def test_neither_who_only_looks_nor_who_reports_a_leak_keeps_an_incident_out(
+    name: str, query: dict[str, str], body: bytes
+) -> None:
+    api = replace(scene().api(), looks=ConcurrencyLimit(0), leaks=ConcurrencyLimit(0))
+    assert (await send(api, name, PATH, query, body)).status == 429
+    leaked = b'{"everything": true, "reason": "leaked"}'
+    begun = await send(api, "http_incident", body=leaked, headers={"idempotency-key": "1"})
+    assert (begun.status, (await ask(api)).status) == (202, 202)
+
+
+def test_those_who_do_not_act_leave_a_dozen_places_of_the_hosts_to_who_does() -> None:
+    host = json.loads((Path(app.__file__).parents[1] / "host.json").read_text())
+    most = host["extensions"]["http"]["maxConcurrentRequests"]
+    kinds = ("LISTINGS", "WAITS", "LOOKS", "PROBES", "DELIVERIES", "LEAKS")
+    assert sum(getattr(app, f"MOST_{kind}") for kind in kinds) + 12 <= most
+
+
 async def test_strangers_who_all_wait_for_the_apps_health_do_not_keep_an_incident_out() -> None:
-    """Sixty-four of them are inside while the app's storage does not answer what health asks of it."""
+    """As many as may are inside while the app's storage does not answer what health asks of it."""
     rig, go = scene(), asyncio.Event()
 
     async def wait(request: Request, call: Call) -> Response:
@@ -170,7 +200,7 @@ async def test_strangers_who_all_wait_for_the_apps_health_do_not_keep_an_inciden
         return await call()
 
     api = rig.api(wait)
-    strangers = [asyncio.create_task(send(api, "http_health")) for _ in range(MOST_REQUESTS)]
+    strangers = [asyncio.create_task(send(api, "http_health")) for _ in range(app.MOST_PROBES)]
     for _ in range(50):
         await asyncio.sleep(0)
     assert (await send(api, "http_health")).status == 429, "not all of them are inside"
