@@ -136,7 +136,7 @@ class Api:
 
         if route.method == "GET" or route.confidential:
             return _done(await handle())
-        return await once(self.memory, engine, request, caller, handle)
+        return await once(self.memory, engine, request, caller, handle, note)
 
     async def _ready(self, route: Route) -> Engine:
         """Return the engine under the policy. Who need not sign in, or may only report, is told no name."""

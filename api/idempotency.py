@@ -110,8 +110,12 @@ async def once(
     request: Request,
     caller: Caller,
     consider: Callable[[], Awaitable[Queued | Answer]],
+    note: Callable[[int], None],
 ) -> Answer:
-    """Carry a request out, or repeat the answer that the same request was given before."""
+    """Carry a request out, or repeat the answer that the same request was given before.
+
+    `note` writes the audit record, before anything is posted.
+    """
     key = request.headers.get(HEADER, "")
     if not key:
         considered = await consider()
@@ -134,6 +138,8 @@ async def once(
     queued = Queued.from_json(earlier, fingerprint, engine.clock.now())
     posted = _digest("posted", digest)
     if await memory.recall(posted) is None:
+        # A repetition that posts is the act: the request before it may be recorded as declined.
+        note(queued.answer.status)
         await queued.post(engine)
         await memory.remember(posted, stamp(engine.clock.now()))
     return queued.answer

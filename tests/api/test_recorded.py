@@ -14,11 +14,12 @@ from api.routes import route
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.api.test_github import deliver, hooked
+from tests.api.test_incidents import begin, scattered
 from tests.api.test_leaks import KEYED, leak, leaky
 from tests.api.test_policies import FIRST, SECOND, put
 from tests.shared.heard import Log
 from tests.shared.policies import PolicyRig
-from tests.shared.scene import NAME, scene, send
+from tests.shared.scene import NAME, refuse, scene, send
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +95,18 @@ async def test_an_act_that_fails_as_nobody_foresaw_is_recorded(
     assert answer.status == 500
     assert recorded(caplog) == [("declined", "rotate", 500)] * records
     assert "a value" not in caplog.text
+
+
+async def test_an_incident_that_only_its_repetition_begins_is_recorded_by_that(
+    caplog: Log,
+) -> None:
+    rig = scattered()
+    refuse(rig, 503, "ServerBusy", lambda sent: "/accepted" in sent.path, times=9)
+    assert (await begin(rig.api(), everything=True)).status == 503
+    assert recorded(caplog)[-1] == ("declined", "incident", 503)
+    rig.world.faults.clear()
+    for records in (1, 0):
+        caplog.clear()
+        assert (await begin(rig.api(), everything=True)).status == 202
+        assert recorded(caplog) == [("asked", "incident", 202)] * records
+    assert rig.messages("sweeps")
