@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -181,15 +182,30 @@ class Request:
         if len(self.body) > most:
             raise PayloadTooLarge(f"the body is longer than {most} bytes", fix=fix)
         try:
-            data = json.loads(self.body) if self.body.strip() else {}
+            data, twice = _loaded(self.body) if self.body.strip() else ({}, [])
         except (ValueError, RecursionError):
             raise BadRequest("the body is not JSON", fix=fix) from None
         if not isinstance(data, dict):
             raise BadRequest("the body is not a JSON object", fix=fix)
-        if flaws := [*_flaws(data, shape)]:
+        if flaws := [*twice, *_flaws(data, shape)]:
             raise BadRequest("; ".join(flaw.detail for flaw in flaws[:10]), fix=fix, flaws=flaws)
         cut = {"reason": data["reason"][:MAX_REASON]} if "reason" in data else {}
         return msgspec.convert({**data, **cut}, shape)
+
+
+def _loaded(body: bytes) -> tuple[Any, list[Flaw]]:
+    """Read JSON, with each key that stands twice in it: which of the two is meant?"""
+    twice: list[Flaw] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        twice.extend(
+            Flaw(f"{key[:40]!r} stands twice", pointer=_pointer(key))
+            for key, count in Counter(key for key, _ in pairs).items()
+            if count > 1
+        )
+        return dict(pairs)
+
+    return json.loads(body, object_pairs_hook=unique), twice
 
 
 def _flaws(data: Mapping[str, Any], shape: type[Body]) -> Iterable[Flaw]:

@@ -449,6 +449,32 @@ async def test_what_only_a_rotation_can_be_is_refused_elsewhere(action: Verb) ->
     assert problem["errors"] == [{"detail": "'compromised' is unknown", "pointer": "#/compromised"}]
 
 
+@pytest.mark.parametrize(
+    ("name", "body", "key"),
+    [
+        ("http_rotate", b'{"compromised": false, "compromised": true}', "compromised"),
+        ("http_incident", b'{"name": "app-k*", "name": "*", "reason": "a drill"}', "name"),
+        ("http_push_policy", b'{"document": "a: 1", "document": "", "reason": ""}', "document"),
+    ],
+)
+async def test_a_member_that_stands_twice_in_a_body_is_a_400(
+    name: str, body: bytes, key: str
+) -> None:
+    """Whoever reads only the first of them would not expect what the last one does."""
+    rig, path = scene(), {"vault": "prod", "name": NAME}
+    with unchanged(rig):
+        answer = await send(rig.api(), name, path, body=body, headers={"idempotency-key": "1"})
+    assert answer.status == 400
+    assert answer.body["errors"] == [{"detail": f"{key!r} stands twice", "pointer": f"#/{key}"}]
+
+
+async def test_a_report_with_two_values_is_a_400_that_shows_neither() -> None:
+    body = b'{"value": "one-value", "value": "another-value"}'
+    answer = await send(scene().api(), "http_leak", body=body)
+    assert answer.status == 400
+    assert "-value" not in answer.text()
+
+
 async def test_a_reason_is_cut_and_kept_out_of_the_way() -> None:
     rig = scene()
     assert (await ask(rig.api(), {"reason": "x" * 9000})).status == 202
