@@ -75,7 +75,7 @@ class Api:
                 caller = identify(request.headers, self.env, self.service.engine.clock.now())
                 demand(caller, route.role)
                 same_site(route.method, request.headers)
-            request.known(route.query)
+            request.known(route.query, confidential=route.confidential)
             if route.body:
                 request.whole()
             wait = request.number("wait", 0, MOST_WAIT) if "wait" in route.query else 0

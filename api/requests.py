@@ -99,13 +99,19 @@ class Request:
             f"vault {text[:64]!r} is not served here", fix=f"name a vault of REKEY_VAULTS: {short}"
         )
 
-    def known(self, parameters: Iterable[str]) -> None:
-        """Refuse every parameter but these: a mistyped `dry_run` that is passed over would act."""
+    def known(self, parameters: Iterable[str], *, confidential: bool = False) -> None:
+        """Refuse every parameter but these: a mistyped `dry_run` that is passed over would act.
+
+        Of a confidential call none is shown: what is sent there may be what leaked.
+        """
+        names = tuple(parameters)
+        unknown = [name for name in self.query if name not in names and name != KEY_PARAMETER]
+        if unknown and confidential:
+            fix = "leave out all parameters: what is reported goes into the body alone"
+            raise BadRequest("a parameter is unknown", fix=fix)
         for name, text in self.query.items():
             if _is_half(name + text):
                 raise self._unreadable(name, "send text in UTF-8")
-        names = tuple(parameters)
-        unknown = [name for name in self.query if name not in names and name != KEY_PARAMETER]
         if not unknown:
             return
         meant = [near for name in unknown if (near := _near(name, names))]
