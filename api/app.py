@@ -9,7 +9,10 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
 
 from api.access import Caller, demand, identify, same_site
 from api.answers import Answer, Forbidden, Unauthorized, problem
@@ -19,7 +22,8 @@ from api.idempotency import Queued, once
 from api.leaks import Reports
 from api.operations import MOST_WAIT, Operation, follow
 from api.page.problem import presented
-from api.requests import Request
+from api.policies import MOST_BYTES
+from api.requests import KEPT, Request
 from api.route import Desk, Route
 from api.routes import allowed
 from engine.deadline import ANSWER_SECONDS, bounded
@@ -38,6 +42,8 @@ MOST_DELIVERIES, MOST_LEAKS, MOST_ACTS = 16, 32, 64
 an end, those that look at something else, what anybody may ask, GitHub's deliveries, reports of
 leaks (a caller may send 30 a minute), and those that act. The host lets in a hundred: all together
 leave a dozen of its places to those that act."""
+MOST_RECORDED = 512
+"""Characters of a body's text that the audit record shows: a source's id has fewer."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class Api:
             return await self._waited(request, answer, wait, passed)
         except RekeyError as error:
             answer = problem(error, request.url)
-            self._refused(route, request, caller, error, answer.status)
+            self._refused(route, request, caller, error, answer)
             return presented(route, request, answer)
         except Exception as error:  # noqa: BLE001 - an answer is owed, and the text of a stranger may hold anything
             errors.error("%s of %s failed: %s", route.name, caller, type(error).__name__)
@@ -101,7 +107,7 @@ class Api:
             )
             if route.method != "GET":
                 why = f"Rekey failed: {type(error).__name__}"
-                self._record("declined", route, request, caller, why, answer.status)
+                self._record("declined", route, request, caller, why, answer)
             return presented(route, request, answer)
 
     def _limit(self, route: Route, request: Request, wait: int) -> ConcurrencyLimit:
@@ -118,12 +124,12 @@ class Api:
     async def _carry_out(self, route: Route, request: Request, caller: Caller) -> Answer:
         engine = await self._ready(route) if route.follows_policy else self.service.engine
         service, runbook = self.service, self.env.get("REKEY_RUNBOOK", "")
-        noted: list[int] = []
+        noted: list[Answer] = []
 
-        def note(status: int) -> None:
+        def note(answer: Answer) -> None:
             if not noted:
-                self._record("asked", route, request, caller, _reason(route, request), status)
-            noted.append(status)
+                self._record("asked", route, request, caller, "", answer)
+            noted.append(answer)
 
         at = Desk(engine, service.policies, service.watch, self.reports, note, runbook)
 
@@ -131,7 +137,7 @@ class Api:
             answer = await route.handler(at, request, caller)
             if route.method != "GET" and not request.flag("dry_run"):
                 # Before anything is sent that is left to be sent.
-                note(_done(answer).status)
+                note(_done(answer))
             return answer
 
         if route.method == "GET" or route.confidential:
@@ -172,7 +178,7 @@ class Api:
         return ended if ended.status == 200 else accepted  # noqa: PLR2004
 
     def _refused(
-        self, route: Route, request: Request, caller: Caller, error: RekeyError, status: int
+        self, route: Route, request: Request, caller: Caller, error: RekeyError, answer: Answer
     ) -> None:
         # What anybody may ask counts no refusal: strangers must not set off an alert.
         refused = isinstance(error, Unauthorized | Forbidden) and route.role is not None
@@ -180,32 +186,42 @@ class Api:
             self.service.engine.reporter.denied("caller", route.name)
         if refused or route.method != "GET":
             self._record(
-                "refused" if refused else "declined", route, request, caller, str(error), status
+                "refused" if refused else "declined", route, request, caller, str(error), answer
             )
 
     @staticmethod
     def _record(
-        result: str, route: Route, request: Request, caller: Caller, why: str, status: int
+        result: str, route: Route, request: Request, caller: Caller, why: str, answer: Answer
     ) -> None:
-        """Write the audit record of one call by hand."""
+        """Write the audit record of one call by hand; without a `why` that is its own reason."""
+        body = _body(route, request)
         entry = {
             "result": result,
             "action": route.name.removeprefix("http_"),
             "requested_by": str(caller),
             "vault": request.path.get("vault", "")[:64],
             "secret": request.path.get("name", "")[:127],
-            "why": why,
-            "status": status,
+            "body": {name: part for name, part in body.items() if part and name not in KEPT},
+            "dry_run": request.query.get("dry_run", "").lower() == "true",
+            "why": why or body.get("reason", ""),
+            "status": answer.status,
+            "location": answer.headers.get("Location", ""),
         }
         log.log(logging.WARNING if result == "refused" else logging.INFO, "%s", json.dumps(entry))
 
 
-def _reason(route: Route, request: Request) -> str:
-    return (
-        str(getattr(request.read(route.body, len(request.body)), "reason", ""))
-        if route.body
-        else ""
-    )
+def _body(route: Route, request: Request) -> dict[str, Any]:
+    """Return what the body holds, for the record; nothing of one that cannot be read, or has leaked."""
+    if route.body is None or route.confidential:
+        return {}
+    try:
+        members = msgspec.structs.asdict(request.read(route.body, MOST_BYTES))
+    except RekeyError:
+        return {}
+    return {
+        name: part[:MOST_RECORDED] if isinstance(part, str) else part
+        for name, part in members.items()
+    }
 
 
 def _done(answer: Answer | Queued) -> Answer:

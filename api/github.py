@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from api.answers import Answer, TooMany, Unauthorized
 from api.leaks import (
@@ -37,7 +38,7 @@ its source, of which Resource Manager takes 600.
 
 
 async def deliver(
-    engine: Engine, reports: Reports, request: Request, note: Callable[[int], None]
+    engine: Engine, reports: Reports, request: Request, note: Callable[[Answer], None]
 ) -> Answer:
     """Take one delivery. One that comes twice, or is replayed, is taken once."""
     leaks = engine.policy.document.leaks
@@ -59,7 +60,7 @@ async def deliver(
         value = await engine.alerts.value(alert.repository, alert.number, key, leaks.app)
         finding = Finding(value.reveal(), "github", alert.page, "GitHub")
         queued = await taken(engine, reports, finding)
-        note(RECEIVED.status)
+        note(replace(queued.answer, status=RECEIVED.status))
         await queued.post(engine)
         async for other in others(engine, reports, finding, queued):
             await other.post(engine)

@@ -110,7 +110,7 @@ async def once(
     request: Request,
     caller: Caller,
     consider: Callable[[], Awaitable[Queued | Answer]],
-    note: Callable[[int], None],
+    note: Callable[[Answer], None],
 ) -> Answer:
     """Carry a request out, or repeat the answer that the same request was given before.
 
@@ -139,7 +139,7 @@ async def once(
     posted = _digest("posted", digest)
     if await memory.recall(posted) is None:
         # A repetition that posts is the act: the request before it may be recorded as declined.
-        note(queued.answer.status)
+        note(queued.answer)
         await queued.post(engine)
         await memory.remember(posted, stamp(engine.clock.now()))
     return queued.answer

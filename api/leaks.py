@@ -129,7 +129,7 @@ async def report(
     reports: Reports,
     request: Request,
     caller: Caller,
-    note: Callable[[int], None],
+    note: Callable[[Answer], None],
 ) -> Answer:
     """POST /api/leaks: judge a value, and start an incident where the policy or an admin says so."""
     sent = _read(request)
@@ -144,7 +144,7 @@ async def report(
     try:
         # Posted before the wait: only a hit has something to post, which takes its time.
         queued = await taken(engine, reports, finding)
-        note(RECEIVED.status)
+        note(replace(queued.answer, status=RECEIVED.status))
         await queued.post(engine)
         # A hit is found in memory. It takes as long as a miss, and fails with it.
         async for other in others(engine, reports, finding, queued):
@@ -161,11 +161,11 @@ async def report(
 
 
 async def _come_to_all(
-    engine: Engine, reports: Reports, finding: Finding, note: Callable[[int], None]
+    engine: Engine, reports: Reports, finding: Finding, note: Callable[[Answer], None]
 ) -> Answer:
     """Post what a report comes to, and answer with who else holds the value."""
     queued = await taken(engine, reports, finding)
-    note(queued.answer.status)
+    note(queued.answer)
     answer = await queued.post(engine)
     try:
         async for other in others(engine, reports, finding, queued):

@@ -67,7 +67,7 @@ async def show(policies: Policies) -> Answer:
 
 
 async def push(
-    policies: Policies, request: Request, caller: Caller, note: Callable[[int], None]
+    policies: Policies, request: Request, caller: Caller, note: Callable[[Answer], None]
 ) -> Answer:
     """PUT /api/policy: a new version in place of the one named; a dry run tells its effect."""
     sent = request.read(PolicyBody, MOST_BYTES)
@@ -81,7 +81,11 @@ async def push(
         if request.flag("dry_run"):
             return _answer(replacing, text, [], await documents.consider(text, replacing))
         written = await documents.push(
-            text, by=str(caller), why=reason, replacing=replacing, before=lambda: note(200)
+            text,
+            by=str(caller),
+            why=reason,
+            replacing=replacing,
+            before=lambda: note(Answer(200, "")),
         )
     return _answer(written.version, text, [written])
 

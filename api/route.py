@@ -25,8 +25,8 @@ class Desk:
     policies: Policies
     watch: Watch
     reports: Reports
-    note: Callable[[int], None]
-    """Writes the audit record, once, with the status that will be answered. An act by itself is
+    note: Callable[[Answer], None]
+    """Writes the audit record, once, with what will be answered. An act by itself is
     noted before: an act without its record would be worse than a record without its act."""
     runbook: str = ""
     """Where the runbook is read, for links; empty where no setting says so."""

@@ -13,13 +13,14 @@ from api.requests import Request as ApiRequest
 from api.routes import route
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
+from tests.api.test_access import SIGNED_IN, principal
 from tests.api.test_github import deliver, hooked
 from tests.api.test_incidents import begin, scattered
 from tests.api.test_leaks import KEYED, leak, leaky
 from tests.api.test_policies import FIRST, SECOND, put
 from tests.shared.heard import Log
 from tests.shared.policies import PolicyRig
-from tests.shared.scene import NAME, refuse, scene, send
+from tests.shared.scene import NAME, ask, refuse, scene, send
 
 
 @pytest.fixture(autouse=True)
@@ -27,15 +28,15 @@ def heard(caplog: Log) -> None:
     caplog.set_level(logging.INFO, "rekey.audit")
 
 
+def records(caplog: Log) -> list[dict[str, Any]]:
+    """Return the records of calls by hand."""
+    texts = [log.message for log in caplog.records if log.name == "rekey.audit"]
+    return [entry for text in texts if "status" in (entry := json.loads(text))]
+
+
 def recorded(caplog: Log) -> list[tuple[str, str, int]]:
     """Return the result, the action and the status of each record of a call by hand."""
-    texts = [log.message for log in caplog.records if log.name == "rekey.audit"]
-    entries: list[dict[str, Any]] = [json.loads(text) for text in texts]
-    return [
-        (entry["result"], entry["action"], entry["status"])
-        for entry in entries
-        if "status" in entry
-    ]
+    return [(entry["result"], entry["action"], entry["status"]) for entry in records(caplog)]
 
 
 async def first_sent(caplog: Log, act: str) -> list[tuple[str, str, int]]:
@@ -81,9 +82,9 @@ async def test_a_push_that_is_refused_is_recorded_as_declined_alone(
     assert recorded(caplog) == [("declined", "push_policy", status)]
 
 
-@pytest.mark.parametrize(("name", "records"), [("http_rotate", 1), ("http_list", 0)])
+@pytest.mark.parametrize(("name", "count"), [("http_rotate", 1), ("http_list", 0)])
 async def test_an_act_that_fails_as_nobody_foresaw_is_recorded(
-    name: str, records: int, caplog: Log
+    name: str, count: int, caplog: Log
 ) -> None:
     async def broken(*_: object) -> NoReturn:
         raise ZeroDivisionError("a value may be in here")
@@ -93,7 +94,7 @@ async def test_an_act_that_fails_as_nobody_foresaw_is_recorded(
     request = ApiRequest.arrived(called.method, called.path, place, {}, {}, b"")
     answer = await scene().api().answer(replace(called, handler=broken), request)
     assert answer.status == 500
-    assert recorded(caplog) == [("declined", "rotate", 500)] * records
+    assert recorded(caplog) == [("declined", "rotate", 500)] * count
     assert "a value" not in caplog.text
 
 
@@ -105,8 +106,62 @@ async def test_an_incident_that_only_its_repetition_begins_is_recorded_by_that(
     assert (await begin(rig.api(), everything=True)).status == 503
     assert recorded(caplog)[-1] == ("declined", "incident", 503)
     rig.world.faults.clear()
-    for records in (1, 0):
+    for count in (1, 0):
         caplog.clear()
         assert (await begin(rig.api(), everything=True)).status == 202
-        assert recorded(caplog) == [("asked", "incident", 202)] * records
+        assert recorded(caplog) == [("asked", "incident", 202)] * count
     assert rig.messages("sweeps")
+
+
+async def test_the_record_of_an_incident_says_what_it_covers_and_which_it_is(caplog: Log) -> None:
+    rig = scattered()
+    begun = await begin(rig.api(), vault="prod", name="app-*")
+    await begin(rig.api(), {"dry_run": "true"}, everything=True, source="/kinds/x")
+    asked_for, declined = records(caplog)
+    assert asked_for["body"] == {"vault": "prod", "name": "app-*"}
+    assert asked_for["location"] == begun.headers["Location"]
+    assert declined["body"] == {"everything": True, "source": "/kinds/x"}
+    assert declined["location"] == ""
+    assert [entry["dry_run"] for entry in (asked_for, declined)] == [False, True]
+
+
+async def test_the_record_of_an_act_leads_to_its_operation_and_says_how_it_was_meant(
+    caplog: Log,
+) -> None:
+    answer = await ask(scene().api(), {"compromised": True, "reason": "a laptop was stolen"})
+    (entry,) = records(caplog)
+    assert (entry["body"], entry["why"]) == ({"compromised": True}, "a laptop was stolen")
+    assert entry["location"] == answer.headers["Location"]
+
+
+@pytest.mark.parametrize("role", ["Rekey.Reporter", "Rekey.Admin"])
+async def test_the_record_of_a_leak_leads_to_its_incident_and_holds_no_word_of_its_body(
+    role: str, caplog: Log
+) -> None:
+    rig = leaky()
+    await leak(rig.api(env=SIGNED_IN), rig.latest("app-key").value, principal(role))
+    (entry,) = records(caplog)
+    assert entry["location"].startswith("/api/incidents/")
+    assert entry["body"] == {}
+
+
+@pytest.mark.parametrize("body", [b"[", b'{"name": "' + b"x" * 99_999 + b'"}', b'{"vault": 1}'])
+async def test_a_body_that_cannot_be_read_is_no_part_of_the_record(
+    body: bytes, caplog: Log
+) -> None:
+    await send(scene().api(), "http_incident", body=body)
+    (entry,) = records(caplog)
+    assert (entry["result"], entry["body"]) == ("declined", {})
+
+
+async def test_a_text_of_a_body_is_cut_in_the_record(caplog: Log) -> None:
+    await begin(scattered().api(), name="x" * 9_999)
+    (entry,) = records(caplog)
+    assert set(entry["body"]["name"]) == {"x"}
+    assert len(entry["body"]["name"]) < 1_000
+
+
+async def test_a_policy_document_is_no_part_of_the_record(caplog: Log) -> None:
+    await put(PolicyRig(), FIRST)
+    (entry,) = records(caplog)
+    assert entry["body"] == {}
