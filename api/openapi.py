@@ -10,11 +10,12 @@ import msgspec
 
 from api import models, operations, readers
 from api.actions import VERBS
-from api.answers import FAILED, JSON, KINDS, PROBLEM, PROMETHEUS, Kind
+from api.answers import FAILED, HTML, JSON, KINDS, PROBLEM, PROMETHEUS, Kind
 from api.idempotency import HEADER
 from api.listing import EXPIRES_WITHIN, MOST_DAYS
 from api.page.columns import SORTS
 from api.page.filters import GROUPS
+from api.page.problem import is_page
 from api.policies import IF_MATCH
 from api.requests import required
 from api.route import Route
@@ -26,7 +27,7 @@ from engine.state.policy import SCOPE
 
 STATES = [*get_args(State), "attention"]
 TEXT = {"type": "string"}
-TEXTS: Mapping[str, str] = {"Html": "text/html", "Metrics": PROMETHEUS}
+TEXTS: Mapping[str, str] = {"Html": HTML, "Metrics": PROMETHEUS}
 """What is answered as text, with its media type."""
 
 PATH: Mapping[str, tuple[str, dict[str, Any]]] = {
@@ -149,10 +150,18 @@ def _scopes() -> list[dict[str, Any]]:
     ]
 
 
-FOLLOWED = ("Location", "Retry-After")
-ACCEPTED_HEADERS = {"Queued": FOLLOWED, "IncidentQueued": FOLLOWED, "Operation": ("Retry-After",)}
-SUCCESS_HEADERS = {"Policy": ("ETag",), "IncidentProgress": ("Retry-After",)}
-PROBLEM_HEADERS = {405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After",)}
+LATER = {"Retry-After": True}
+SUCCESS_HEADERS: Mapping[tuple[str, str], Mapping[str, bool]] = {
+    ("202", "Queued"): {"Location": True, **LATER},
+    ("202", "IncidentQueued"): {"Location": True, **LATER},
+    ("202", "Operation"): LATER,
+    ("202", "Leak"): {"Location": False},
+    ("200", "IncidentProgress"): LATER,
+    ("200", "Policy"): {"ETag": False},
+    ("303", "Html"): {"Location": True},
+}
+"""The headers of a success, by its status and type, and whether each is always there."""
+PROBLEM_HEADERS = {405: {"Allow": True}, 429: LATER, 503: LATER}
 SUCCESSES = {
     "Queued": "Accepted: follow Location",
     "IncidentQueued": "Accepted: follow Location",
@@ -179,6 +188,8 @@ LINKS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
 DESCRIPTION = "See docs/api.md and docs/access.md. What can be read by GET answers HEAD as well."
 ALL_KINDS: tuple[Kind, ...] = (*(kind for _, kind in KINDS), FAILED)
 PROBLEM_CONTENT = {PROBLEM: {"schema": _ref("Problem")}}
+PAGE_CONTENT = {HTML: {"schema": TEXT}}
+"""What a browser is shown instead."""
 ANYBODYS = frozenset({400, 405, 429, 500, 503})
 """What may come of a call that anybody may make."""
 WRITERS = frozenset({409, 413, 422})
@@ -249,8 +260,8 @@ def _responses(route: Route) -> dict[str, Any]:
     return success | {
         str(status): {
             "description": "; ".join(titles),
-            "content": PROBLEM_CONTENT,
-            **_headers(PROBLEM_HEADERS, status),
+            "content": PROBLEM_CONTENT | (PAGE_CONTENT if is_page(route) else {}),
+            **_headers(PROBLEM_HEADERS.get(status, {})),
         }
         for status, titles in sorted(problems.items())
     }
@@ -274,15 +285,9 @@ def _success(schema: str, status: str) -> dict[str, Any]:
             name: {"operationId": name, "parameters": parameters}
             for name, parameters in links.items()
         }
-    if status == "202":
-        return answer | _headers(ACCEPTED_HEADERS, schema)
-    return answer | _headers(SUCCESS_HEADERS, schema)
+    return answer | _headers(SUCCESS_HEADERS.get((status, schema), {}))
 
 
-def _headers[K](table: Mapping[K, tuple[str, ...]], key: K) -> dict[str, Any]:
-    names = table.get(key, ())
-    return (
-        {"headers": {name: {"required": name != "ETag", "schema": TEXT} for name in names}}
-        if names
-        else {}
-    )
+def _headers(named: Mapping[str, bool]) -> dict[str, Any]:
+    headers = {name: {"required": always, "schema": TEXT} for name, always in named.items()}
+    return {"headers": headers} if headers else {}

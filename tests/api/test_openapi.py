@@ -32,6 +32,7 @@ from api.requests import Request
 from api.route import Route
 from api.routes import ROUTES, document
 from engine import VERSION
+from tests.api.test_leaks import leak, leaky
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene, send
 from tests.unchanged import unchanged
@@ -128,6 +129,28 @@ def test_so_does_every_call_about_a_secret_that_is_there(case: Case[Any]) -> Non
     case.path_parameters |= {"vault": "prod", "name": NAME}
     with suppress(NotServed):
         case.validate_response(carry(case, scene()), checks=CHECKS)
+
+
+@schema.include(path=["/api/inventory", "/api/dashboard"]).parametrize()
+@FUZZ
+def test_so_does_every_page_in_a_browser(case: Case[Any]) -> None:
+    """A problem is a page there, too."""
+    case.headers["Accept"] = "text/html"
+    with suppress(NotServed):
+        case.validate_response(carry(case, scene()), checks=CHECKS)
+
+
+async def test_every_answer_that_leads_elsewhere_is_described_with_where_it_leads() -> None:
+    rig = leaky()
+    value = rig.latest("app-key").value
+    for path, method, answer in (
+        ("/api/dashboard", "get", await send(rig.api(), "http_door", query={"code": "a-key"})),
+        ("/api/leaks", "post", await leak(rig.api(), value)),
+    ):
+        headers = document()["paths"][path][method]["responses"][str(answer.status)]["headers"]
+        assert "Location" in answer.headers
+        # A report that is received from who may know no more leads nowhere.
+        assert headers["Location"]["required"] == (answer.status != 202)
 
 
 @pytest.mark.parametrize("operation", FORBIDDING, ids=lambda operation: str(operation.label))
