@@ -146,7 +146,7 @@ def _management(azure: Azure, subscription: str) -> dict[str, Any]:
         "subscription_id": subscription,
         "base_url": azure.arm_endpoint,
         "credential_scopes": [azure.arm_scope],
-        **azure.options,
+        **azure.client_options,
     }
 
 

@@ -130,10 +130,12 @@ class Azure:
         """The options of one client with retries of its own: beneath them no change is repeated.
 
         Each client gets its own transport, since whoever closes a client closes its transport too.
+        It follows no redirect: the SDKs would repeat a change, and send a value to any host.
         """
         from cloud.retries import SendsOnce
 
-        return {"transport": SendsOnce(**{**CHANGING, **self.options}), **self.options}
+        transport = SendsOnce(**{**CHANGING, **self.options})
+        return {"permit_redirects": False, "transport": transport, **self.options}
 
     @property
     def arm_scope(self) -> str:

@@ -152,7 +152,7 @@ class StorageKey(TwoKeys):
         from azure.storage.blob.aio import BlobServiceClient
 
         credential = {"account_name": place.name, "account_key": key.reveal()}
-        async with BlobServiceClient(endpoint, credential, **self._azure.options) as client:
+        async with BlobServiceClient(endpoint, credential, **self._azure.sending_options) as client:
             await client.get_service_properties(**CHANGING)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cloud.azure import CHANGING, Azure
@@ -56,12 +57,14 @@ class PasswordChange(LongChange[SqlPlace]):
         return response
 
     async def _get(self, place: SqlPlace, url: str) -> AsyncHttpResponse:
+        from azure.core.exceptions import HttpResponseError
         from azure.core.rest import HttpRequest
 
         response = await self._access.management(place).send_request(
             HttpRequest("GET", url), **POLLING
         )
-        response.raise_for_status()
+        if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
+            raise HttpResponseError(response=response)
         return response
 
     def _explained(self, code: str, place: SqlPlace) -> RekeyError | None:

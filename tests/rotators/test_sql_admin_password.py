@@ -292,6 +292,7 @@ async def test_the_end_of_one_change_is_not_taken_for_that_of_the_next(rig: SqlR
         json_response(503, {"error": {"code": "ServiceUnavailable"}}),
         json_response(200, {"status": "InProgress"}),
         Response(202),
+        Response(302, {"Location": "https://management.azure.com/elsewhere"}),
     ],
     ids=lambda answer: str(answer.status),
 )

@@ -237,6 +237,12 @@ async def test_an_outcome_event_is_a_cloudevent_with_an_id_of_its_own() -> None:
         assert request.headers["content-type"].startswith("application/cloudevents-batch+json")
 
 
+async def test_an_outcome_event_goes_to_the_topic_alone_wherever_its_answer_leads() -> None:
+    topic = Topic(Response(307, {"Location": "https://elsewhere.example/api/events"}))
+    await topic.reports().concluded(OUTCOME)
+    assert [request.url.partition("?")[0] for request in topic.requests] == [TOPIC]
+
+
 async def test_sending_an_event_is_bounded_although_its_options_are_the_clients() -> None:
     rig = Rig()
     credential = SimulatedCredential(rig.world, rig.identity)
