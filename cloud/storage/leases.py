@@ -86,8 +86,19 @@ class BlobLease:
         if self.remaining > seconds:
             return
         sent_at = self._clock.monotonic()
-        await _lease_call("renewing the lease", self._lease.renew(**CHANGING), self.where)
+        await _lease_call("renewing the lease", self._renew(), self.where)
         self._ends = sent_at + SECONDS
+
+    async def _renew(self) -> None:
+        """Renew the lease; raises ValueError for an answer that does not name it.
+
+        The SDK takes a proxy's page for a renewal, and forgets the lease over it.
+        """
+        held = self._lease.id
+        await self._lease.renew(**CHANGING)
+        if self._lease.id != held:
+            self._lease.id = held
+            raise ValueError
 
     async def write(self, record: Record) -> None:
         """Replace the record, if it is still exactly the one that was read."""

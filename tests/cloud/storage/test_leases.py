@@ -152,6 +152,24 @@ async def test_a_lease_that_is_renewed_lasts_from_before_that_was_asked_for(rig:
         assert lease.remaining == SECONDS - 7, "its answer took as long"
 
 
+@pytest.mark.parametrize("headers", [{}, {"x-ms-lease-id": "9d1b4a0c-0000-4000-8000-000000000000"}])
+async def test_a_lease_is_renewed_only_by_an_answer_that_names_it(
+    rig: Rig, headers: dict[str, str]
+) -> None:
+    page = Response(200, {"Content-Type": "text/html", **headers}, b"<html>a proxy's</html>")
+    rig.world.faults.append(
+        Fault(lambda request: request.header("x-ms-lease-action") == "renew", page)
+    )
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        rig.clock.advance(45)
+        with pytest.raises(TransientError, match="renewing the lease was answered with nonsense"):
+            await lease.ensure(20)
+        assert lease.remaining == SECONDS - 45
+        await lease.ensure(20)
+        assert lease.remaining == SECONDS
+    assert await touch(rig), "the lease was given back"
+
+
 async def test_a_lease_that_lapsed_unnoticed_is_had_again_if_nobody_took_it(rig: Rig) -> None:
     async with leases(rig).hold(SOURCE, FIRST) as lease:
         rig.clock.advance(500)
