@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -80,8 +81,8 @@ NO_ANSWER = "NoAnswer"
 """The code of an error where Azure gave no answer at all."""
 NOT_READ = "NotRead"
 """The code of an error where Azure's answer cannot be read."""
-NONSENSE = (AttributeError, LookupError, TypeError, ValueError)
-"""What an SDK raises over an answer that it cannot read, such as the page of a proxy."""
+NONSENSE = (AttributeError, LookupError, TypeError, ValueError, zlib.error)
+"""What an SDK raises over an answer that it cannot read, such as the page of a proxy, or unpack."""
 BUSY = frozenset({408, 429, 449, 500, 502, 503, 504})
 """Statuses that may pass. 449 is how Cosmos DB says so:
 https://learn.microsoft.com/rest/api/cosmos-db/http-status-codes-for-cosmosdb."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections import Counter
 from typing import Any
 
@@ -287,7 +288,9 @@ async def test_a_success_that_cannot_be_read_may_have_taken_effect(status: int) 
     assert "proxy" in translated.fix
 
 
-@pytest.mark.parametrize("stumble", [AttributeError, KeyError, TypeError, UnicodeError, ValueError])
+@pytest.mark.parametrize(
+    "stumble", [AttributeError, KeyError, TypeError, UnicodeError, ValueError, zlib.error]
+)
 async def test_what_an_sdk_stumbles_over_may_have_taken_effect_and_is_not_passed_on(
     stumble: type[Exception],
 ) -> None:

@@ -16,7 +16,7 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import HttpRequest
 
 from cli.transport import SharedTransport
-from cloud.azure import CHANGING, NO_ANSWER, Azure, call
+from cloud.azure import CHANGING, NO_ANSWER, NOT_READ, Azure, call
 from cloud.clock import SystemClock
 from cloud.rest.client import quiet_pipeline, without_logging
 from cloud.retries import SendsOnce
@@ -39,6 +39,8 @@ from tests.shared.rig import VAULT_ACTIONS
 SOURCE = "/subscriptions/x/resourcegroups/y"
 CUT_OFF = json_response(502, {"error": {"code": "NoSuchHost"}})
 """With this answer the server closes the connection instead."""
+GARBLED = Response(200, {"Content-Type": "application/json", "Content-Encoding": "gzip"}, b"none")
+"""The client unpacks it, and cannot."""
 
 
 @dataclass
@@ -48,6 +50,8 @@ class FrontEnd:
     world: World
     losing: str = ""
     """The method of the request whose answer is lost."""
+    instead: Response = CUT_OFF
+    """What comes in its place."""
     sent: list[str] = field(default_factory=list)
     """The paths of all requests with this method since."""
 
@@ -62,7 +66,7 @@ class FrontEnd:
         if request.method != self.losing or not request.header("authorization"):
             return answer
         self.sent.append(request.path)
-        return CUT_OFF if len(self.sent) == 1 else answer
+        return self.instead if len(self.sent) == 1 else answer
 
     @contextmanager
     def loses(self, method: str) -> Iterator[None]:
@@ -168,6 +172,17 @@ async def test_a_change_whose_answer_is_lost_is_sent_once(name: str) -> None:
         with stand.front.loses(method), pytest.raises(TransientError) as caught:
             await change(stand)
         assert caught.value.code == NO_ANSWER
+        assert len(stand.front.sent) == 1
+
+
+@pytest.mark.parametrize("name", CHANGES)
+async def test_a_change_whose_answer_does_not_unpack_may_have_taken_effect(name: str) -> None:
+    method, change = CHANGES[name]
+    async with standing() as stand:
+        stand.front.instead = GARBLED
+        with stand.front.loses(method), pytest.raises(TransientError) as caught:
+            await change(stand)
+        assert caught.value.code == NOT_READ
         assert len(stand.front.sent) == 1
 
 
