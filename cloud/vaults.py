@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cloud.azure import CHANGING, READING, Azure, call, stream
+from cloud.rest.client import next_page
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive, Version
 
 if TYPE_CHECKING:
+    from azure.core.async_paging import AsyncItemPaged
     from azure.keyvault.secrets import KeyVaultSecret, SecretProperties
     from azure.keyvault.secrets.aio import SecretClient
 
@@ -89,7 +91,7 @@ class KeyVaults:
 
     async def list(self, vault: str) -> AsyncIterator[Version]:
         """Stream the current version of every secret without its value and id, 25 to a call."""
-        listing = self._client(vault).list_properties_of_secrets(**READING)
+        listing = _items(self._client(vault).list_properties_of_secrets(**READING), vault)
         async for properties in stream("listing", listing, where=vault, role=ROLE):
             yield _version(SecretRef(vault, str(properties.name)), properties)
 
@@ -117,7 +119,8 @@ class KeyVaults:
 
     async def versions(self, ref: SecretRef) -> AsyncIterator[Version]:
         """Stream all versions of a secret, unordered, without values; none if it is unknown."""
-        listing = self._client(ref.vault).list_properties_of_secret_versions(ref.name, **READING)
+        client = self._client(ref.vault)
+        listing = _items(client.list_properties_of_secret_versions(ref.name, **READING), ref.vault)
         async for properties in stream("listing", listing, where=str(ref), role=ROLE):
             yield _version(ref, properties)
 
@@ -131,6 +134,17 @@ class KeyVaults:
                 vault, self._azure.credential, **self._azure.client_options
             )
         return self._clients[vault]
+
+
+async def _items(
+    listing: AsyncItemPaged[SecretProperties], vault: str
+) -> AsyncIterator[SecretProperties]:
+    """Stream what a vault lists, page by page; PermanentError if a page leads elsewhere."""
+    pages: Any = listing.by_page()
+    async for page in pages:
+        async for item in page:
+            yield item
+        next_page(pages.continuation_token, vault, vault)
 
 
 def _leads_to(token: str, vault: str) -> bool:

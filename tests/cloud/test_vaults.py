@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
+from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
 from engine.ports import Vaults
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from simulator.faults import Fault
-from simulator.wire import json_response
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response, json_response
 from tests.shared.builders import NOW, V1
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_vault
@@ -216,6 +217,46 @@ async def test_a_page_token_that_leads_anywhere_else_is_refused_before_any_reque
     with pytest.raises(NeedsHuman, match="does not belong to this vault"):
         await vaults(rig).page(rig.vault.url, token)
     assert not rig.world.exchanges
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://foreign.vault.azure.net/secrets?$skiptoken=x",
+        "https://prod.vault.azure.net.evil.example/secrets?$skiptoken=x",
+        "https://somebody@prod.vault.azure.net/secrets?$skiptoken=x",
+        "http://prod.vault.azure.net/secrets?$skiptoken=x",
+    ],
+)
+@pytest.mark.parametrize("what", ["secrets", "versions"])
+async def test_a_next_page_that_lies_elsewhere_is_never_asked_for(what: str, address: str) -> None:
+    rig = scene()
+    rig.world.add_vault("foreign").put("not-ours", "x")
+    item = {"id": f"{rig.vault.url}/secrets/{NAME}/{V1}", "attributes": {"created": 1}}
+    rig.world.faults.append(
+        Fault(to_vault(), json_response(200, {"value": [item], "nextLink": address}))
+    )
+    store, ref = vaults(rig), rig.item(NAME).ref
+    listing = aiter(store.list(rig.vault.url) if what == "secrets" else store.versions(ref))
+    assert (await anext(listing)).ref == ref
+    with pytest.raises(PermanentError, match="leads to another host"):
+        await anext(listing)
+    assert {exchange.request.host for exchange in rig.world.exchanges} == {"prod.vault.azure.net"}
+
+
+async def test_a_list_goes_on_where_the_link_names_the_port_of_https() -> None:
+    rig = scene()
+    for number in range(30):
+        rig.vault.put(f"more-{number}", "x")
+
+    async def named(request: Request, call: Call) -> Response:
+        del request
+        answer = await call()
+        body = answer.body.replace(b"vault.azure.net/secrets?", b"vault.azure.net:443/secrets?")
+        return replace(answer, body=body)
+
+    store = rig.service(named).engine.vaults
+    assert len([secret async for secret in store.list(rig.vault.url)]) == 31
 
 
 async def test_reading_is_repeated_while_azure_is_busy() -> None:
