@@ -34,6 +34,8 @@ def begin(env: Mapping[str, str]) -> Settings:
     with reported("the app cannot start"):
         telemetry.configure(env)
         logging.getLogger("azure").setLevel(logging.WARNING)  # The SDK logs every request at INFO.
+        # It warns of an answer that it cannot read by quoting it, with the token that it may hold.
+        logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
         logging.getLogger("rekey").setLevel(logging.INFO)
         _look_at_worker(sys.modules.get(WORKER))
         _look_at_runbook(env.get("REKEY_RUNBOOK", ""))

@@ -12,12 +12,16 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from azure.identity.aio import ManagedIdentityCredential
 
+from cloud.azure import call
 from cloud.telemetry import startup
-from engine.errors import ConfigError
+from engine.errors import ConfigError, TransientError
 from simulator.reach.server import start_in_thread
+from simulator.reach.transport import Call, SimulatedTransport
 from simulator.telemetry.service import IngestionService
 from simulator.telemetry.tables import row
+from simulator.wire import Request, Response, json_response
 from simulator.world import Domains, World
 from tests.infra.alerts.arrived import OFFLINE
 from tests.parts import ROOT
@@ -35,7 +39,7 @@ WRONG = {"REKEY_VAULTS": "prod", "REKEY_SCOPES": "{", "REKEY_SWEEP_SCHEDULE": ""
 @pytest.fixture(autouse=True)
 def levels() -> Iterator[None]:
     """Give the loggers their levels back, which a start in this process sets."""
-    loggers = [logging.getLogger(name) for name in ("azure", "rekey")]
+    loggers = [logging.getLogger(name) for name in ("azure", "azure.identity", "rekey")]
     before = [logger.level for logger in loggers]
     yield
     for logger, level in zip(loggers, before, strict=True):
@@ -96,6 +100,22 @@ def test_what_nobody_thought_of_arrives_too_without_its_text(tmp_path: Path) -> 
     assert len(arrived) == 1
     assert arrived[0].startswith("x: ZeroDivisionError in <string>, line")
     assert "rekey: x: ZeroDivisionError" in stderr
+
+
+async def test_a_token_that_azure_identity_cannot_read_is_in_no_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def answer(request: Request, call: Call) -> Response:
+        del request, call
+        return json_response(200, {"access_token": "eyJ-planted"})
+
+    monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:41741/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "x")
+    startup.begin(GOOD)
+    identity = ManagedIdentityCredential(transport=SimulatedTransport(World(), answer))
+    with pytest.raises(TransientError, match="got no answer"):
+        await call("reading", identity.get_token("https://vault.azure.net/.default"), where="x")
+    assert "planted" not in caplog.text
 
 
 def test_what_another_library_warns_of_arrives_from_an_app_that_started(tmp_path: Path) -> None:
