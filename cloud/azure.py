@@ -244,11 +244,15 @@ def _is_of_identity(error: HttpResponseError) -> bool:
 def _is_of_service(error: HttpResponseError) -> bool:
     """Return whether Azure itself refuses: all its services do so in JSON, in XML or by a header.
 
-    A proxy answers with a page. Taken for the service's, its 404 would say that something is gone.
+    A proxy answers with a page, and a gateway with a 404 that names no code. Taken for the
+    service's, that 404 would say that something is gone.
     """
     headers: Mapping[str, str] = getattr(error.response, "headers", None) or {}
     form = headers.get("Content-Type", "").lower()
-    return "json" in form or "/xml" in form or "x-ms-error-code" in headers
+    is_named = error.status_code != HTTPStatus.NOT_FOUND or isinstance(
+        getattr(error.error, "code", None), str
+    )
+    return "x-ms-error-code" in headers or "/xml" in form or ("json" in form and is_named)
 
 
 def _nonsense(what: str, where: str) -> TransientError:

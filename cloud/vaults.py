@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cloud.azure import CHANGING, READING, Azure, call, stream
+from cloud.azure import CHANGING, NOT_READ, READING, Azure, call, stream
 from cloud.rest.client import next_page
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive, Version
@@ -67,7 +67,7 @@ class KeyVaults:
             **CHANGING,
         )
         secret = await call("writing a new version", request, where=str(ref), role=ROLE)
-        return _version(ref, secret.properties).holding(None)
+        return _one(ref, secret.properties).holding(None)
 
     async def retag(
         self, secret: SecretVersion, tags: Mapping[str, str], expires: datetime | None = None
@@ -78,16 +78,20 @@ class KeyVaults:
             secret.ref.name, secret.version, tags=dict(tags), expires_on=expires, **CHANGING
         )
         properties = await call("updating the tags", request, where=str(secret.ref), role=ROLE)
-        return _version(secret.ref, properties).holding(secret.value)
+        return _one(secret.ref, properties).holding(secret.value)
 
     async def disable(self, ref: SecretRef, version: str) -> None:
         """Disable a version; a version that no longer exists is no error."""
         client = self._client(ref.vault)
         request = client.update_secret_properties(ref.name, version, enabled=False, **CHANGING)
+        where = f"{ref}/{version}"
         try:
-            await call("disabling a version", request, where=f"{ref}/{version}", role=ROLE)
+            properties = await call("disabling a version", request, where=where, role=ROLE)
         except NotFound:
             return
+        if properties.enabled is not False:
+            what = "the vault's answer does not say that the version is disabled"
+            raise TransientError(what, where=where, code=NOT_READ)
 
     async def list(self, vault: str) -> AsyncIterator[Version]:
         """Stream the current version of every secret without its value and id, 25 to a call."""
@@ -175,6 +179,14 @@ def _version(ref: SecretRef, properties: SecretProperties) -> Version:
     )
 
 
+def _one(ref: SecretRef, properties: SecretProperties) -> Version:
+    """Return the version that an answer is about; raises TransientError if it names none."""
+    version = _version(ref, properties)
+    if version.version is None:
+        raise TransientError("the vault's answer names no version", where=str(ref), code=NOT_READ)
+    return version
+
+
 def _expiry(moment: Any) -> datetime | None:
     """Return when a version expires, as a time that others can be compared with.
 
@@ -188,4 +200,4 @@ def _expiry(moment: Any) -> datetime | None:
 
 def _read(ref: SecretRef, secret: KeyVaultSecret) -> SecretVersion:
     value = None if secret.value is None else Sensitive(secret.value)
-    return _version(ref, secret.properties).holding(value)
+    return _one(ref, secret.properties).holding(value)

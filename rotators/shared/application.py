@@ -163,8 +163,8 @@ def rows_of(answer: Json, name: str, source: str) -> list[Json]:
 
     Taken for an empty list, the answer of a proxy would let a credential pass for gone.
     """
-    rows = answer.get(name) or []
-    if name not in answer or not isinstance(rows, list):
+    rows = answer.get(name)
+    if not isinstance(rows, list):
         raise TransientError(
             f"the answer about the application holds no {name}",
             where=source,

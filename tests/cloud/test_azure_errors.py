@@ -259,12 +259,38 @@ async def test_the_page_of_a_proxy_says_nothing_about_what_was_called(
     "headers",
     [
         {"Content-Type": "application/xml"},
-        {"Content-Type": "application/problem+json"},
+        {"x-ms-error-code": "NotFound"},
         {"Content-Type": "", "x-ms-error-code": "BlobNotFound"},
     ],
 )
 async def test_every_form_in_which_azure_refuses_is_an_answer(headers: dict[str, str]) -> None:
     assert isinstance(translate(await answered(404, "", headers), "reading", "", ""), NotFound)
+
+
+@pytest.mark.parametrize("body", [error("NotFound"), {"code": "NotFound", "message": "why"}])
+@pytest.mark.parametrize("form", ["application/json; charset=utf-8", "application/problem+json"])
+async def test_what_names_a_code_in_json_is_an_answer(body: object, form: str) -> None:
+    answer = await answered(404, body, {"Content-Type": form})
+    assert isinstance(translate(answer, "reading", "", ""), NotFound)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"statusCode": 404, "message": "Resource not found"},
+        {"message": "no Route matched with those values"},
+        {"error": {"code": 404, "message": "Not Found"}},
+        {"error": "not found"},
+        "{}",
+        "",
+    ],
+)
+async def test_a_gateway_that_knows_no_such_route_does_not_say_that_anything_is_gone(
+    body: object,
+) -> None:
+    translated = translate(await answered(404, body), "retiring", "there", "Some Role")
+    assert type(translated) is TransientError
+    assert translated.code == NOT_READ
 
 
 async def test_the_error_that_comes_out_keeps_nothing_of_the_request() -> None:

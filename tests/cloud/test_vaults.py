@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -175,6 +176,41 @@ async def test_a_version_is_disabled_and_keeps_the_rest_and_twice_or_gone_is_fin
     assert rig.latest(NAME).enabled
     await vaults(rig).disable(rig.item(NAME).ref, "f" * 32)
     await vaults(rig).disable(rig.item("never-was").ref, "f" * 32)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"attributes": None},
+        {"attributes": {"created": 1}},
+        {"attributes": {"created": 1, "enabled": None}},
+        {"attributes": {"created": 1, "enabled": True}},
+    ],
+)
+async def test_a_version_is_disabled_once_the_vault_says_so(body: object) -> None:
+    rig = scene()
+    rig.world.faults.append(Fault(to_vault("PATCH"), json_response(200, body)))
+    with pytest.raises(TransientError, match="not say that the version is disabled"):
+        await vaults(rig).disable(rig.item(NAME).ref, rig.latest(NAME).version)
+
+
+async def test_an_answer_about_one_version_that_names_none_says_nothing() -> None:
+    rig = scene()
+    store, ref = vaults(rig), rig.item(NAME).ref
+    held = await store.read(ref)
+    draft = Draft(Sensitive("new value"), NOW, "text/plain", {})
+    calls: tuple[Callable[[], Awaitable[SecretVersion]], ...] = (
+        lambda: store.read(ref),
+        lambda: store.read_version(ref, V1),
+        lambda: store.publish(ref, draft),
+        lambda: store.retag(held, {}),
+    )
+    nameless = json_response(200, {"value": "x", "attributes": {"created": 1, "enabled": True}})
+    for call in calls:
+        rig.world.faults.append(Fault(lambda request: "authorization" in request.headers, nameless))
+        with pytest.raises(TransientError, match="names no version"):
+            await call()
 
 
 async def test_an_earlier_version_is_read_and_a_disabled_one_refused() -> None:

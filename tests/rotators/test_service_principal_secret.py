@@ -240,6 +240,16 @@ async def test_an_answer_without_a_secret_may_pass(rig: GraphRig, body: bytes) -
         await rig.rotator().issue(rig.job())
 
 
+@pytest.mark.parametrize("body", [{}, {"passwordCredentials": None}, {"passwordCredentials": {}}])
+async def test_an_answer_without_a_list_does_not_say_that_a_secret_is_gone(
+    rig: GraphRig, body: object
+) -> None:
+    rotator = rig.rotator()
+    fails(rig, f"(appId='{rig.app.app_id}')", json_response(200, body))
+    with pytest.raises(TransientError, match="holds no passwordCredentials"):
+        await rotator.lists(rig.app.app_id, rig.first.key_id)
+
+
 @pytest.mark.parametrize(
     ("policy", "fix"),
     [
