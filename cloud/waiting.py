@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 LONGEST = 86_400.0
 """A day, in seconds: the quota that takes longest to come back is a day's. What asks for more is a
 mistake, and an incident must not wait for it."""
-NUMBER = re.compile(r"\d{1,9}")
+NUMBER = re.compile(r"\d+(\.\d+)?")
 MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
 """What App Configuration and Cosmos DB send. azure-core reads both."""
 
@@ -26,11 +26,14 @@ def retry_after(response: object) -> float | None:
 
 
 def _seconds(headers: Mapping[str, str]) -> float | None:
-    if value := headers.get("Retry-After", ""):
-        return float(value) if NUMBER.fullmatch(value) else _until(value, headers.get("Date", ""))
+    value = headers.get("Retry-After", "")
+    if NUMBER.fullmatch(value):
+        return float(value)
+    if (seconds := _until(value, headers.get("Date", ""))) is not None:
+        return seconds
     for name in MILLISECONDS:
         if NUMBER.fullmatch(value := headers.get(name, "")):
-            return int(value) / 1000
+            return float(value) / 1000
     return None
 
 
