@@ -166,14 +166,16 @@ def _leads_to(token: str, vault: str) -> bool:
 
 
 def _version(ref: SecretRef, properties: SecretProperties) -> Version:
-    if properties.created_on is None:
-        raise TransientError("the vault's answer has no creation time", where=str(ref))
+    created, expires = properties.created_on, properties.expires_on
+    if not isinstance(created, datetime) or not isinstance(expires, datetime | float | int | None):
+        what = "the vault's answer has no creation time, or an expiry that is no time"
+        raise TransientError(what, where=str(ref), code=NOT_READ)
     return Version(
         ref,
         properties.version or None,
         enabled=bool(properties.enabled),
-        created=properties.created_on,
-        expires=_expiry(properties.expires_on),
+        created=created,
+        expires=_expiry(expires),
         content_type=properties.content_type,
         tags=properties.tags or {},
     )
@@ -187,7 +189,7 @@ def _one(ref: SecretRef, properties: SecretProperties) -> Version:
     return version
 
 
-def _expiry(moment: Any) -> datetime | None:
+def _expiry(moment: datetime | float | None) -> datetime | None:
     """Return when a version expires, as a time that others can be compared with.
 
     A person may write any. The SDK hands on as a number what no calendar of Python's has, and a

@@ -98,6 +98,24 @@ async def test_an_expiry_of_any_year_is_a_time(written: int, read: int) -> None:
     assert shown.expires == datetime.fromtimestamp(read, UTC)
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"created": None},
+        {"created": "1700000000"},
+        {"created": 10**14},
+        {"created": 1, "exp": "1700000000"},
+        {"created": 1, "exp": [1]},
+    ],
+)
+async def test_an_answer_whose_times_cannot_be_read_says_nothing(times: object) -> None:
+    rig = scene()
+    body = {"id": f"{rig.vault.url}/secrets/{NAME}/{V1}", "value": "x", "attributes": times}
+    rig.world.faults.append(Fault(to_vault(), json_response(200, body)))
+    with pytest.raises(TransientError, match="vault's answer"):
+        await vaults(rig).read(rig.item(NAME).ref)
+
+
 async def test_expired_and_not_yet_valid_secrets_are_read() -> None:
     rig = scene(days_left=-3, not_before=NOW + timedelta(days=900))
     assert (await vaults(rig).read(rig.item(NAME).ref)).value
