@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cloud.azure import CHANGING, Azure, call, stream
+from cloud.azure import CHANGING, NOT_READ, Azure, call, stream
 from cloud.storage.host_storage import HostStorage
 from cloud.storage.queues import ROLE, ROTATIONS, SWEEPS
-from engine.errors import NotFound
+from engine.errors import NotFound, TransientError
 
 if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueServiceClient
@@ -39,11 +39,15 @@ async def backlog(
 async def _length(service: QueueServiceClient, name: str) -> int | None:
     # The SDK does not retry this, since it waits up to 80 seconds for each queue.
     request = service.get_queue_client(name).get_queue_properties(**CHANGING)
+    where = f"queue {name}"
     try:
-        properties = await call("reading a queue", request, where=f"queue {name}", role=ROLE)
+        properties = await call("reading a queue", request, where=where, role=ROLE)
     except NotFound:
         return None
-    return properties.approximate_message_count
+    # The SDK takes a proxy's page for an answer.
+    if (length := properties.approximate_message_count) is None:
+        raise TransientError("the answer about a queue names no length", where=where, code=NOT_READ)
+    return length
 
 
 async def undelivered(events: HostStorage, azure: Azure) -> int | None:

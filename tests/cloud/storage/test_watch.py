@@ -10,7 +10,7 @@ import pytest
 
 from cloud.schedule import next_time
 from cloud.storage import watch as watching
-from cloud.storage.backlog import EVENTS, undelivered
+from cloud.storage.backlog import EVENTS, backlog, undelivered
 from cloud.storage.watch import SLACK
 from engine.deadline import bounded
 from engine.errors import TransientError
@@ -239,6 +239,18 @@ async def test_queues_that_cannot_be_measured_fail_no_sweep_and_are_asked_about_
     assert len(rig.messages("sweeps")) == 1
     assert "could not be measured" in caplog.text
     assert len(sent) == 1
+
+
+async def test_a_page_in_place_of_a_queues_length_does_not_say_that_the_queue_is_missing(
+    rig: Rig,
+) -> None:
+    async def page(request: Request, proceed: Call) -> Response:
+        del request, proceed
+        return Response(200, {"Content-Type": "text/html"}, b"<html>a proxy's</html>")
+
+    storage = rig.settings.storage
+    with pytest.raises(TransientError, match="names no length"):
+        await backlog(storage, storage, rig.azure(page))
 
 
 @pytest.mark.parametrize(
