@@ -13,6 +13,7 @@ that covers the moment, however late that is.
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -39,6 +40,7 @@ from engine.state.request import (
     Result,
     TaskOutcome,
     TaskResult,
+    moment_of,
     printable,
 )
 from engine.state.sweep_order import SweepOrder
@@ -56,6 +58,8 @@ MOST_NOTICE = 1500
 
 A Teams message holds 28 KB, a text in Slack 3,000 characters.
 """
+FIRST_EXPIRY = re.compile(r".*\n[^(:\n]*\(([-0-9]+ [0-9:]+)Z\)")
+"""When the first secret of a digest expires, as `_line` writes it."""
 NO_WEBHOOK = "no webhook is to be notified"
 HEARD = (
     "decide, as `asked_because` says, and give the policy a webhook for this owner, or for all, that "
@@ -190,9 +194,14 @@ def _concerns(hook: Webhook, item: FollowUp, secret: Version, parts: Parts) -> b
     now = parts.clock.now()
     if _is_renewed(secret, parts.policy, now):
         return item.cause.reason.count("\n") > 1
-    return hook.within is None or (
-        secret.expires is not None and secret.expires <= now + hook.within * DAY
-    )
+    expires = _first_expiry(item, secret)
+    return hook.within is None or (expires is not None and expires <= now + hook.within * DAY)
+
+
+def _first_expiry(item: FollowUp, secret: Version) -> datetime | None:
+    """Return when the first secret of a digest expires: as listed, if it cannot be read any more."""
+    listed = FIRST_EXPIRY.match(item.cause.reason)
+    return secret.expires or moment_of(listed and listed[1])
 
 
 def _is_renewed(secret: Version, policy: Policy, now: datetime) -> bool:

@@ -247,6 +247,22 @@ async def test_a_webhook_hears_of_a_digest_as_late_as_it_asks(days: float, chats
     assert {message.partition(":")[0] for message in received(rig)} == chats
 
 
+@pytest.mark.parametrize("left", ["unreadable", "deleted"])
+@pytest.mark.parametrize(("days", "chats"), [(30.0, {"teams"}), (7.0, {"teams", "slack"})])
+async def test_a_webhook_hears_of_an_urgent_digest_whose_first_secret_cannot_be_read(
+    days: float, chats: set[str], left: str
+) -> None:
+    rig = told_about(days_left=days, manual="true", owner="else", further=ESCALATED)
+    place = f"/secrets/{NAME}/"
+    await sweep(rig)
+    if left == "deleted":
+        rig.vault.delete(NAME)
+    else:
+        refuse(rig, 403, "Forbidden", lambda request: request.path.lower().startswith(place), 99)
+    await rig.deliver()
+    assert {message.partition(":")[0] for message in received(rig)} == chats
+
+
 async def test_who_hears_of_urgent_digests_alone_hears_of_nothing_that_never_expires() -> None:
     rig = told_about(owner="else", further=ESCALATED)
     tags = {"Manual": "true", "ValidityPeriodDays": "1"}
