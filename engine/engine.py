@@ -39,7 +39,7 @@ class Engine(Parts):
     nothing_yet, first_value, add_first = issue.nothing_yet, issue.first_value, issue.added
     owned, release, held_at = ownership.owned, ownership.release, leaked.held_at
     passed_to = leaked.passed_to
-    follow_up, drop = tasks.run, tasks.give_up
+    follow_up, drop, conclude = tasks.run, tasks.give_up, tasks.conclude
     """Functions of other modules, as methods of the engine."""
 
     async def preview(self, item: WorkItem) -> tuple[SecretVersion, Decision]:

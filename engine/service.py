@@ -204,7 +204,7 @@ class Service:
     async def _follow_up(self, task: FollowUp, tries: int) -> None:
         try:
             async with bounded(ROTATION_SECONDS, f"a try for {task.ref}"):
-                await (await self.ready()).follow_up(task)
+                await (await self.ready()).follow_up(task, last=tries >= MAX_TRIES)
         except TransientError as problem:
             later = _put_off(problem, task.tries.deferred, tries)
             if later and task.tries.deferred < MAX_DEFERRALS:
@@ -327,13 +327,15 @@ class Service:
         if outcome.result == "waiting":
             await self.engine.reporter.concluded(outcome)
         else:
+            engine = self.engine
             try:
-                outcome = await (await self.ready()).park(item, error)
+                engine = await self.ready()
+                outcome = await engine.park(item, error)
             except TransientError as second:
                 # Its message must not come back beside what is tried again: it is reported at
                 # least.
                 outcome = replace(outcome, reason=f"{outcome.reason}; {UNMARKED}: {second.what}")
-                await self.engine.reporter.concluded(outcome)
+                await engine.conclude(outcome)
         await self._settle(item, replace(outcome, comes_back=again))
 
     async def _settle(self, item: WorkItem, outcome: Outcome) -> None:

@@ -158,11 +158,12 @@ async def _owned(parts: Parts, item: FollowUp, secret: Version) -> Version:
             named = [(v.created, v.tags["Owner"]) async for v in versions if v.tags.get("Owner")]
             owner = max(named, default=(None, ""))[1]
         with suppress(PermanentError):
-            owner = owner or await _recorded_owner(parts, item.ref)
+            owner = owner or await recorded_owner(parts, item.ref)
     return replace(secret, tags={**tags, "Owner": owner}) if owner else secret
 
 
-async def _recorded_owner(parts: Parts, ref: SecretRef) -> str:
+async def recorded_owner(parts: Parts, ref: SecretRef) -> str:
+    """Return the owner of a secret as the record of its source knows it; empty if none does."""
     index = await StateIndex.read(parts.leases.index())
     records = [await parts.leases.peek(listed.source) for listed in index.of(ref)]
     owners = (record.verified.tags.get("Owner") for record in records if record)

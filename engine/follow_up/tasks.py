@@ -50,10 +50,10 @@ FOUND_DONE: frozenset[Result] = frozenset({"skipped", "waiting"})
 """How a retry of an item without a version ends if its rotation was already done."""
 
 
-async def run(parts: Parts, item: FollowUp) -> TaskOutcome:
+async def run(parts: Parts, item: FollowUp, *, last: bool = False) -> TaskOutcome:
     """Do one task about the secret as it is now; raises TransientError for what may pass."""
     try:
-        secret = await _read(parts, item)
+        secret = await _read(parts, item, last=last)
         item = item.about(secret.version)
         parts.reporter.about(item.operation, "")
         outcome = await TASKS[item.action](parts, item, secret)
@@ -62,15 +62,20 @@ async def run(parts: Parts, item: FollowUp) -> TaskOutcome:
     return await _report(parts, outcome)
 
 
-async def _read(parts: Parts, item: FollowUp) -> Version:
-    """Read the secret. A notice is sent even if the secret is gone or cannot be read any more."""
+async def _read(parts: Parts, item: FollowUp, *, last: bool) -> Version:
+    """Read the secret. A notice is sent even if the secret is gone or cannot be read any more.
+
+    The `last` try sends it although the vault does not answer, to the owner whom a record names.
+    """
     try:
         return (await parts.vaults.read(item.ref)).bare
-    except PermanentError:
-        if item.action != "tell":
+    except RekeyError as error:
+        is_gone = isinstance(error, PermanentError)
+        if item.action != "tell" or not (is_gone or last):
             raise
-        now = parts.clock.now()
-        return Version(item.ref, item.version, enabled=False, created=now, expires=None)
+    tags = {} if is_gone else {"Owner": await notices.recorded_owner(parts, item.ref)}
+    now = parts.clock.now()
+    return Version(item.ref, item.version, enabled=False, created=now, expires=None, tags=tags)
 
 
 async def give_up(parts: Parts, item: FollowUp, error: RekeyError) -> TaskOutcome:

@@ -45,7 +45,8 @@ def failing(
 ) -> Service:
     """Return the app with an engine whose work always fails, which notes each item and its try."""
 
-    async def fail(item: WorkItem, tries: int = 1) -> Outcome:
+    async def fail(item: WorkItem, tries: int = 1, *, last: bool = False) -> Outcome:
+        del last
         if handled is not None:
             handled.append((item, tries))
         raise error

@@ -42,6 +42,7 @@ from tests.shared.consuming import (
     remind,
     to_chat,
 )
+from tests.shared.delivery import Delivery
 from tests.shared.promises import Ear
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, to_arm
@@ -106,6 +107,28 @@ async def test_what_is_left_of_a_secret_that_is_gone_is_told_to_its_owner() -> N
     await rig.deliver()
     assert received(rig) == [f"slack: {NAME} cannot be rotated: a person is needed"]
     assert "recover the secret" in json.dumps(rig.world.webhooks.received)
+
+
+async def test_an_incident_is_told_to_its_owner_although_its_vault_does_not_answer() -> None:
+    """The policy document and the webhooks' secrets may lie in another vault, as they may here."""
+    rig = told_about(further=OF_SHOP)
+    await rig.rotate()
+    rig.world.webhooks.received.clear()
+    refuse(rig, 500, "Broken", lambda request: f"/secrets/{NAME}/" in request.path, times=999)
+    item = rig.item(NAME, version=rig.latest(NAME).version, compromised=True)
+    await rig.service().rotate(item.to_json(), MAX_TRIES)
+    await Delivery(rig, rig.service).run(within=timedelta(minutes=10))
+    assert received(rig) == [f"slack: {NAME} cannot be rotated: a person is needed"]
+    assert "nor could the secret be marked" in json.dumps(rig.world.webhooks.received)
+
+
+async def test_a_secret_that_can_be_read_again_is_told_of_with_what_it_says() -> None:
+    rig = told_about()
+    place = f"/secrets/{NAME}/"
+    refuse(rig, 500, "Broken", lambda request: place in request.path, times=5)
+    await rig.task("tell", news="parked")
+    assert "Owner: shop" in json.dumps(rig.world.webhooks.received)
+    assert "never" not in json.dumps(rig.world.webhooks.received)
 
 
 async def test_who_owned_a_secret_that_is_gone_may_be_unknown_and_everybody_hears() -> None:
