@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from cloud.azure import Azure
 from cloud.rest.arm import Arm
 from cloud.rest.client import Json
-from engine.errors import NeedsHuman, NotFound
+from engine.errors import NeedsHuman, NotFound, PermanentError
 from engine.secret import SecretRef, Version
 from engine.state.request import moment_of
 
@@ -145,7 +145,12 @@ class AzureApps:
         if any((pinned := _pinned(url)) and pinned != secret.version for url in urls):
             raise NeedsHuman("a secret of the app names a version", where=app, fix=PINNED)
         body = {"properties": {"template": {"revisionSuffix": suffix}}}
-        await self._containers.merge(app, body, "making a revision", app)
+        try:
+            await self._containers.merge(app, body, "making a revision", app)
+        except PermanentError as error:
+            # The suffix is Rekey's own, so it is refused only if the revision was asked for before.
+            if "revisionsuffix" not in f"{error.code} {error.what}".lower():
+                raise
 
 
 def _is_site(app: str) -> bool:

@@ -341,6 +341,33 @@ async def test_a_container_app_gets_one_revision_a_version_and_nothing_else_is_c
     assert json.loads(patch.body) == {"properties": {"template": {"revisionSuffix": suffix}}}
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "ends"),
+    [
+        ("ContainerAppInvalidRevisionSuffix", "it already exists", ["waiting", "refreshed"]),
+        ("Invalid", "Field 'template.revisionsuffix' is invalid", ["waiting", "refreshed"]),
+        ("Invalid", "Field 'template.scale' is invalid", ["unrefreshed"]),
+    ],
+)
+async def test_a_container_app_that_two_workers_ask_at_once_is_refreshed(
+    code: str, text: str, ends: list[str], caplog: Log
+) -> None:
+    """An incident has its apps refreshed before the leaked credential is cut off, and after."""
+    rig = Consuming(WORKER)
+    app, body = rig.container(), {"error": {"code": code, "message": text}}
+
+    async def late(request: Request, call: Call) -> Response:
+        if request.method == "PATCH" and "/worker" in request.path:
+            assert (await call()).status == 202, "by the other worker"
+            return Response(400, {"Content-Type": "application/json"}, json.dumps(body).encode())
+        return await call()
+
+    await rig.service(late).rotate(rig.item(NAME, action="refresh").to_json(), 1)
+    await rig.deliver()
+    assert ended(caplog.records, "refresh") == ends
+    assert len(app.revisions) == 1
+
+
 async def test_the_rights_that_the_page_of_permissions_lists_are_enough(caplog: Log) -> None:
     slot = f"{SHOP}/slots/staging"
     rig = Consuming(SHOP, slot, WORKER)
