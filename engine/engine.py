@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from engine.contract import Forewarn, Preflight
-from engine.errors import AccessDenied, PermanentError, RekeyError
+from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.parts import Parts, log
 from engine.planning.inventory import Inventory
@@ -26,7 +26,7 @@ from engine.state.entry import Entry
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.index import Listed
 from engine.state.record import Record
-from engine.state.request import Outcome, WorkItem, unfinished
+from engine.state.request import Outcome, Result, WorkItem, unfinished
 from engine.state.tags import OPERATION, RETIRE, Managed, unfinished_incident
 
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
@@ -128,13 +128,22 @@ class Engine(Parts):
             if item.recheck:
                 return await self.leave(item, error)
             # The secret could not be read, so it cannot be marked. It can only be reported.
-            outcome = Outcome(item, "parked", error.what, error.fix)
+            outcome = Outcome(item, await self._unread(item, error), error.what, error.fix)
             is_away = item.request and not self.policy.manages(item.ref.vault)
             if item.compromised or is_away:
                 # It comes back for a month. Whoever serves a vault may be about to change.
                 error = leaked.named_as_deleted(error, item, item.source or "its source")
                 outcome = unfinished(item, error.what, error.fix, self.clock.now())
         return await tasks.conclude(self, outcome, again=tries > 1)
+
+    async def _unread(self, item: WorkItem, error: PermanentError) -> Result:
+        """Return how an item of a secret ends that cannot be read.
+
+        An event parks nothing where the secret is gone and no record knows it.
+        """
+        is_gone = isinstance(error, NotFound) and error.where == str(item.ref)
+        is_event = item.cause.trigger == "event" and not item.compromised
+        return "parked" if not (is_gone and is_event) or await self.known(item.ref) else "skipped"
 
     async def park(self, item: WorkItem, error: RekeyError) -> Outcome:
         """Give up on an item, mark its secret and report that."""

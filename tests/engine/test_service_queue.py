@@ -21,6 +21,7 @@ from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
 from engine.state.policy import Policies, Policy
 from engine.state.request import INCIDENT_SECONDS, NO_MORE, TRIED_ON, Tries, WorkItem
 from tests.shared.collected import Collected, dims
+from tests.shared.consuming import results
 from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
 from tests.shared.rig import Rig
@@ -57,6 +58,21 @@ async def test_an_event_of_another_type_or_of_a_foreign_vault_is_acknowledged_an
     assert rig.messages("rotations") == []
     assert rig.world.exchanges == []
     assert "https://foreign.vault.azure.net, which is not in REKEY_VAULTS: ignored" in caplog.text
+
+
+@pytest.mark.parametrize(("rotated", "result"), [(False, "skipped"), (True, "parked")])
+async def test_an_event_of_a_secret_that_is_gone_parks_it_if_a_record_knows_it(
+    rig: Rig, rotated: bool, result: str, caplog: Log
+) -> None:
+    """What nobody rotates may expire and be deleted. Of the rest a credential may be left."""
+    caplog.set_level(logging.INFO, "rekey.audit")
+    text = event(rig)
+    if rotated:
+        await rig.work(NAME)
+    rig.vault.delete(NAME)
+    await rig.service().on_event(text)
+    await Delivery(rig, rig.service).run()
+    assert results(caplog.records)[-1]["result"] == result
 
 
 async def test_nothing_waits_for_longer_than_a_day_because_a_source_asks_for_it(rig: Rig) -> None:
