@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -61,10 +61,9 @@ async def refresh(parts: Parts, task: FollowUp, secret: Version) -> TaskOutcome:
     refreshes = (ask(parts, app, secret, first=not task.since) for app in apps)
     answers = dict(zip(apps, await asyncio.gather(*refreshes), strict=True))
     problems = {app: answer for app, answer in answers.items() if isinstance(answer, RekeyError)}
-    if problems:
-        return _failed(task, secret, problems, len(apps))
-    if waiting := [app for app, used in answers.items() if not used]:
-        return await _look_again(parts, task, secret, waiting)
+    waiting = [app for app, used in answers.items() if not used]
+    if problems or waiting:
+        return await _unfinished(parts, task, secret, problems, waiting)
     return TaskOutcome(task, "refreshed", f"apps refreshed: {len(apps)}", version=secret.version)
 
 
@@ -81,17 +80,43 @@ async def ask(parts: Parts, app: str, secret: Version, *, first: bool) -> bool |
         return error
 
 
-def _failed(
-    task: FollowUp, secret: Version, problems: dict[str, RekeyError], count: int
+async def _unfinished(
+    parts: Parts,
+    task: FollowUp,
+    secret: Version,
+    problems: Mapping[str, RekeyError],
+    waiting: Sequence[str],
 ) -> TaskOutcome:
-    reasons = [f"{app}: {problem.what}" for app, problem in problems.items()]
-    what = f"{len(problems)} of {count} apps not refreshed: {_first(reasons, '; ')}"
-    fix = next((problem.fix for problem in problems.values() if problem.fix), "")
-    passing = [problem for problem in problems.values() if isinstance(problem, TransientError)]
-    if passing:
-        waits = [problem.retry_after for problem in passing if problem.retry_after]
-        raise TransientError(what, fix=fix, retry_after=max(waits, default=None))
+    """Come back to the apps that are waited for, or else report those and the ones that failed."""
+    what, fix = _explained(parts, task, problems, waiting)
+    wait = _wait(problems)
+    # A failed request is repeated. Once all apps were asked, each look is one more try anyway.
+    if wait is not None and not (waiting and task.since):
+        raise TransientError(what, fix=fix, retry_after=wait or None)
+    if waiting and await _look_again(parts, task, wait):
+        return TaskOutcome(task, "waiting", what, version=secret.version)
     return TaskOutcome(task, "unrefreshed", what, fix, version=secret.version)
+
+
+def _wait(problems: Mapping[str, RekeyError]) -> float | None:
+    """Return how long Azure asks to wait with what may pass, if it does; None if nothing may."""
+    passing = (it.retry_after or 0.0 for it in problems.values() if isinstance(it, TransientError))
+    return max(passing, default=None)
+
+
+def _explained(
+    parts: Parts, task: FollowUp, problems: Mapping[str, RekeyError], waiting: Sequence[str]
+) -> tuple[str, str]:
+    """Return what is not done, and the fix, if there is one."""
+    texts, fixes = list[str](), [problem.fix for problem in problems.values()]
+    if problems:
+        count = len(named(parts.policy, task.ref))
+        reasons = [f"{app}: {problem.what}" for app, problem in problems.items()]
+        texts.append(f"{len(problems)} of {count} apps not refreshed: {_first(reasons, '; ')}")
+    if waiting:
+        texts.append(f"not seen to use the new version yet: {_first(waiting)}")
+        fixes.append("see whether the app starts, and restart it")
+    return "; ".join(texts), next(filter(None, fixes), "")
 
 
 def _first(texts: Sequence[str], between: str = ", ") -> str:
@@ -100,21 +125,20 @@ def _first(texts: Sequence[str], between: str = ", ") -> str:
     return between.join([*texts[:MOST_APPS], *more])
 
 
-async def _look_again(
-    parts: Parts, task: FollowUp, secret: Version, waiting: Sequence[str]
-) -> TaskOutcome:
-    """Come back later to the apps that were refreshed but are not yet seen to use the version."""
-    what = f"not seen to use the new version yet: {_first(waiting)}"
+async def _look_again(parts: Parts, task: FollowUp, wait: float | None) -> bool:
+    """Come back later to apps that are not yet seen to use the version; return whether it does.
+
+    What an app answers that cannot be refreshed ends no check on the others.
+    """
     now = parts.clock.now()
     since = task.since or now.isoformat()
     age = now - datetime.fromisoformat(since)
     if age >= LOOKED_FOR:
-        fix = "see whether the app starts, and restart it"
-        return TaskOutcome(task, "unrefreshed", what, fix, version=secret.version)
-    delay = min(FIRST_LOOK + age.total_seconds(), LAST_LOOK)
+        return False
+    delay = max(min(FIRST_LOOK + age.total_seconds(), LAST_LOOK), wait or 0.0)
     # Azure may put each look off anew.
     await parts.queue.post_rotation(replace(task, since=since, tries=Tries()), delay)
-    return TaskOutcome(task, "waiting", what, version=secret.version)
+    return True
 
 
 async def hold_back(

@@ -322,6 +322,51 @@ async def test_an_app_that_stays_behind_is_looked_at_ten_times_and_then_reported
     assert sum(doubled) <= (rig.clock.now() - began).total_seconds() < sum(doubled) + 60
 
 
+OTHER = f"{GROUP}/providers/Microsoft.Web/sites/other"
+
+
+@pytest.mark.parametrize("comes", [True, False], ids=["it comes", "it stays behind"])
+async def test_an_app_that_lags_is_looked_at_although_another_cannot_be_refreshed(
+    comes: bool, caplog: Log
+) -> None:
+    """Both are reported, once no app is waited for."""
+    rig = Consuming(OTHER, SHOP)
+    site = rig.site()
+    site.stuck = True
+    await rig.work(NAME, trigger="event")
+    await Delivery(rig, rig.service).run_one()
+    assert ended(caplog.records, "refresh") == ["waiting"]
+    if comes:
+        site.held["KEY"] = rig.latest(NAME).version
+    await rig.deliver()
+    ends = ended(caplog.records, "refresh")
+    assert ends == ["waiting"] * (1 if comes else 10) + ["unrefreshed"]
+    reason = results(caplog.records)[-1]["reason"]
+    assert "1 of 2 apps not refreshed" in reason
+    assert ("not seen to use the new version yet" in reason) is not comes
+    assert site.refreshed == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "looks"),
+    [({}, 10), ({"Retry_After": "3000"}, 7)],
+    ids=["it fails", "it asks to wait"],
+)
+async def test_an_app_that_lags_is_looked_at_although_another_does_not_answer_meanwhile(
+    headers: dict[str, str], looks: int, caplog: Log
+) -> None:
+    rig = Consuming(OTHER, SHOP)
+    rig.site(OTHER).stuck = rig.site().stuck = True
+    await rig.work(NAME, trigger="event")
+    await Delivery(rig, rig.service).run_one()
+    refuse(rig, 503, "Busy", lambda it: "/other/" in it.path.lower(), times=999, **headers)
+    began = rig.clock.now()
+    await rig.deliver()
+    assert ended(caplog.records, "refresh") == ["waiting"] * looks + ["unrefreshed"]
+    assert rig.clock.now() - began >= timedelta(hours=5)
+    assert "503 Busy; not seen to use" in results(caplog.records)[-1]["reason"]
+
+
 async def test_a_container_app_gets_one_revision_a_version_and_nothing_else_is_changed(
     caplog: Log,
 ) -> None:
