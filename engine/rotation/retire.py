@@ -42,9 +42,7 @@ def _rotator_of(at: Rotation) -> Rotator:
     )
 
 
-async def superseded(
-    at: Rotation, secret: SecretVersion, reason: str = "its overlap has passed"
-) -> SecretVersion:
+async def superseded(at: Rotation, secret: SecretVersion, reason: str = "") -> SecretVersion:
     """Revoke the credential that the record says is to be retired; return the secret as it is then.
 
     A tag alone retires nothing.
@@ -60,7 +58,8 @@ async def superseded(
     progress.retired += (pending.credential_id,)
     if progress.result in (None, "confirmed"):
         progress.result = "retired"
-    progress.reason = progress.reason or reason
+    passed = f"the overlap of {pending.credential_id} at {at.lease.source} has passed"
+    progress.reason = progress.reason or reason or passed
     return secret
 
 

@@ -20,6 +20,7 @@ from engine.secret import Sensitive
 from engine.service import Service
 from engine.state.request import Action, Event
 from engine.state.sweep_order import SweepOrder
+from engine.state.tags import OURS
 from simulator.clock import VirtualClock
 from simulator.faults import Fault
 from simulator.reach.sabotage import Saboteur
@@ -231,6 +232,28 @@ async def test_two_events_have_two_ids(listening: Listening) -> None:
         rig.clock.advance(90_000)
     ids = [request.headers["webhook-id"] for request in receiver.requests]
     assert len(ids) == len(set(ids)) >= 2
+
+
+async def test_retirements_at_two_sources_that_a_secret_has_left_have_two_ids(
+    listening: Listening,
+) -> None:
+    rig, receiver = listening()
+    await rig.rotate()
+    for name in ("second", "third"):
+        rig.clock.advance(3600)
+        account, mine = rig.account(name), dict.fromkeys(OURS)
+        place = {"ProviderAddress": account.resource_id, "CredentialId": "key1"}
+        rig.write(NAME, account.keys["key1"].value, 80, **mine, **place)
+        await rig.rotate(action="audit", trigger="sweep")
+        if name == "second":
+            await rig.rotate(force=True, trigger="manual")
+    await Delivery(rig, partial(Rig.service, rig)).recheck(rig.clock.now() + timedelta(days=8))
+    ids = [
+        request.headers["webhook-id"]
+        for request, event in zip(receiver.requests, receiver.verified, strict=True)
+        if event["type"] == "rekey.secret.retired"
+    ]
+    assert len(ids) == len(set(ids)) == 2
 
 
 async def test_a_key_changes_without_a_gap_while_a_secret_has_both(listening: Listening) -> None:

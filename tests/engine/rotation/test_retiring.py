@@ -291,7 +291,7 @@ async def test_what_a_secret_that_has_left_superseded_is_revoked_and_told_of(
     outcomes = heard(service.engine.reporter)
     await retire(rig, service, source=source_of(rig))
     assert [(outcome.result, outcome.retired) for outcome in outcomes] == [("retired", ("key1",))]
-    assert outcomes[0].reason == "its overlap has passed"
+    assert outcomes[0].reason == f"the overlap of key1 at {source_of(rig)} has passed"
     assert (outcomes[0].rotator, outcomes[0].source) == (STORAGE, source_of(rig))
     assert keys_of(rig)["key1"] != first.value
     assert keys_of(rig)["key2"] == second.value
