@@ -97,8 +97,9 @@ def of(outcome: Outcome | TaskOutcome) -> FollowUp:
     if isinstance(outcome, Outcome) and outcome.result in PUBLISHED:
         # The item of a worker that only reports it may name another version, or none.
         version = outcome.old_version or version
-    text = outcome.reason + (f". Fix: {outcome.fix}" if outcome.fix else "")
-    cause = Cause(item.cause.trigger, reason=text[:MOST_NOTICE])
+    # However long the reason is, the way out is sent.
+    fix = f". Fix: {outcome.fix}"[: MOST_NOTICE // 2] if outcome.fix else ""
+    cause = Cause(item.cause.trigger, reason=outcome.reason[: MOST_NOTICE - len(fix)] + fix)
     return FollowUp(item.ref, "tell", version=version, cause=cause, news=outcome.result)
 
 

@@ -131,6 +131,7 @@ def test_the_message_about_an_outcome_says_why_and_the_way_out_and_no_more_than_
     assert errand.action == "tell"
     assert errand.news == "parked"
     assert len(errand.cause.reason) == notices.MOST_NOTICE
+    assert errand.cause.reason.endswith("x. Fix: mend it")
     shown = notices.notice(errand.because("why. Fix: mend it"), version(changes={"Owner": "shop"}))
     assert shown.title == "app-key cannot be rotated: a person is needed"
     assert dict(shown.facts) == {
@@ -174,6 +175,11 @@ def test_two_retirements_have_two_ids_although_one_version_is_current() -> None:
     reasons = ("its overlap passed at 9:00Z", "its overlap has passed")
     events = [notices.event(task.because(it), version(), Sensitive("k"), NOW) for it in reasons]
     assert events[0].id != events[1].id
+
+
+def test_a_fix_that_is_very_long_leaves_half_of_the_message_to_the_reason() -> None:
+    text = notices.of(Outcome(item(version=V1), "parked", "z" * 5000, "y" * 5000)).cause.reason
+    assert (len(text), text.count("z")) == (notices.MOST_NOTICE, notices.MOST_NOTICE // 2)
 
 
 @pytest.mark.parametrize(("fix", "text"), [("mend it", "why. Fix: mend it"), ("", "why")])
