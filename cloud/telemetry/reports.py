@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import metrics
 from opentelemetry.metrics import Observation
 
-from cloud.azure import CHANGING, Azure, call
+from cloud.azure import CHANGING, READING, Azure, call
 from cloud.meter import metering
 from cloud.telemetry import gauges, tracing
 from cloud.telemetry import setup as telemetry
@@ -225,9 +225,13 @@ class Reports:
         if self._publisher is None:
             from azure.eventgrid.aio import EventGridPublisherClient
 
+            from cloud.retries import ShortRetries
+
             # Not options of the call: the client passes those to its event model, which warns of
             # each.
             options = {**self._azure.client_options, **CHANGING}
+            # The client's own retries wait for as long as they are told. An event keeps its id.
+            options["per_call_policies"] = ShortRetries(**READING)
             self._publisher = EventGridPublisherClient(
                 self._topic or "", self._azure.credential, **options
             )

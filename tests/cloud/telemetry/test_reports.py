@@ -180,7 +180,6 @@ async def test_what_changed_nothing_is_no_event(result: Any) -> None:
         json_response(404, {"error": {"code": "NotFound"}}),
         json_response(413, {"error": {"code": "PayloadTooLarge"}}),
         json_response(429, {"error": {"code": "Throttled"}}, {"Retry-After": "60"}),
-        json_response(500, {}),
         Response(200, {}, b"<html>not json"),
         Response(302, {"Location": "https://elsewhere.example"}),
         ServiceRequestError("no such host"),
@@ -196,6 +195,20 @@ async def test_a_topic_that_fails_is_logged_and_asked_once(
     assert len(topic.requests) == 1
     if isinstance(answer, Exception) or answer.status != 200:
         assert "could not be sent" in caplog.text
+
+
+@pytest.mark.parametrize("answer", [Response(500), Response(503, {"Retry-After": "1"})])
+async def test_an_event_that_a_busy_topic_refuses_is_sent_again_within_seconds(
+    answer: Response, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It keeps its id, so who has it already knows it again."""
+    topic = Topic(answer)
+    began = topic.rig.clock.now()
+    await topic.reports().concluded(OUTCOME)
+    assert len(topic.requests) == 4
+    assert len({json.loads(request.body)[0]["id"] for request in topic.requests}) == 1
+    assert topic.rig.clock.now() - began < timedelta(seconds=6)
+    assert "could not be sent" in caplog.text
 
 
 async def test_a_rotation_stands_although_its_topic_does_not_answer() -> None:
