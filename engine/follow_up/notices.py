@@ -86,8 +86,10 @@ def news(parts: Parts, outcome: Outcome | TaskOutcome) -> list[FollowUp]:
     """Return the task that announces an outcome, if people or a program are to be notified."""
     kinds = {webhook.kind for webhook in parts.policy.document.webhooks}
     heard = STANDARD in kinds if outcome.result in FOR_PROGRAMS else outcome.result in TITLES
+    # A reminder is about a moment, however often it is reported.
+    since = outcome.task.since if outcome.result == "reminded" else ""
     now = parts.clock.now().isoformat()
-    return [replace(of(outcome), since=now)] if kinds and heard else []
+    return [replace(of(outcome), since=since or now)] if kinds and heard else []
 
 
 def of(outcome: Outcome | TaskOutcome) -> FollowUp:
@@ -228,8 +230,8 @@ def notice(item: FollowUp, secret: Version) -> Notice:
     return Notice(title, tuple((name, text) for name, text in facts.items() if text))
 
 
-def reminder(tagged: Tagged, policy: Policy, order: SweepOrder) -> str | None:
-    """Return the text of a reminder that falls into this sweep; None if none does.
+def reminder(tagged: Tagged, policy: Policy, order: SweepOrder) -> FollowUp | None:
+    """Return the task of a reminder that falls into this sweep; None if none does.
 
     Only secrets that a person rotates get reminders. The times follow from the secret's own dates,
     so each falls into exactly one sweep, however often sweeps run.
@@ -241,10 +243,11 @@ def reminder(tagged: Tagged, policy: Policy, order: SweepOrder) -> str | None:
     last = moment(tagged.applied, due, order.until)
     if last is None or last <= order.since:
         return None
+    task = FollowUp(secret.ref, "remind", since=last.isoformat())
     if expires and expires <= order.until:
-        return f"overdue: it expired {expires:%Y-%m-%d %H:%M}Z"
+        return task.because(f"overdue: it expired {expires:%Y-%m-%d %H:%M}Z")
     ends = f", it expires {expires:%Y-%m-%d %H:%M}Z" if expires else ""
-    return f"due since {due:%Y-%m-%d %H:%M}Z{ends}"
+    return task.because(f"due since {due:%Y-%m-%d %H:%M}Z{ends}")
 
 
 def event(item: FollowUp, secret: Version, key: Sensitive, now: datetime) -> Event:

@@ -451,7 +451,8 @@ class FollowUp(Message):
     owner: str = ""
     """Whom it is for, where that is known; else the secret's tag `Owner` says it."""
     since: str = ""
-    """When the outcome came that it announces, or when all apps had been refreshed (ISO 8601)."""
+    """When the outcome came that it announces, all apps had been refreshed, or a secret was due
+    (ISO 8601)."""
 
     @property
     def lasts(self) -> bool:

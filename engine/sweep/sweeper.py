@@ -28,7 +28,7 @@ from engine.state.entry import STATES, SweepSummary
 from engine.state.incident import UNSERVED
 from engine.state.index import Listed, StateIndex, recheck_due
 from engine.state.record import MOST_REQUESTS, RECHECK_EVERY, RECHECKED_FOR, covers
-from engine.state.request import Cause, FollowUp, Outcome, WorkItem
+from engine.state.request import Cause, Outcome, WorkItem
 from engine.state.sweep_order import HOUR, SoFar, SweepOrder, audit_is_due
 from engine.state.tags import REPLICA_OF, STATE, Malformed, named
 from engine.sweep.incidents import UNFORESEEN, IncidentSweep, deleted_secrets, is_deleted
@@ -99,8 +99,8 @@ class Sweeper:
             stands = standing(case, decision, known)
             self.summary.add(stands, case.now)
             self.digests.add(stands)
-            if text := notices.reminder(tagged, engine.policy, self.order):
-                await post(engine, FollowUp(tagged.held.ref, "remind").because(text))
+            if reminder := notices.reminder(tagged, engine.policy, self.order):
+                await post(engine, reminder)
             self.summary.posted += await self._consider(case, decision)
             if audit_is_due(secret.ref, self.order, None):
                 await self._report_overdue(case, known)

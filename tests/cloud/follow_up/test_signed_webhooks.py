@@ -146,6 +146,25 @@ async def test_what_a_person_must_rotate_is_told_to_programs_too(listening: List
     assert types == {"rekey.secret.expiring", "rekey.secret.reminded"}
 
 
+async def test_a_reminder_of_a_sweep_that_comes_twice_has_one_id(listening: Listening) -> None:
+    rig, receiver = listening(days_left=30.0, tags={"Manual": "true"})
+    due = rig.clock.now()
+    for _ in range(2):
+        rig.clock.advance(60)
+        order = SweepOrder.by_schedule(rig.vault.url, {}, rig.clock.now())
+        await rig.service().sweep_vault(order.to_json())
+        await rig.deliver()
+    requests = zip(receiver.requests, receiver.verified, strict=True)
+    reminded = [
+        (request.headers["webhook-id"], event["timestamp"])
+        for request, event in requests
+        if event["type"] == "rekey.secret.reminded"
+    ]
+    assert len(reminded) == 2
+    assert len(set(reminded)) == 1
+    assert abs(datetime.fromisoformat(reminded[0][1]) - due) < timedelta(seconds=2)
+
+
 async def test_an_event_that_is_sent_again_has_its_id_and_a_new_time(listening: Listening) -> None:
     rig, receiver = listening()
     receiver.status = 503

@@ -44,10 +44,10 @@ def reminders(secret: SecretVersion, days: int, step: timedelta = HOUR) -> list[
     reminded = []
     for count in range(int(days * DAY / step)):
         until = NOW + (count + 1) * step
-        if text := notices.reminder(
+        if task := notices.reminder(
             Tagged.of(secret, POLICY, KINDS), POLICY, SweepOrder(VAULT, until - step, until, step)
         ):
-            reminded.append(((until - NOW) / DAY, text))
+            reminded.append(((until - NOW) / DAY, task.cause.reason))
     return reminded
 
 
