@@ -84,9 +84,11 @@ class Sweeper:
                 await self._report_left(seen)
                 break
             if self.engine.clock.monotonic() >= ends:
-                await self._continue(token)
                 break
+        # If the digest cannot be posted, this call comes again: what continues it is posted once.
         await self._digest()
+        if token is not None:
+            await self._continue(token)
         await self.engine.reporter.swept(self.summary)
         return not self.summary.goes_on
 

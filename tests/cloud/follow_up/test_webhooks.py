@@ -240,6 +240,26 @@ async def test_a_digest_that_no_try_of_its_sweep_could_post_comes_with_the_next_
     assert f"teams: {TITLE}" in received(rig)
 
 
+async def test_a_sweep_whose_digest_cannot_be_posted_is_continued_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.service.SWEEP_SECONDS", 0)
+    rig = told_about(days_left=30.0, manual="true", owner=None)
+    for number in range(30):
+        rig.vault.put(f"plain-{number:02}", "x")
+    rig.clock.advance(60)
+    text = order(rig)
+    failing = rig.service(failing_post)
+    for tries in range(1, MAX_TRIES):
+        with contextlib.suppress(RekeyError):
+            await failing.sweep_vault(text, tries)
+    await rig.service().sweep_vault(text, MAX_TRIES)
+    (message,) = rig.messages("sweeps")
+    assert message["so_far"]["seen"] == 25
+    await rig.deliver()
+    assert received(rig) == [f"teams: {TITLE}"]
+
+
 async def failing_post(request: Request, call: Call) -> Response:
     """Let the queue `rotations` be busy for what tells an owner."""
     is_post = request.method == "POST" and "/rotations/messages" in request.path
