@@ -122,9 +122,9 @@ async def send(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
     owner = secret.tags.get("Owner", "")
     named = parts.policy.webhooks(owner)
     hooks = {
-        hook.secret: hook
+        hook.secret.lower(): hook
         for hook in named
-        if item.to in ("", hook.secret) and _concerns(hook, item, secret, parts)
+        if item.to.lower() in ("", hook.secret.lower()) and _concerns(hook, item, secret, parts)
     }
     targets = [*hooks.values()]
     if not targets or parts.webhooks is None or parts.policy.own is None:

@@ -329,6 +329,15 @@ async def test_a_webhook_that_two_entries_name_hears_what_one_of_them_lets_it() 
     assert [message.partition(":")[0] for message in received(rig)] == ["slack", "teams"]
 
 
+@pytest.mark.parametrize("to", ["", "CHAT-all"])
+async def test_a_webhook_whose_secret_two_entries_write_differently_hears_once(to: str) -> None:
+    """Key Vault compares names without regard to case."""
+    entries = ("{kind: teams, webhookSecret: chat-all}", "{kind: teams, webhookSecret: Chat-All}")
+    rig = told_about(further="notifications:\n" + "".join(f"  - {entry}\n" for entry in entries))
+    await rig.task("tell", news="rotated", to=to)
+    assert received(rig) == [f"teams: {NAME} has a new credential"]
+
+
 async def test_without_webhooks_a_reminder_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
     rig = await remind()
     assert not [exchange for exchange in rig.world.exchanges if to_chat(exchange.request)]
