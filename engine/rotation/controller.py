@@ -66,8 +66,9 @@ async def work(at: Rotation, *, again: bool) -> Outcome | None:
         # Nothing more is sent: Azure may have named a time.
         later = Outcome(at.progress.item, "skipped", f"{error.what}; {ANOTHER}")
         return await tasks.conclude(at.parts, later, again=again)
-    # A new version is reported whatever else has to wait, an incident too.
-    await report.report_others(at, outcome)
+    if not (outcome and at.observed.announces(outcome)):
+        # A new version is reported whatever else has to wait, an incident too.
+        await report.report_unreported(at)
     if outcome is None:
         # The item goes on at another source, or comes back where this cannot be noted.
         await at.lease.write(at.lease.record.scheduled(at.now))

@@ -87,18 +87,6 @@ async def report_earlier(at: Rotation) -> None:
         await at.lease.write(at.lease.record)
 
 
-async def report_others(at: Rotation, outcome: Outcome | None) -> None:
-    """Report a published version that nobody has reported, and that this outcome does not announce."""
-    if outcome and at.observed.announces(outcome):
-        return
-    if at.observed.has_read:
-        await report_unreported(at)
-    elif at.record.unreported:
-        # The secret is deleted, or cannot be read. What was published to it is reported anyway.
-        await report_from_record(at.parts, at.record)
-        at.lease.learn(replace(at.record, unreported=False))
-
-
 async def report_unreported(at: Rotation) -> None:
     """Report a published version, of this or an earlier run, in an outcome of its own.
 
@@ -107,6 +95,11 @@ async def report_unreported(at: Rotation) -> None:
     """
     record = at.record
     if not (record.unreported and record.published):
+        return
+    if not at.observed.has_read:
+        # The secret is deleted, or cannot be read. What was published to it is reported anyway.
+        await report_from_record(at.parts, record)
+        at.lease.learn(replace(at.record, unreported=False))
         return
     at.progress.publishes_earlier(record)
     if record.compromised.versions:
