@@ -91,24 +91,19 @@ async def _report(parts: Parts, outcome: TaskOutcome) -> TaskOutcome:
 
 
 async def conclude(parts: Parts, outcome: Outcome, *, again: bool = False) -> Outcome:
-    """Report an outcome, and post what follows it."""
+    """Report an outcome, and post what follows it; `again` if the item was retried."""
     await parts.reporter.concluded(outcome)
-    await follow(parts, outcome, again=again)
-    return outcome
-
-
-async def follow(parts: Parts, outcome: Outcome, *, again: bool = False) -> None:
-    """Post what follows an outcome; `again` if the item was retried. Never raises."""
     items: list[Work] = []
     if outcome.result in TO_REFRESH or (again and outcome.result in FOUND_DONE):
         items += _refreshes(parts.policy, outcome)
     if outcome.result in TO_FOLLOW:
         items += map(follow_key, outcome.derived)
     await _post(parts, (*items, *notices.news(parts, outcome)))
+    return outcome
 
 
 async def refresh_first(parts: Parts, outcome: Outcome) -> None:
-    """Have apps refreshed before what leaked is cut off. Never raises: `follow` does so again."""
+    """Have apps refreshed before what leaked is cut off. Never raises: `conclude` does so again."""
     await _post(parts, _refreshes(parts.policy, outcome))
 
 
