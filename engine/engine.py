@@ -38,7 +38,7 @@ class Engine(Parts):
 
     nothing_yet, first_value, add_first = issue.nothing_yet, issue.first_value, issue.added
     owned, release, held_at = ownership.owned, ownership.release, leaked.held_at
-    passed_to = leaked.passed_to
+    passed_to, foreseen = leaked.passed_to, leaked.foreseen
     follow_up, drop, conclude = tasks.run, tasks.give_up, tasks.conclude
     """Functions of other modules, as methods of the engine."""
 
@@ -68,10 +68,6 @@ class Engine(Parts):
             )
             decision = delay or decision
         return secret, decision
-
-    async def foreseen(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
-        """Return what `handle` would do first, after a preview: a leak may be at another source."""
-        return await leaked.foreseen(self, secret, item, decision) or decision
 
     @property
     def inventory(self) -> Inventory:

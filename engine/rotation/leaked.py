@@ -504,17 +504,17 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
 
 async def foreseen(
     parts: Parts, secret: SecretVersion, item: WorkItem, decision: Decision
-) -> Park | None:
-    """Return why a worker would park the secret; None if it would act on it. Changes nothing.
+) -> Decision:
+    """Return what a worker would do first, after a preview: a leak may be at another source.
 
     A worker first tries the source that the record names, and parks the secret while the credential
-    is accepted there.
+    is accepted there. This changes nothing.
     """
     if not isinstance(decision, Acting):
-        return None
+        return decision
     source, _ = await leaked_at(parts, secret, item, decision.managed.source)
     if source == decision.managed.source or not (record := await parts.leases.peek(source)):
-        return None
+        return decision
     rotation = Rotation(SourceLease(parts, source, (), record), item)
     try:
         managed = _managed(rotation, secret)
@@ -524,4 +524,4 @@ async def foreseen(
                 raise _alive(rotation, parts.decide(record.believed(secret), item))
     except NeedsHuman as error:
         return Park(f"{error.what} ({error.where})", error.fix)
-    return None
+    return decision
