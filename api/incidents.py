@@ -99,7 +99,7 @@ async def _placed(engine: Engine, incident: Incident) -> Incident:
     try:
         known = (await engine.index()).of(ref)
         shown = None if known else await engine.existing(ref)
-        if shown is None or not is_replica(engine.entry(shown)):
+        if shown is None or not is_replica(engine.inventory.entry(shown)):
             source = await engine.held_at(ref, incident.version, known)
             return await _passed_on(engine, replace(incident, source=source))
         if primary := await engine.primary(shown):

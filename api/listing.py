@@ -226,7 +226,7 @@ def missing(place: Cursor, error: RekeyError) -> str:
 
 def judge(engine: Engine, secret: Version, index: StateIndex) -> Entry:
     """Say how one secret stands now."""
-    return engine.entry(secret, index.of(secret.ref))
+    return engine.inventory.entry(secret, index.of(secret.ref))
 
 
 async def index_of(engine: Engine) -> StateIndex:

@@ -5,7 +5,7 @@ engine/rotation/controller.py works under the lease.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
@@ -22,9 +22,7 @@ from engine.rotation.ownership import claimed, unrecorded
 from engine.rotation.source_lease import SourceLease, hold
 from engine.secret import SecretVersion, Version
 from engine.state.decision import Acting, Decision, Park, Rotate, Skip, Wait
-from engine.state.entry import Entry
 from engine.state.incident import STILL_ACCEPTED
-from engine.state.index import Listed
 from engine.state.record import Record
 from engine.state.request import Outcome, Result, WorkItem, unfinished
 from engine.state.tags import OPERATION, RETIRE, Managed, unfinished_incident
@@ -73,10 +71,6 @@ class Engine(Parts):
     def inventory(self) -> Inventory:
         """What listings tell of secrets now."""
         return Inventory(self.policy, self.kinds, self.clock.now())
-
-    def entry(self, secret: Version, known: Sequence[Listed] = ()) -> Entry:
-        """Return the state of a secret, as a listing or a read shows it and its records know it."""
-        return self.inventory.entry(secret, known)
 
     def claims(self, tags: Mapping[str, str]) -> set[str]:
         """Return the parts of every source that tags may mean, even if other tags are malformed."""

@@ -63,7 +63,7 @@ async def _count(
     work: IncidentSweep, vault: str, secrets: Sequence[Version], progress: IncidentProgress
 ) -> None:
     for secret in secrets:
-        await work.count(work.engine.entry(secret), progress)
+        await work.count(work.engine.inventory.entry(secret), progress)
     for ref in deleted_secrets(vault, {secret.ref for secret in secrets}, work.index):
         await work.count_unreached(ref, progress)
 

@@ -84,7 +84,7 @@ class Owner:
         # The vault shows no tags of what is disabled.
         tags = current.tags if current and current.enabled else known
         name = engine.policy.document.tags_for(ref, tags).get("Owner", "")
-        managed = engine.entry(current).managed if current else None
+        managed = engine.inventory.entry(current).managed if current else None
         if current is None or managed is None:
             kind = record.kind or _kind_before(engine, ref, record)
             field = engine.rotators[kind].value_field if kind in engine.rotators else ""
@@ -153,7 +153,7 @@ def _kind_before(engine: Engine, ref: SecretRef, record: Record) -> str:
     """
     tags = record.verified.tags
     before = Version(ref, None, enabled=True, created=NO_TIME, expires=None, tags=tags)
-    managed = engine.entry(before).managed
+    managed = engine.inventory.entry(before).managed
     return managed.rotator.kind if managed and managed.source == record.source else ""
 
 

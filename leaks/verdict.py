@@ -329,7 +329,7 @@ async def _places(engine: Engine) -> AsyncIterator[tuple[str, str]]:
             yield owner, listed.source
     for vault in engine.policy.scopes:
         async for secret in engine.vaults.list(vault):
-            if not index.of(secret.ref) and (managed := engine.entry(secret).managed):
+            if not index.of(secret.ref) and (managed := engine.inventory.entry(secret).managed):
                 yield str(secret.ref), managed.source
 
 

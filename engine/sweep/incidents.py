@@ -90,7 +90,7 @@ class IncidentSweep:
         pace = Pace(self._scopes(), order.period, so_far.started, elapsed, REVOCATION_WRITES)
         seen, sent = so_far.seen + len(secrets), so_far.posted
         broken = so_far.broken + self.index.unread
-        entries = sorted(map(self.engine.entry, secrets), key=self._danger)
+        entries = sorted(map(self.engine.inventory.entry, secrets), key=self._danger)
         sent += await _all((it.secret.ref, self._send(it, pace)) for it in entries)
         if token is not None:
             so_far = SoFar(token, so_far.begun, seen, sent, broken, started=dict(pace.started))
@@ -163,7 +163,7 @@ class IncidentSweep:
             if not (primary or known or "ProviderAddress" in shown.secret.tags):
                 return False  # nothing rotates or writes it, and its progress says so
             ref = primary or ref
-            current = self.engine.entry(await self.engine.vaults.read(ref))
+            current = self.engine.inventory.entry(await self.engine.vaults.read(ref))
             is_new = self.again and await self._is_new(current.secret)
             if is_new or not await self._is_to_be_tried(current):
                 return False
@@ -404,7 +404,7 @@ class IncidentSweep:
             return
         with suppress(PermanentError):  # it is there then, and a listing will show it
             if current := await self.engine.existing(ref):
-                await self.count(self.engine.entry(current), progress)
+                await self.count(self.engine.inventory.entry(current), progress)
             else:
                 progress.add_unreached(ref, await self._left_at(ref), "deleted", RECOVER)
 
@@ -432,7 +432,7 @@ class IncidentSweep:
         with suppress(PermanentError):
             ref = SecretRef.parse(owner)
             if self.engine.policy.manages(ref.vault):
-                entry = self.engine.entry(await self.engine.vaults.read(ref))
+                entry = self.engine.inventory.entry(await self.engine.vaults.read(ref))
                 return entry if entry.state == "parked" else None
         return None
 

@@ -296,7 +296,7 @@ async def test_a_release_leaves_the_source_to_the_secret_that_owns_it() -> None:
     rig.vault.put("other", "a value", tags=rig.tags(NAME))
     before, parts = await rig.known(source_of(rig)), rig.service().engine
     other = await parts.vaults.read(rig.item("other").ref)
-    await parts.release(other.ref, parts.entry(other).managed, {}, lambda _: None)
+    await parts.release(other.ref, parts.inventory.entry(other).managed, {}, lambda _: None)
     assert "ProviderAddress" not in rig.tags("other")
     assert await rig.known(source_of(rig)) == before
 
