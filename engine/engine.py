@@ -24,7 +24,7 @@ from engine.secret import SecretVersion, Version
 from engine.state.decision import Acting, Decision, Park, Rotate, Skip, Wait
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.record import Record
-from engine.state.request import Outcome, Result, WorkItem, unfinished
+from engine.state.request import Outcome, Result, WorkItem
 from engine.state.tags import OPERATION, RETIRE, Managed, unfinished_incident
 
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
@@ -118,12 +118,12 @@ class Engine(Parts):
             if item.recheck:
                 return await self.leave(item, error)
             # The secret could not be read, so it cannot be marked. It can only be reported.
+            error = leaked.named_as_deleted(error, item, item.source or "its source")
             outcome = Outcome(item, await self._unread(item, error), error.what, error.fix)
             is_away = item.request and not self.policy.manages(item.ref.vault)
             if item.compromised or is_away:
                 # It comes back for a month. Whoever serves a vault may be about to change.
-                error = leaked.named_as_deleted(error, item, item.source or "its source")
-                outcome = unfinished(item, error.what, error.fix, self.clock.now())
+                outcome = outcome.unfinished(self.clock.now())
         return await tasks.conclude(self, outcome, again=tries > 1)
 
     async def _unread(self, item: WorkItem, error: PermanentError) -> Result:
@@ -189,10 +189,11 @@ class Engine(Parts):
         if not item.compromised:
             return await report.conclude(self, secret, about, decision)
         reason, fix = f"{decision.reason}: {STILL_ACCEPTED}", decision.fix or LEAKED_FIX
-        outcome = unfinished(about, reason, fix, self.clock.now())
+        outcome = Outcome(about, "parked", reason, fix, old_version=secret.version)
+        outcome = outcome.unfinished(self.clock.now())
         is_marked = unfinished_incident(secret) or not secret.enabled
         if outcome.result == "waiting" and is_marked:
-            return replace(outcome, old_version=secret.version)
+            return outcome
         parked = await report.conclude(self, secret, about, Park(outcome.reason, fix))
         return replace(parked, comes_back=outcome.comes_back)
 

@@ -36,7 +36,6 @@ from engine.state.request import (
     Work,
     WorkItem,
     read,
-    unfinished,
 )
 from engine.state.sweep_order import MOST_DELAY, SweepOrder
 from engine.sweep import sweeper
@@ -322,7 +321,8 @@ class Service:
 
     async def _bring_back(self, item: WorkItem, error: RekeyError) -> None:
         """Park the secret of an incident's item. It is tried again for a month, and then given up."""
-        outcome = unfinished(item, error.what, error.fix, self.engine.clock.now())
+        outcome = Outcome(item, "parked", error.what, error.fix)
+        outcome = outcome.unfinished(self.engine.clock.now())
         again, error.what = outcome.comes_back, outcome.reason
         if outcome.result == "waiting":
             await self.engine.reporter.concluded(outcome)

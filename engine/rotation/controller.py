@@ -36,7 +36,7 @@ from engine.secret import SecretVersion
 from engine.state.decision import Acting, Confirm, Decision, Park, Rotate
 from engine.state.due import by_hand
 from engine.state.record import RECHECK
-from engine.state.request import UNMARKED, Outcome, WorkItem, unfinished
+from engine.state.request import UNMARKED, Outcome, WorkItem
 
 MOST_TURNS = 12
 """How many turns one work item may take, against endless loops. No rotation needs as many. Turns
@@ -229,18 +229,16 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
         if at.lease.has_begun and at.record.change.requested_at:
             await retire.tidy_abandoned(at)
         _close_change(at)
-    item = at.progress.item
-    # No record notes this incident, so its item comes back by itself.
-    is_unnoted = item.compromised and not at.observed.is_leak_noted
-    unnoted = unfinished(item, parked.reason, parked.fix, at.now) if is_unnoted else None
-    if unnoted:
-        parked = replace(parked, reason=unnoted.reason)
-        if unnoted.result == "waiting" and not at.observed.is_unmarked:
-            return unnoted
+    outcome = Outcome(at.progress.item, "parked", parked.reason, parked.fix)
+    if outcome.item.compromised and not at.observed.is_leak_noted:
+        # No record notes this incident, so its item comes back by itself.
+        outcome = outcome.unfinished(at.now)
+        if outcome.result == "waiting" and not at.observed.is_unmarked:
+            return outcome
     _leave_to_the_next_recheck(at, error)
     return replace(
-        await _marked(at, parked),
-        comes_back=unnoted is not None and unnoted.comes_back,
+        await _marked(at, replace(parked, reason=outcome.reason)),
+        comes_back=outcome.comes_back,
         old_version=at.progress.old_version,
         new_version=at.progress.new_version,
         retired=at.progress.retired,
@@ -249,19 +247,18 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
 
 async def _marked(at: Rotation, parked: Park) -> Outcome:
     item = at.progress.item
+    outcome = Outcome(item, "parked", parked.reason, parked.fix)
     if at.has_left and not at.effective_item().compromised:
         # A mark would keep its present source waiting.
-        return Outcome(item, "parked", f"{parked.reason}; {LEFT}", parked.fix)
+        return replace(outcome, reason=f"{parked.reason}; {LEFT}")
     try:
         current = await at.parts.vaults.read(item.ref)
+    except NotFound:
+        # The sweeps report a deleted secret once a day.
+        return replace(outcome, result="skipped") if item.recheck else outcome
     except PermanentError as error:
         # No mark will show the reason, so it names what failed and also its consequence.
-        if item.recheck and isinstance(error, NotFound):
-            # The sweeps report a deleted secret once a day.
-            return Outcome(item, "skipped", parked.reason, parked.fix)
-        unmarked = f"; {UNMARKED}: {error.what}"
-        reason = parked.reason + ("" if isinstance(error, NotFound) else unmarked)
-        return Outcome(item, "parked", reason, parked.fix)
+        return replace(outcome, reason=f"{parked.reason}; {UNMARKED}: {error.what}")
     is_notified = at.observed.is_notified(parked.reason)
     return await report.conclude(
         at.parts, current, at.effective_item(), parked, is_notified=is_notified

@@ -390,13 +390,12 @@ class Outcome:
     comes_back: bool = False
     """The request could not be carried out, nor noted in a record: it is tried again."""
 
-
-def unfinished(item: WorkItem, reason: str, fix: str, now: datetime) -> Outcome:
-    """Return the outcome of a request that cannot be dealt with. It is tried for a month."""
-    again = item.is_tried_on(now)
-    follows = TRIED_AGAIN if again else NO_MORE
-    result: Result = "parked" if item.notifies(now) else "waiting"
-    return Outcome(item, result, f"{reason}; {follows}", fix, comes_back=again)
+    def unfinished(self, now: datetime) -> Outcome:
+        """Return it for a request that cannot be dealt with. That is tried for a month."""
+        again = self.item.is_tried_on(now)
+        reason = f"{self.reason}; {TRIED_AGAIN if again else NO_MORE}"
+        result: Result = "parked" if self.item.notifies(now) else "waiting"
+        return replace(self, result=result, reason=reason, comes_back=again)
 
 
 REPORTED_LEAK = "leaked"
