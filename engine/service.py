@@ -28,7 +28,6 @@ from engine.state.policy import Policies
 from engine.state.record import RECHECK_EVERY, RECHECKED_FOR
 from engine.state.request import (
     INCIDENT_SECONDS,
-    UNMARKED,
     Cause,
     FollowUp,
     Outcome,
@@ -334,7 +333,7 @@ class Service:
             except TransientError as second:
                 # Its message must not come back beside what is tried again: it is reported at
                 # least.
-                outcome = replace(outcome, reason=f"{outcome.reason}; {UNMARKED}: {second.what}")
+                outcome = outcome.unmarked(second.what)
                 await engine.conclude(outcome)
         await self._settle(item, replace(outcome, comes_back=again))
 

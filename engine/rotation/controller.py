@@ -36,7 +36,7 @@ from engine.secret import SecretVersion
 from engine.state.decision import Acting, Confirm, Decision, Park, Rotate
 from engine.state.due import by_hand
 from engine.state.record import RECHECK
-from engine.state.request import UNMARKED, Outcome, WorkItem
+from engine.state.request import Outcome, WorkItem
 
 MOST_TURNS = 12
 """How many turns one work item may take, against endless loops. No rotation needs as many. Turns
@@ -258,7 +258,7 @@ async def _marked(at: Rotation, parked: Park) -> Outcome:
         return replace(outcome, result="skipped") if item.recheck else outcome
     except PermanentError as error:
         # No mark will show the reason, so it names what failed and also its consequence.
-        return replace(outcome, reason=f"{parked.reason}; {UNMARKED}: {error.what}")
+        return outcome.unmarked(error.what)
     is_notified = at.observed.is_notified(parked.reason)
     return await report.conclude(
         at.parts, current, at.effective_item(), parked, is_notified=is_notified

@@ -128,14 +128,13 @@ async def conclude(
     """
     # Where people were notified, rechecks go on.
     result: Result = "skipped" if isinstance(decision, Skip) else "waiting"
-    reason = decision.reason
-    if isinstance(decision, Park) and not (is_notified and tags.STATE in secret.tags):
-        # If people were notified, this run has taken the mark off, as the current version works.
-        mark = f"{reason}. Fix: {decision.fix}"
-        unmarked = await _mark(parts, secret, item, mark, drifted=decision.drifted)
-        if not is_notified:
-            result, reason = "parked", reason + unmarked
-    return Outcome(item, result, reason, decision.fix, old_version=secret.version)
+    outcome = Outcome(item, result, decision.reason, decision.fix, old_version=secret.version)
+    if not isinstance(decision, Park) or (is_notified and tags.STATE in secret.tags):
+        return outcome
+    # If people were notified, this run has taken the mark off, as the current version works.
+    mark = f"{decision.reason}. Fix: {decision.fix}"
+    why = await _mark(parts, secret, item, mark, drifted=decision.drifted)
+    return outcome if is_notified else replace(outcome, result="parked").unmarked(why)
 
 
 async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
@@ -156,24 +155,23 @@ async def _given_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
     outcome = Outcome(item, "parked", error.what, error.fix)
     try:
         secret = await parts.vaults.read(item.ref)
-        policy = parts.policy
-        rests = tags.rests_until(policy.applied(secret), parts.clock.now(), policy.narrowed)
-        # A person who asked waits for their own mark. Otherwise the first reason tells more than a
-        # later one from the queue. A vault lags for seconds, so one that still does shows a
-        # restored backup.
-        if not (isinstance(error, Stale) or _is_asked(parts, secret, item)):
-            return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
-        decision = parts.decide(secret, item)
-        is_single = isinstance(decision, Acting) and decision.managed.is_single
-        if error.code == OUT_OF_TIME and is_single:
-            error.add(LOST)
-        if not rests or item.cause.is_persons:
-            reason = secret.tags.get(tags.REASON, "") if rests else ""
-            unmarked = await _mark(parts, secret, item, reason or str(error))
-            outcome = replace(outcome, reason=error.what + unmarked)
     except PermanentError as second:
-        outcome = replace(outcome, reason=f"{error.what}; {UNMARKED}: {second.what}")
-    return outcome
+        return outcome.unmarked(second.what)
+    # A vault lags for seconds, so one that still does shows a restored backup.
+    if not (isinstance(error, Stale) or _is_asked(parts, secret, item)):
+        return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
+    decision, policy = parts.decide(secret, item), parts.policy
+    is_single = isinstance(decision, Acting) and decision.managed.is_single
+    rests = tags.rests_until(policy.applied(secret), parts.clock.now(), policy.narrowed)
+    if rests and not item.cause.is_persons:
+        # The first reason tells more than a later one from the queue.
+        return outcome
+    if error.code == OUT_OF_TIME and is_single:
+        error.add(LOST)
+    # A person who asked waits for their own mark.
+    mark = (rests and secret.tags.get(tags.REASON)) or str(error)
+    why = await _mark(parts, secret, item, mark)
+    return replace(outcome, reason=error.what).unmarked(why)
 
 
 def _is_asked(parts: Parts, secret: SecretVersion, item: WorkItem) -> bool:
@@ -183,17 +181,16 @@ def _is_asked(parts: Parts, secret: SecretVersion, item: WorkItem) -> bool:
     work. For the audit of a sweep it need not: its failure proves nothing, and the next sweep asks
     again.
     """
-    if item.compromised or item.recheck or item.cause.is_persons:
-        return item.compromised or item.version in (None, secret.version)
-    if item.version not in (None, secret.version):
-        return False
-    return not isinstance(parts.decide(secret, item), Confirm | Skip | Wait)
+    if item.compromised or item.version not in (None, secret.version):
+        return item.compromised
+    is_asked = item.recheck or item.cause.is_persons
+    return is_asked or not isinstance(parts.decide(secret, item), Confirm | Skip | Wait)
 
 
 async def _mark(
     parts: Parts, secret: SecretVersion, item: WorkItem, reason: str, *, drifted: bool = False
 ) -> str:
-    """Mark the secret as parked; return what the report must add if that is impossible.
+    """Mark the secret as parked; return why that is impossible, for the report.
 
     A mark needs no lease. It is for people, and changes only two of Rekey's own tags. Nothing is
     revoked or published because of it.
@@ -207,7 +204,7 @@ async def _mark(
             return ""
         if fresh.version != secret.version:
             # Somebody wrote it meanwhile, or the vault lags.
-            return f"; {UNMARKED}: the vault shows version {fresh.version}"
+            return f"the vault shows version {fresh.version}"
         policy, now = parts.policy, parts.clock.now()
         seen = tags.fingerprint(policy.applied(fresh), policy.narrowed)
         marked = tags.parked(
@@ -215,5 +212,5 @@ async def _mark(
         )
         await parts.vaults.retag(fresh, marked)
     except PermanentError as error:
-        return f"; {UNMARKED}: {error.what}"
+        return error.what
     return ""

@@ -397,6 +397,10 @@ class Outcome:
         result: Result = "parked" if self.item.notifies(now) else "waiting"
         return replace(self, result=result, reason=reason, comes_back=again)
 
+    def unmarked(self, why: str) -> Outcome:
+        """Return it where its secret could not be marked; `why` is empty where it could."""
+        return replace(self, reason=f"{self.reason}; {UNMARKED}: {why}") if why else self
+
 
 REPORTED_LEAK = "leaked"
 """The news of a message that asks a person whether a reported credential is to be cut off."""
