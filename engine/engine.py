@@ -5,7 +5,6 @@ engine/rotation/controller.py works under the lease.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
@@ -18,7 +17,7 @@ from engine.rotation import controller, issue, leaked, ownership, report
 from engine.rotation.context import Rotation
 from engine.rotation.derived import Dependents, ParentKey
 from engine.rotation.observe import ANOTHER
-from engine.rotation.ownership import claimed, unrecorded
+from engine.rotation.ownership import unrecorded
 from engine.rotation.source_lease import SourceLease, hold
 from engine.secret import SecretVersion, Version
 from engine.state.decision import Acting, Decision, Park, Rotate, Skip, Wait
@@ -35,8 +34,8 @@ class Engine(Parts):
     """The engine's entry points, on top of its parts."""
 
     nothing_yet, first_value, add_first = issue.nothing_yet, issue.first_value, issue.added
-    owned, release, held_at = ownership.owned, ownership.release, leaked.held_at
-    passed_to, foreseen = leaked.passed_to, leaked.foreseen
+    owned, release, claims = ownership.owned, ownership.release, ownership.claimed
+    held_at, passed_to, foreseen = leaked.held_at, leaked.passed_to, leaked.foreseen
     follow_up, drop, conclude = tasks.run, tasks.give_up, tasks.conclude
     """Functions of other modules, as methods of the engine."""
 
@@ -71,10 +70,6 @@ class Engine(Parts):
     def inventory(self) -> Inventory:
         """What listings tell of secrets now."""
         return Inventory(self.policy, self.kinds, self.clock.now())
-
-    def claims(self, tags: Mapping[str, str]) -> set[str]:
-        """Return the parts of every source that tags may mean, even if other tags are malformed."""
-        return claimed(tags, self.kinds)
 
     async def consented(self, secret: Version, managed: Managed) -> None:
         """Raise why the key of a derived secret does not consent to it; other secrets need no consent."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 
 from engine.errors import NeedsHuman
-from engine.kinds import Kinds
 from engine.parts import Parts, log
 from engine.ports import Lease
 from engine.rotation.derived import ParentKey
@@ -142,7 +141,7 @@ async def _still_claims(parts: Parts, meant: set[str], other: SecretVersion) -> 
     A derived secret gets nothing without its key's consent, so it must not keep others from it.
     """
     tagged = parts.tagged(other)
-    if other.enabled and not claimed(tagged.applied.tags, parts.kinds) & meant:
+    if other.enabled and not claimed(parts, tagged.applied.tags) & meant:
         return False
     parent_key = ParentKey.of(parts, tagged.managed) if tagged.managed else None
     try:
@@ -151,10 +150,10 @@ async def _still_claims(parts: Parts, meant: set[str], other: SecretVersion) -> 
         return False
 
 
-def claimed(tags: Mapping[str, str], kinds: Kinds) -> set[str]:
+def claimed(parts: Parts, tags: Mapping[str, str]) -> set[str]:
     """Return the parts of every source that the tags may mean, even if other tags are malformed."""
     address = tags.get("ProviderAddress", "")
-    sources = (kind.canonical(address, tags) for kind in kinds.claiming(address))
+    sources = (kind.canonical(address, tags) for kind in parts.kinds.claiming(address))
     return {part for source in sources if source for part in parts_of(source)}
 
 
