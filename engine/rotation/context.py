@@ -15,7 +15,6 @@ from engine.rotation.proof import Proof
 from engine.rotation.source_lease import LOST, SourceLease
 from engine.rotation.vault_writer import Errors, Replicas, VaultWriter
 from engine.secret import SecretVersion, Sensitive, Version
-from engine.state.decision import Park
 from engine.state.record import Record, parts_of
 from engine.state.request import PUBLISHED, Leak, Result, WorkItem
 from engine.state.tags import Managed
@@ -222,11 +221,9 @@ class Rotation:
         """Return whether this run has left the source with a password that nobody knows."""
         return self.lease.is_lost and not self.progress.has_published
 
-    def warned(self, parked: Park) -> Park:
+    def warned(self, reason: str) -> str:
         """Return why a secret is parked, with a warning if this run leaves a password unknown."""
-        if not self.leaves_unknown or LOST in parked.reason:
-            return parked
-        return replace(parked, reason=f"{parked.reason}; {LOST}")
+        return f"{reason}; {LOST}" if self.leaves_unknown and LOST not in reason else reason
 
     @property
     def has_left(self) -> bool:

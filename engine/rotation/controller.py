@@ -220,7 +220,7 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
     """End the work for good, and notify a person; raises if nothing of that can be noted."""
     error = leaked.named_as_deleted(error, at.progress.item, at.lease.source)
     what = f"{error.what} ({error.where})" if error.where else error.what
-    parked = at.warned(Park(what, error.fix, drifted=at.progress.drifted))
+    parked = Park(at.warned(what), error.fix, drifted=at.progress.drifted)
     # A worker that has lost the lease must not judge what another worker has done since.
     await at.lease.ensure(CALL_SECONDS)
     # The secret may never be rotated again. A leftover that cannot be removed keeps the change

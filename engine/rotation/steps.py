@@ -53,7 +53,7 @@ async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) 
     """End the work where nothing is to be done, or a recheck of the source follows."""
     says, item = step.says, turn.work if step.name == "leave to recheck" else turn.item
     assert says  # noqa: S101 - it is planned with its reason
-    says = at.warned(says) if isinstance(says, Park) else says
+    says = replace(says, reason=at.warned(says.reason)) if isinstance(says, Park) else says
     if at.progress.result is None and (kept := at.progress.reason):
         says = replace(says, reason=f"{kept}; {says.reason}")
     is_notified = at.observed.is_notified(says.reason)
