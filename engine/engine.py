@@ -20,7 +20,7 @@ from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import unrecorded
 from engine.rotation.source_lease import SourceLease, hold
 from engine.secret import SecretVersion, Version
-from engine.state.decision import Acting, Decision, Park, Rotate, Skip, Wait
+from engine.state.decision import Acting, Decision, Park, Retire, Rotate, Skip, Wait
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.record import Record
 from engine.state.request import Outcome, Result, WorkItem
@@ -58,7 +58,7 @@ class Engine(Parts):
             decision = replace(
                 decision, warning=await self.rehearse(secret, decision.managed, item)
             )
-        if isinstance(decision, Acting):
+        if isinstance(decision, Retire):
             dependents = Dependents(self, decision.managed)
             delay = await dependents.delay(secret, item, decision) or await refresh.hold_back(
                 self, secret, item, decision, dependents.holders(secret)

@@ -19,7 +19,7 @@ from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
 from engine.parts import Parts
 from engine.ports import Apps
 from engine.secret import SecretRef, Version
-from engine.state.decision import Decision, Retire, Wait
+from engine.state.decision import Retire, Wait
 from engine.state.due import due_reason
 from engine.state.policy import Policy
 from engine.state.request import FollowUp, TaskOutcome, Tries, WorkItem
@@ -142,7 +142,7 @@ async def _look_again(parts: Parts, task: FollowUp, wait: float | None) -> bool:
 
 
 async def hold_back(
-    parts: Parts, secret: Version, item: WorkItem, decision: Decision, refs: Sequence[SecretRef]
+    parts: Parts, secret: Version, item: WorkItem, decision: Retire, refs: Sequence[SecretRef]
 ) -> Wait | None:
     """Return until when a retirement waits for apps known to use an older version; None if not.
 
@@ -150,7 +150,7 @@ async def hold_back(
     which nothing is known.
     """
     until = patience(parts, secret, item, decision)
-    if not (until and isinstance(decision, Retire)):
+    if until is None:
         return None
     pending = decision.pending
     if not (lagging := await _lagging(parts, secret, refs)):
@@ -163,15 +163,13 @@ async def hold_back(
     )
 
 
-def patience(parts: Parts, secret: Version, item: WorkItem, decision: Decision) -> datetime | None:
+def patience(parts: Parts, secret: Version, item: WorkItem, decision: Retire) -> datetime | None:
     """Return until when a retirement may wait for who still uses what is superseded; None if not.
 
     It waits at most as long again as the overlap was, and at most a week. Then the credential is
     retired, as its owner asked. A compromised credential is never waited for.
     """
-    if not isinstance(decision, Retire) or item.compromised or item.force:
-        return None
-    if unfinished_incident(secret):
+    if item.compromised or item.force or unfinished_incident(secret):
         return None
     if due_reason(secret, decision.managed, parts.clock.now()):
         # The next rotation has to wait for this retirement, and no app may delay a rotation.

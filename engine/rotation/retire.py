@@ -17,7 +17,7 @@ from engine.rotation.proof import TRIED, UNLISTED
 from engine.rotation.source_lease import LOST
 from engine.secret import SecretVersion, Sensitive
 from engine.state import tags, template
-from engine.state.decision import Acting, Retire, Wait
+from engine.state.decision import Retire, Wait
 from engine.state.record_parts import Past
 from engine.state.request import Outcome, WorkItem
 from engine.state.tags import Managed, Pending
@@ -280,7 +280,7 @@ async def _held(
 
 
 async def hold_back(
-    at: Rotation, secret: SecretVersion, item: WorkItem, decision: Acting
+    at: Rotation, secret: SecretVersion, item: WorkItem, decision: Retire
 ) -> Wait | None:
     """Return until when a retirement waits for apps, derived secrets of the key, or replicas."""
     dependents = _dependents(at, decision.managed)
@@ -291,7 +291,7 @@ async def hold_back(
 
 
 async def _wait_for_replicas(
-    at: Rotation, secret: SecretVersion, item: WorkItem, decision: Acting
+    at: Rotation, secret: SecretVersion, item: WorkItem, decision: Retire
 ) -> Wait | None:
     """Return until when a retirement waits for who reads a replica that was written late.
 
@@ -299,7 +299,7 @@ async def _wait_for_replicas(
     be revoked.
     """
     patience = refresh.patience(at.parts, secret, item, decision)
-    if not (patience and isinstance(decision, Retire) and decision.managed.replicas):
+    if not (patience and decision.managed.replicas):
         return None
     try:
         latest = await _replicas_written(at, secret)

@@ -152,7 +152,8 @@ async def wait_for_apps(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
 
     In an incident, apps get time to read the new value before the leaked one is cut off.
     """
-    decision = turn.acting
+    decision = turn.decision
+    assert isinstance(decision, Retire)  # noqa: S101 - it is planned for nothing else
     if turn.item.compromised:
         refs = Dependents(at.parts, decision.managed).holders(secret)
         await refresh.give(at.parts, turn.item, refs, partial(at.lease.ensure, FRESH_SECONDS))
