@@ -270,9 +270,10 @@ TABLE: tuple[tuple[str, When], ...] = (
     ("claim", _needs_an_owner),
     ("read", _knows_too_little),
     ("conclude", lambda turn: turn.obstacle),
+    # What a key has made follows it, also while what it held before is to be revoked.
+    ("ask key", _follows_a_key),
     ("revoke", _has_leaked),
     ("retire elsewhere", _is_due_elsewhere),
-    ("ask key", _follows_a_key),
     ("report", _is_done),
     ("park unbound", _is_unbound),
     ("clean up", _may_have_left_something),

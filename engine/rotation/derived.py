@@ -89,10 +89,11 @@ class ParentKey:
     async def judged(self, secret: SecretVersion, item: WorkItem, decision: Acting) -> Decision:
         """Return the decision once the key is known, because a derived secret follows its key.
 
-        An audit replaces a credential that the present key has not made. A secret that is due waits
-        for a new key if the present one could not make it last longer.
+        An audit replaces a credential that the present key has not made, and so does an incident of
+        an earlier one. A secret that is due waits for a new key if the present one could not make
+        it last longer.
         """
-        if isinstance(decision, Confirm) and item.action == "audit":
+        if isinstance(decision, Confirm) and (item.action == "audit" or item.compromised):
             moved = not self.is_made_from(secret, (await self.parent(secret.ref)).key)
             follow = Rotate(self.managed, "its key has a new version, or never made this value")
             return (crowded(secret) or follow) if moved else decision

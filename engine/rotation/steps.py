@@ -17,7 +17,7 @@ from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.source_lease import FRESH_SECONDS, LOST, UNBOUND_FIX
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretVersion
-from engine.state.decision import Acting, Park, Restore, Retire, Rotate, Wait
+from engine.state.decision import Acting, Confirm, Park, Restore, Retire, Rotate, Wait
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.record import parts_of
 from engine.state.request import Outcome, WorkItem
@@ -124,8 +124,21 @@ async def _leaked_here(at: Rotation, secret: SecretVersion) -> Managed | None:
 async def ask_key(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
     """Decide about a derived secret once its key is known."""
     parent_key = ParentKey(at.parts, turn.acting.managed)
-    decision = await parent_key.judged(secret, turn.item, turn.acting)
+    try:
+        decision = await parent_key.judged(secret, turn.item, turn.acting)
+    except PermanentError as error:
+        return _unmade(at, turn, error)
     return replace(turn, decision=decision)
+
+
+def _unmade(at: Rotation, turn: Turn, error: PermanentError) -> Turn:
+    """Try what has leaked although its key makes nothing: that key may be gone, and the leak dead.
+
+    Raises the error if nothing has.
+    """
+    if not at.record.compromised.versions:
+        raise error
+    return replace(turn, decision=Confirm(turn.acting.managed, f"{error.what}: {error.fix}"))
 
 
 async def clean_up(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
@@ -212,6 +225,10 @@ async def act(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Af
                 error.what, where=str(secret.ref), fix="enable the secret, then rotate it by hand"
             ) from None
         return current
+    except PermanentError as error:
+        if not (step.name == "rotate" and turn.acting.managed.derived_from):
+            raise
+        return _unmade(at, turn, error)
 
 
 async def _acted(at: Rotation, secret: SecretVersion, decision: Acting, step: Step) -> After:

@@ -188,6 +188,44 @@ def _consent(world: World) -> None:
     ask(world, "sas", action="audit", trigger="event", pinned=False)
 
 
+def leak(world: World) -> None:
+    """The signature is known to somebody; the one in its place is cut off no earlier for that."""
+    incident(world, name="sas")
+    world.watch.cut.discard(SAS)
+
+
+def _signature_leaks(world: World) -> None:
+    key_and_sas(world, days_left=80)
+    owned(world, SAS, current(world, "sas"))
+    leak(world)
+
+
+@scenario("derived-leak", mend=cut, workers=1)
+def _leak(world: World) -> None:
+    """A signature is known to somebody, and its key is rotated."""
+    _signature_leaks(world)
+    ask(world, force=True, trigger="manual")
+
+
+@scenario("derived-leak-then-key")
+def _leak_then_key(world: World) -> None:
+    """A signature is known to somebody. So its key is reported, which the new one follows."""
+    _signature_leaks(world)
+    cut(world)
+
+
+@scenario(
+    "derived-leak-consent",
+    {"takes consent back": _left(MAY_DERIVE)},
+    mend=mend,
+    workers=1,
+)
+def _leak_consent(world: World) -> None:
+    """A signature is known to somebody, its key is reported, and the key's owner withdraws."""
+    _signature_leaks(world)
+    cut(world)
+
+
 @scenario(
     "derived-edits",
     {
@@ -265,5 +303,5 @@ def _outage(world: World) -> None:
 
 DERIVED = [
     *(_one, _alone, _together, _incident, _incident_in_overlap, _incident_outage, _retirement),
-    *(_consent, _edits, _people, _lagging, _outage),
+    *(_consent, _leak, _leak_then_key, _leak_consent, _edits, _people, _lagging, _outage),
 ]

@@ -211,6 +211,9 @@ def signed(credential: str) -> tuple[str, float]:
     return (f"{match[1]}!", float(match[2])) if match else ("", 0.0)
 
 
+ENDS_WITH_KEY = "a signature ends with its key"
+
+
 @dataclass
 class Signatures:
     """What the keys of another source sign. It has no state of its own."""

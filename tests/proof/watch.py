@@ -17,11 +17,11 @@ from engine.secret import SecretRef, SecretVersion
 from engine.state.due import by_hand, is_manual
 from engine.state.record import parts_of
 from engine.state.request import Outcome
-from engine.state.tags import DERIVED_FROM, OPERATION, OURS, REPLICA_OF, STATE
+from engine.state.tags import DERIVED_FROM, OPERATION, OURS, REASON, REPLICA_OF, STATE
 from tests.proof import announcing, appearance, descent, unending
 from tests.proof.excuses import Excuse, Excuses
 from tests.proof.kernel import CLIENT_TIMEOUT, Died, Worker
-from tests.proof.sources import MARK, Many, Signatures, Slots, credential_in
+from tests.proof.sources import ENDS_WITH_KEY, MARK, Many, Signatures, Slots, credential_in
 
 if TYPE_CHECKING:
     from tests.proof.model_leases import ModelLease
@@ -464,6 +464,8 @@ class Watch:
         if (
             self.single(source)
             or source in self.cut | self.undated
+            # What made it may live on, but whoever knows it is cut off as soon as can be.
+            or held in self.compromised
             # Nobody can tell any more whether the current version holds what leaked.
             or (claim and not self.world.purged.isdisjoint(claim.record.compromised.versions))
             or not self.world.sources[source].accepts(held)
@@ -638,9 +640,13 @@ class Watch:
         )
 
     def _is_told(self, ref: SecretRef, source: str) -> bool:
-        """Return whether its owner was told of what cannot follow its key, or is left to people."""
+        """Return whether its owner was told of what cannot follow its key, or is left to people.
+
+        A signature whose predecessor has leaked can.
+        """
         tags = self.world.policy().applied(self.world.vault[ref][-1]).tags
-        is_signed = isinstance(self.world.sources[source], Signatures)
+        follows = tags.get(REASON, "").startswith(ENDS_WITH_KEY)
+        is_signed = isinstance(self.world.sources[source], Signatures) and not follows
         return STATE in tags and (is_signed or by_hand(tags))
 
     def _waits_for_its_primary(self, ref: SecretRef) -> bool:

@@ -22,6 +22,7 @@ from tests.shared.scene import struck
 
 DAY = 86_400
 STRANGER = "stranger"
+CONSENT = f"its owner adds {SAS}={EXTENT} to its tag MayDerive"
 
 
 async def deliver(scene: SasScene, name: str, start: object = None, **fields: object) -> Delivery:
@@ -57,6 +58,15 @@ def times(version: SecretVersion) -> tuple[int, int]:
 
 def reason(scene: SasScene, name: str = SAS) -> str:
     return scene.rig.tags(name).get("RekeyReason", "")
+
+
+async def reported(scene: SasScene, name: str = SAS) -> SecretVersion:
+    """Report what a secret holds as leaked; return that version."""
+    leaked = scene.rig.latest(name)
+    await deliver(
+        scene, name, trigger="manual", version=leaked.version, compromised=True, force=True
+    )
+    return leaked
 
 
 async def test_a_signature_is_made_anew_after_its_key_and_lasts_no_longer() -> None:
@@ -204,10 +214,7 @@ async def test_a_signature_moves_before_its_key_is_revoked_at_once(
 
 async def test_an_incident_of_a_signature_ends_only_with_its_key() -> None:
     scene = managed(days_left=50, key_days_left=80)
-    leaked = scene.rig.latest(SAS)
-    await deliver(
-        scene, SAS, trigger="manual", version=leaked.version, compromised=True, force=True
-    )
+    leaked = await reported(scene)
     assert scene.rig.latest(SAS).value != leaked.value
     assert scene.rig.tags(SAS)["RekeyState"].startswith("compromised")
     assert "ends when it expires or with its key" in reason(scene)
@@ -217,6 +224,53 @@ async def test_an_incident_of_a_signature_ends_only_with_its_key() -> None:
     assert not reason(scene)
     assert not scene.works(leaked)
     assert scene.works(scene.rig.latest(SAS))
+
+
+@pytest.mark.parametrize("item", [{"compromised": True}, {}], ids=["an incident", "an overlap"])
+async def test_a_signature_whose_own_leak_is_open_follows_its_key_all_the_same(
+    item: dict[str, object],
+) -> None:
+    scene = managed(days_left=50, key_days_left=80)
+    leaked, refused = await reported(scene), list[str]()
+
+    def watch() -> None:
+        if not scene.works(scene.rig.latest(SAS)):
+            refused.append("the current signature is refused")
+
+    def start() -> Service:
+        return scene.rig.service(Saboteur({}, watch))
+
+    key = scene.rig.latest(KEY).version
+    await deliver(scene, KEY, start, trigger="manual", version=key, force=True, **item)
+    assert signer(scene) == "key2"
+    await sweep(scene, 8)
+    assert not refused
+    assert not scene.works(leaked), "its key has waited for nobody"
+    assert scene.works(scene.rig.latest(SAS))
+    assert not reason(scene)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before", "afterwards"])
+async def test_an_incident_of_a_signature_ends_with_its_key_also_without_consent(
+    *, first: bool
+) -> None:
+    scene = managed(days_left=50, key_days_left=80)
+    if first:
+        scene.rig.tag(KEY, MayDerive=None)
+    leaked = await reported(scene)
+    assert scene.rig.tags(SAS)["RekeyState"].startswith("compromised")
+    if first:
+        assert f"still accepted; the secret with its key does not consent: {CONSENT}" in reason(
+            scene
+        )
+    scene.rig.tag(KEY, MayDerive=None)
+    await reported(scene, KEY)
+    await sweep(scene, 2)
+    record = await scene.rig.service().engine.leases.peek(scene.source)
+    assert record
+    assert not record.compromised.versions
+    assert record.compromised.is_refused(leaked.version)
+    assert "does not consent" in reason(scene)
 
 
 async def test_a_signature_that_leaked_does_not_come_back_when_the_next_one_leaks() -> None:
