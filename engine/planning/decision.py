@@ -289,11 +289,14 @@ def _compromised(case: Case) -> Retire | Rotate | None:
     return Rotate(managed, "compromised", at_once=True)
 
 
+AUDITED = "audited: the source accepts the current version"
+
+
 def _due(case: Case) -> Decision:
     """Rotate what is due. An audit of what is not proves the current version."""
     decision = _rotate_when_due(case)
     if case.item.action == "audit" and isinstance(decision, Skip | Wait):
-        return Confirm(case.managed, "audited: the source accepts the current version")
+        return Confirm(case.managed, AUDITED)
     return decision
 
 

@@ -214,7 +214,7 @@ def _is_due_elsewhere(turn: Turn) -> bool:
 
 def _follows_a_key(turn: Turn) -> bool:
     is_derived = turn.acts_here and turn.acting.managed.derived_from
-    return bool(is_derived) and not turn.is_accepted
+    return bool(is_derived) and not turn.is_proven
 
 
 def _is_done(turn: Turn) -> bool:

@@ -24,7 +24,7 @@ from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, Tran
 from engine.follow_up.refresh import timeout_of
 from engine.follow_up.tasks import follow_key
 from engine.parts import Parts
-from engine.planning.decision import crowded
+from engine.planning.decision import AUDITED, crowded
 from engine.rotation.source_lease import NOBODY
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.state.decision import Acting, Confirm, Decision, Retire, Rotate, Wait
@@ -101,6 +101,8 @@ class ParentKey:
             return decision
         parent = await self.parent(secret.ref)
         if self.is_made_from(secret, parent.key) and not self._gains(secret, parent):
+            if item.action == "audit":
+                return Confirm(self.managed, AUDITED)
             ends = parent.expires or self.parts.clock.now()
             return Wait(
                 ends,

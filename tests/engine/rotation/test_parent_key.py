@@ -198,16 +198,18 @@ async def test_a_secret_without_room_for_tags_does_not_follow_and_says_so() -> N
     ],
 )
 @pytest.mark.parametrize("action", ["rotate", "audit"])
-async def test_a_due_secret_waits_for_a_key_of_which_it_would_last_no_longer(
+async def test_a_due_secret_waits_for_a_key_of_which_it_would_last_no_longer_and_an_audit_proves_it(
     key_ends: timedelta | None, left: timedelta | None, action: str, *, waits: bool
 ) -> None:
     signed = scene()
     ends(signed, KEY, key_ends)
     ends(signed, SAS, left)
     outcome = await worked(signed, action=action, trigger="sweep")
-    assert outcome.result == ("waiting" if waits else "rotated")
+    proven = "confirmed" if action == "audit" else "waiting"
+    assert outcome.result == (proven if waits else "rotated")
     url = f"{signed.rig.vault.url}/secrets/{KEY}"
-    assert outcome.reason.endswith(f", as does its key in {url}") is waits
+    is_reason = outcome.reason.endswith(f", as does its key in {url}")
+    assert is_reason is (waits and action == "rotate")
 
 
 @pytest.mark.parametrize(
