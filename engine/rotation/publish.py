@@ -59,6 +59,7 @@ async def rotate(
     issued = await issue.new_credential(at, secret)
     overlap = timedelta() if at_once else at.managed.overlap
     rotated = await version(at, secret, issued, overlap, "rotated", reason)
+    at.progress.drifted = False
     await at.out_of_use(rotated)
     return rotated
 
@@ -282,7 +283,12 @@ def _superseded_there(at: Rotation) -> Pending | None:
 
 
 async def was_hit(at: Rotation, secret: SecretVersion) -> bool:
-    """Return whether somebody wrote again the value that a late change was to replace."""
+    """Return whether somebody wrote again the value that a late change was to replace.
+
+    Or a signature, which works nowhere once it is refused.
+    """
+    if at.parent_key and await at.recognised(secret):
+        return True
     change = at.record.change
     if not (change.uncertain_until and change.version):
         return False

@@ -128,6 +128,9 @@ async def ask_key(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> T
         decision = await parent_key.judged(secret, turn.item, turn.acting)
     except PermanentError as error:
         return _unmade(at, turn, error)
+    if isinstance(decision, Rotate) and at.managed.replicas:
+        # What is dead already waits for none of them.
+        at.progress.drifted = await at.is_refused(secret)
     return replace(turn, decision=decision)
 
 

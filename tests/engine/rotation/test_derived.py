@@ -511,3 +511,47 @@ async def test_a_signature_waits_for_a_key_that_has_expired() -> None:
     await deliver(scene, KEY)
     assert signer(scene) == "key2"
     assert scene.works(scene.rig.latest(SAS))
+
+
+@pytest.mark.parametrize("leaked", [True, False], ids=["an incident", "an overlap"])
+async def test_a_signature_that_went_with_its_key_waits_for_no_replica(*, leaked: bool) -> None:
+    scene = SasScene()
+    rig, copy = scene.rig, f"{scene.rig.vault.url}/secrets/copy"
+    scene.manage(
+        days_left=50, key_days_left=80, tags={"Replicas": copy}, key_tags={"OverlapHours": "24"}
+    )
+    rig.vault.put("copy", rig.latest(SAS).value, tags={})
+    key = rig.latest(KEY).version
+    await deliver(scene, SAS, action="audit")
+    await deliver(scene, KEY, trigger="manual", version=key, compromised=leaked, force=True)
+    await sweep(scene)
+    await sweep(scene)
+    assert signer(scene) == "key2"
+    assert "copy" in reason(scene), "nobody hears of the replica"
+
+
+async def test_a_signature_that_no_audit_has_seen_is_made_anew_once_its_key_is_gone() -> None:
+    scene = managed(days_left=50, key_days_left=80)
+    await deliver(scene, KEY, action="audit")
+    scene.rig.clock.advance(3600)
+    scene.account.regenerate("key1")
+    await deliver(scene, SAS, action="audit")
+    assert scene.works(scene.rig.latest(SAS))
+    assert not reason(scene)
+
+
+async def test_the_audit_of_a_signature_that_waits_for_its_key_heals_it_all_the_same() -> None:
+    scene = managed(
+        days_left=80,
+        key_days_left=80,
+        tags={"RotateBeforeDays": "25"},
+        key_tags={"RotateBeforeDays": "5"},
+    )
+    await deliver(scene, KEY, action="audit")
+    await deliver(scene, SAS, action="audit")
+    scene.rig.clock.advance(60 * DAY)
+    outcome = await scene.rig.handle(SAS, action="audit", trigger="manual")
+    assert outcome.result == "confirmed"
+    scene.account.regenerate("key1")
+    await deliver(scene, SAS, action="audit")
+    assert scene.works(scene.rig.latest(SAS))
