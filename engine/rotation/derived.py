@@ -94,9 +94,7 @@ class ParentKey:
         it last longer.
         """
         if isinstance(decision, Confirm) and (item.action == "audit" or item.compromised):
-            moved = not self.is_made_from(secret, (await self.parent(secret.ref)).key)
-            follow = Rotate(self.managed, "its key has a new version, or never made this value")
-            return (crowded(secret) or follow) if moved else decision
+            return await self._followed(secret, decision)
         if not isinstance(decision, Rotate) or decision.at_once or item.force:
             return decision
         parent = await self.parent(secret.ref)
@@ -110,6 +108,13 @@ class ParentKey:
                 "rotate the secret with the key: this one follows it",
             )
         return decision
+
+    async def _followed(self, secret: SecretVersion, decision: Confirm) -> Decision:
+        """Return the proof that is decided, or the rotation of what the present key never made."""
+        if self.is_made_from(secret, (await self.parent(secret.ref)).key):
+            return decision
+        follow = Rotate(self.managed, "its key has a new version, or never made this value")
+        return crowded(secret) or follow
 
     def made(self, keyed: Job, issued: Issued) -> bool:
         """Return whether the key of a job made a credential, for exactly its source."""

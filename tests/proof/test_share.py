@@ -97,7 +97,8 @@ def test_every_promise_holds_under_seeded_schedules(share: int) -> None:
 
 
 def test_excuses_are_rare() -> None:
-    used = [case.played(seed).excuses for seed in campaign.seeds(500_000, 1_000)]
+    # One seed of each scenario: which of them a smaller number meets is chance.
+    used = [case.played(seed).excuses for seed in campaign.seeds(500_000, len(SCENARIOS))]
     shares = {
         name: sum(any(excuse.name == name for excuse in excuses) for excuses in used) / len(used)
         for name in EXCUSED
