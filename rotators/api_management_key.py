@@ -21,6 +21,7 @@ class ApiManagementKey(Gateway):
     """Rotates the keys of API Management subscriptions."""
 
     kind: ClassVar[str] = "api-management-key"
+    lists_first: ClassVar[bool] = True
     facts: ClassVar[Facts] = Facts(
         noun="API Management subscription",
         types=(TYPE,),

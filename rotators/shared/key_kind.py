@@ -31,8 +31,8 @@ class KeyKind(ABC):
     """What to do where the value is none of the keys."""
 
     lists_first: ClassVar[bool] = False
-    """The keys must be listed before one is replaced: a change that goes on is known by the value
-    that it replaces."""
+    """The keys must be listed before one is replaced: a change that goes on, or whose answer holds no
+    key, is known by the value that it replaces."""
     patience: ClassVar[float] = 900.0
     """Seconds after which a change that has not come is asked for again: it may have failed without
     a word."""

@@ -16,7 +16,7 @@ from engine.contract import Job
 from engine.errors import PermanentError, RekeyError, TransientError, UnderWay
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import KeyPlace, Keys, Slot, key_of, missing
+from rotators.shared.key_facts import KeyPlace, Keys, Slot, holds, key_of, missing
 from rotators.shared.key_kind import KeyKind
 from rotators.shared.key_source import KeySource
 
@@ -126,8 +126,13 @@ class Replacement:
         if goes_on and slot.name not in before:
             raise await self._kind.explained(place, missing(slot, place))
         keys = await self._begin(place, slot, before)
-        if keys is not None:
-            return keys if slot.name in keys else await self._kind.listed(place)
+        if keys is None:
+            before = before or await self._kind.listed(place)
+        elif slot.name in keys and not holds(before, slot, keys[slot.name].value):
+            return keys
+        elif not goes_on:
+            # Listed now, the key may be the old one: whatever is in between may have answered.
+            raise missing(slot, place)
         return await self._begun(place, slot, operation, before)
 
     async def _begin(self, place: KeyPlace, slot: Slot, keys: Keys) -> Keys | None:

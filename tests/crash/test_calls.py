@@ -130,7 +130,7 @@ not read, an account without such an interface, a gateway that may let everybody
 not there."""
 LOOKS = {
     "app-configuration-key": (1, 3),
-    "api-management-key": (1, 4),
+    "api-management-key": (2, 4),
     "event-grid-key of a namespace": (2, 4),
     # A refusal may be the firewall's, unless the service lists the key no more.
     "search-admin-key": (0, 5),

@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import TransientError, UnderWay
+from engine.secret import Sensitive
 from simulator.faults import Fault
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
-from tests.rotators.key_scenes import BY_NAME, KeyScene
+from tests.rotators.key_scenes import BY_NAME, FAMILY, KeyScene, Member
 
 HUB = BY_NAME["signalr-key"]
 WITHIN_CALL = 10
@@ -134,3 +135,47 @@ async def test_no_key_is_listed_where_none_can_tell_what_an_earlier_try_made() -
     await scene.rotator().issue(replace(scene.job(), asked=scene.rig.clock.now()))
     paths = [exchange.request.path.lower() for exchange in scene.rig.world.exchanges]
     assert not [path for path in paths if path.endswith("/listkeys")]
+
+
+def replaces(request: Request) -> bool:
+    return "/regenerate" in request.path.lower()
+
+
+NOTHING = {"an empty 200": Response(200), "a 204": Response(204), "{}": json_response(200, {})}
+
+
+@pytest.mark.parametrize("answer", NOTHING)
+@pytest.mark.parametrize("member", FAMILY, ids=str)
+async def test_the_old_key_never_passes_for_the_one_that_an_answer_does_not_hold(
+    member: Member, answer: str
+) -> None:
+    """Something in between may have answered, so that nothing has changed."""
+    scene = KeyScene(member)
+    job, held = scene.job(), Sensitive(scene.value(member.slot))
+    pair = member.kind.facts.place(scene.source).pair
+    scene.rig.world.faults.append(Fault(replaces, NOTHING[answer], times=2))
+    with pytest.raises(TransientError):
+        await scene.rotator().issue(job)
+    with pytest.raises(TransientError):
+        await scene.rotator().retire(scene.source, pair.other(pair.slot(member.slot)).name, held)
+
+
+async def test_an_answer_with_the_old_key_is_no_new_one() -> None:
+    scene = KeyScene(HUB)
+    old = {name: key.value for name, key in scene.ring.keys.items()}
+    scene.rig.world.faults.append(Fault(replaces, json_response(200, old)))
+    with pytest.raises(UnderWay):
+        await scene.rotator().issue(scene.job())
+
+
+async def test_a_change_goes_on_where_others_of_its_kind_end_with_their_answer() -> None:
+    """Without its mark every further try would ask for it once more."""
+    scene = KeyScene(BY_NAME["ai-services-key"])
+    other = scene.member.kind.facts.place(scene.source).pair.second.name
+    scene.rig.world.faults.append(Fault(replaces, Response(202)))
+    with pytest.raises(UnderWay) as caught:
+        await scene.rotator().issue(scene.job())
+    scene.account.replace(scene.ring, other)
+    issued = await scene.rotator().issue(replace(scene.job(), mark=caught.value.mark))
+    assert issued.fields["key"].reveal() == scene.value(other)
+    assert scene.regenerations() == [202]
