@@ -43,14 +43,25 @@ class Answer:
 
     status: int
     text: str
-    is_page: bool = False
-    """It is HTML, with which a proxy answers, and no service that takes keys."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
+    def is_page(self) -> bool:
+        """Return whether it is HTML, with which a proxy answers, and no service that takes keys."""
+        return "html" in self._form
+
+    @property
     def is_success(self) -> bool:
-        """Return whether the service did what it was asked."""
-        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES and not self.is_page
+        """Return whether the service did what it was asked, and says so in JSON or XML.
+
+        What stands in between may answer 200 as well, with nothing or in words of its own.
+        """
+        is_done = HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES and not self.is_page
+        return is_done and bool(self.text) and ("json" in self._form or "xml" in self._form)
+
+    @property
+    def _form(self) -> str:
+        return self.headers.get("Content-Type", "").lower()
 
 
 class DataPlane:
@@ -69,9 +80,7 @@ class DataPlane:
                 raise
             what, host = error.what, urlsplit(signed.url).netloc
         else:
-            is_page = "html" in response.headers.get("Content-Type", "").lower()
-            text = body_of(response)[:most]
-            return Answer(response.status_code, text, is_page, response.headers)
+            return Answer(response.status_code, body_of(response)[:most], response.headers)
         count("source", "Prove", UNANSWERED)
         fix = (
             f"see whether the app's network reaches {host}: a private endpoint, its DNS, a firewall"

@@ -1,8 +1,9 @@
 """Prove a key by one request that it signs, and that changes nothing.
 
 An acceptance must be one for certain. Some services answer a good key, too, with a refusal: a rule
-may not read what is asked for, an account has no such interface. Then a key that somebody made up
-is tried beside it: where that one is refused as a key, and the other is not, the other is accepted.
+may not read what is asked for, an account has no such interface. Some answer it with nothing at
+all. Then a key that somebody made up is tried beside it: where that one is refused as a key, and the
+other is not, the other is accepted.
 Where both get the same answer, nothing is proven.
 """
 

@@ -123,11 +123,14 @@ BESIDE = (
     "relay-key",
     "ai-services-key",
     "api-management-key",
+    "event-grid-key of a topic",
+    "event-grid-key of a domain",
     "event-grid-key of a namespace",
+    "event-grid-partner-key",
 )
 """A made-up key is tried beside one that the service accepts only in passing: of a rule that may
 not read, an account without such an interface, a gateway that may let everybody in, a topic that is
-not there."""
+not there, or that answers nothing."""
 LOOKS = {
     "app-configuration-key": (1, 3),
     "api-management-key": (2, 4),

@@ -59,6 +59,19 @@ async def test_a_page_that_a_proxy_shows_for_everything_proves_nothing(
 
 
 @EVERY
+@pytest.mark.parametrize(
+    ("status", "text"), [(200, b""), (204, b""), (200, b"Access denied by policy")]
+)
+async def test_a_success_that_says_nothing_proves_nothing(
+    kind: str, status: int, text: bytes
+) -> None:
+    """Something in between answers so to whatever is asked, a made-up credential among it."""
+    plain = Response(status, {"Content-Type": "text/plain"}, text)
+    with pytest.raises(NeedsHuman, match=str(status)):
+        await verified(kind, plain)
+
+
+@EVERY
 @pytest.mark.parametrize("status", [403, 404])
 async def test_a_page_in_answer_to_the_credential_alone_proves_nothing(
     kind: str, status: int
