@@ -94,7 +94,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
         }
         if doomed and kept and kept not in {entry.key_id for entry in listed}:
             raise lagging(source)
-        await self._list.remove(source, listed, doomed)
+        await self._list.remove(source, listed, doomed, kept)
 
     async def retire(
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
@@ -117,10 +117,10 @@ class ServicePrincipalCertificate(ApplicationCredential):
                 fix="set the tag CredentialId to the id of the certificate that the value holds, "
                 "and remove the tag RekeyRetire",
             )
-        is_listed = entry_of(pair, listed) is not None
-        if not is_listed and await self._is_in_use(source, held):
+        in_use = entry_of(pair, listed)
+        if in_use is None and await self._is_in_use(source, held):
             raise lagging(source)
-        await self._list.remove(source, listed, {doomed_id})
+        await self._list.remove(source, listed, {doomed_id}, in_use.key_id if in_use else "")
 
     async def _is_in_use(self, source: str, held: Sensitive | None) -> bool:
         """Return whether a certificate works here, as one of two servers may not know of it yet.
@@ -214,8 +214,9 @@ class ServicePrincipalCertificate(ApplicationCredential):
             "type": "AsymmetricX509Cert",
             "usage": "Verify",
         }
-        in_use = held.key_id if held else ""
-        await self._list.add(job.source, listed, added, job.revoked, in_use)
+        in_use = entry_of(held, listed)
+        held_id = in_use.key_id if in_use else ""
+        await self._list.add(job.source, listed, added, job.revoked, held_id)
         return ends.replace(microsecond=0)
 
     async def _check_complete(self, job: Job, held: Pair | None, listed: Sequence[Listed]) -> None:

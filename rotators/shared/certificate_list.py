@@ -52,7 +52,7 @@ class CertificateList:
         self._added: dict[str, tuple[str, datetime]] = {}
         """What this process added last to each application, and when."""
         self._removed: dict[str, tuple[set[str], datetime]] = {}
-        """What this process removed last from each application, and when."""
+        """What this process removed lately from each application, and when last."""
 
     async def read(self, source: str) -> list[Listed]:
         """Return the list as a replica of Graph shows it; raises NotFound without application."""
@@ -87,14 +87,21 @@ class CertificateList:
         entries = [*kept, added]
         await self._replace(source, entries, "adding a certificate")
         self._added[source] = (str(added["keyId"]), self._clock.now())
+        self._removed_lately(source).discard(str(added["keyId"]))
 
-    async def remove(self, source: str, listed: Sequence[Listed], doomed: set[str]) -> None:
-        """Put a list without some entries in its place; nothing is sent if none is to go."""
+    async def remove(
+        self, source: str, listed: Sequence[Listed], doomed: set[str], held: str = ""
+    ) -> None:
+        """Put a list without some entries in its place; nothing is sent if none is to go.
+
+        Nor is anything written back that was removed a moment ago, except what is in use (`held`).
+        """
         if doomed:
             self._check_newest(source, listed)
-            entries = [present.entry for present in listed if present.key_id not in doomed]
+            gone = (doomed | self._removed_lately(source)) - {held}
+            entries = [present.entry for present in listed if present.key_id not in gone]
             await self._replace(source, entries, "removing a certificate")
-            self._removed[source] = (doomed, self._clock.now())
+            self._removed[source] = (gone, self._clock.now())
 
     def _check_newest(self, source: str, listed: Sequence[Listed]) -> None:
         """Raise TransientError if the list lacks what was added a moment ago: it is an old one."""

@@ -31,13 +31,13 @@ class ReplacedList(ManySecrets):
         listed = await self._read(listing)
         if key not in listed:
             await self._check_complete(job, listed)
-            removed = {key for source, key in self.hand.worker.removed if source == job.source}
-            gone, held = removed | job.revoked, job.held and job.held.reveal()
+            gone, held = self._removed(job.source) | job.revoked, job.held and job.held.reveal()
             kept = {
                 it: entry for it, entry in listed.items() if it not in gone or entry.secret == held
             }
             added = {**kept, key: Entry(f"rekey {job.operation}", credential)}
             await self._replace(listing, listed, added, "add to the list")
+            self.hand.worker.removed.discard((job.source, key))
         return Issued(key, {"key": Sensitive(credential)}, superseded, job.expires)
 
     async def tidy(self, source: str, operation: str, keep: str | None) -> None:
@@ -48,7 +48,7 @@ class ReplacedList(ManySecrets):
         doomed.discard(str(keep))
         if doomed and keep and keep not in listed:
             raise _lagging()
-        await self._without(source, listed, doomed)
+        await self._without(source, listed, doomed, {str(keep)})
 
     async def retire(
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
@@ -61,10 +61,10 @@ class ReplacedList(ManySecrets):
             return
         if held is None or listed[credential_id].secret == held.reveal():
             raise NeedsHuman("the entry may be the one in use", fix="remove it by hand")
-        is_listed = held.reveal() in {entry.secret for entry in listed.values()}
-        if not is_listed and any([await self._proves(source, held.reveal()) for _ in range(2)]):
+        in_use = {key for key, entry in listed.items() if entry.secret == held.reveal()}
+        if not in_use and any([await self._proves(source, held.reveal()) for _ in range(2)]):
             raise _lagging()
-        await self._without(source, listed, {credential_id})
+        await self._without(source, listed, {credential_id}, in_use)
 
     async def lists(self, source: str, credential_id: str) -> bool:
         """Say whether the list has an entry."""
@@ -77,11 +77,17 @@ class ReplacedList(ManySecrets):
         if held and await self._proves(job.source, held):
             raise _lagging()
 
-    async def _without(self, source: str, listed: Entries, doomed: set[str]) -> None:
+    async def _without(
+        self, source: str, listed: Entries, doomed: set[str], in_use: set[str]
+    ) -> None:
         if doomed:
-            left = {key: entry for key, entry in listed.items() if key not in doomed}
+            gone = (doomed | self._removed(source)) - in_use
+            left = {key: entry for key, entry in listed.items() if key not in gone}
             await self._replace(self._listing(source), listed, left, "take from the list")
             self.hand.worker.removed.update((source, key) for key in doomed)
+
+    def _removed(self, source: str) -> set[str]:
+        return {key for at, key in self.hand.worker.removed if at == source}
 
     async def _read(self, listing: Listing) -> Entries:
         return await self.hand.reach(

@@ -214,6 +214,45 @@ async def test_a_list_that_still_shows_what_was_revoked_is_not_written_back(
     assert rig.first not in rig.alive()
 
 
+async def test_one_removal_does_not_write_back_what_the_one_before_it_took_away(
+    rig: CertificateRig,
+) -> None:
+    """A replica that lags still lists it."""
+    rotator = rig.rotator()
+    superseded = await rotator.issue(rig.job(operation="11111111-2222-5333-8444-555555555555"))
+    issued = await rotator.issue(rig.job())
+    held = issued.fields["certificate"]
+    rig.clock.advance(3600)
+    rig.directory.graph_lag = seconds(10)
+    for key_id in (superseded.credential_id, rig.first.key_id):
+        await rotator.retire(rig.source, key_id, held)
+    assert [key.key_id for key in rig.alive()] == [issued.credential_id]
+
+
+async def test_a_removal_leaves_what_was_added_again_since_it_was_removed(
+    rig: CertificateRig,
+) -> None:
+    """Each try of an operation lists the same certificate, and the vault may hold another one."""
+    rotator = rig.rotator()
+    await rotator.issue(rig.job())
+    await rotator.tidy(rig.source, OPERATION, keep=None)
+    again = await rotator.issue(rig.job())
+    extra = rig.by_hand("CN another")[1]
+    await rotator.retire(rig.source, extra.key_id, Sensitive(rig.held))
+    assert {key.key_id for key in rig.alive()} == {rig.first.key_id, again.credential_id}
+
+
+async def test_what_was_removed_and_is_in_use_again_stays_in_the_list(rig: CertificateRig) -> None:
+    """Somebody may put it back by hand, under the id that it had."""
+    rotator = rig.rotator()
+    issued = await rotator.issue(rig.job())
+    await rotator.retire(rig.source, rig.first.key_id, issued.fields["certificate"])
+    rig.first.removed = None
+    newest = await rotator.issue(rig.job(operation="11111111-2222-5333-8444-555555555555"))
+    await rotator.retire(rig.source, issued.credential_id, Sensitive(rig.held))
+    assert {key.key_id for key in rig.alive()} == {rig.first.key_id, newest.credential_id}
+
+
 async def test_tidying_waits_for_a_list_that_shows_what_it_is_to_keep(rig: CertificateRig) -> None:
     _, leftover = rig.by_hand(f"rekey {OPERATION}")
     rig.clock.advance(60)
