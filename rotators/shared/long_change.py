@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -63,10 +63,13 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An operation that has not ended yet; `pause` is what the server asked to wait, in seconds."""
+    """An operation that has not ended yet."""
 
     url: str
+    tells: bool
+    """Every answer there has a status, so one without is none of the server's."""
     pause: float | None = None
+    """What the server asked to wait, in seconds."""
 
 
 class LongChange[P: Server](ABC):
@@ -145,11 +148,11 @@ class LongChange[P: Server](ABC):
 
         None where it is done, or where the app's token would go elsewhere.
         """
-        headers = response.headers
-        url = at_usual_port(headers.get("Azure-AsyncOperation") or headers.get("Location") or "")
+        telling = response.headers.get("Azure-AsyncOperation")
+        url = at_usual_port(telling or response.headers.get("Location") or "")
         accepted = response.status_code == ACCEPTED
         return (
-            Running(url, retry_after(response))
+            Running(url, bool(telling), retry_after(response))
             if accepted and url.startswith(f"{self._endpoint}/")
             else None
         )
@@ -183,7 +186,7 @@ class LongChange[P: Server](ABC):
             response = await call(what, request, where=where, role=self.role, may_be_refused=True)
             body = decoded(response, what, where) if response.content else {}
         except TransientError as error:
-            return Running(operation.url, error.retry_after)
+            return replace(operation, pause=error.retry_after)
         except (AccessDenied, NotFound):
             # Whoever may not watch the change still sees by signing in whether it came.
             return None
@@ -191,8 +194,9 @@ class LongChange[P: Server](ABC):
         if status in FAILED:
             why = body.get("error")
             raise self._failed(why if isinstance(why, dict) else {}, status, place)
-        ended = status == "succeeded" or (not status and response.status_code != ACCEPTED)
-        return None if ended else Running(operation.url, retry_after(response))
+        is_silent = not (status or operation.tells)
+        ended = status == "succeeded" or (is_silent and response.status_code != ACCEPTED)
+        return None if ended else replace(operation, pause=retry_after(response))
 
     def _failed(self, error: Mapping[str, Any], status: str, place: P) -> RekeyError:
         code = str(error.get("code") or status)
