@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from cloud.azure import Azure
+from cloud.azure import Azure, call
 from cloud.rest.arm import Arm
 from cloud.rest.client import Json
 from engine.errors import NeedsHuman, NotFound, PermanentError
@@ -68,10 +68,11 @@ class AzureApps:
 
         Without `ask` this only checks, since the app was asked before.
         """
+        is_site = _is_site(app)
+        work = self._refresh(app, secret, ask=ask) if is_site else self._renew(app, secret)
         try:
-            if _is_site(app):
-                return await self._refresh(app, secret, ask=ask)
-            return await self._renew(app, secret)
+            # Whatever an odd answer holds, only this app's refresh fails over it.
+            return await call("refreshing the app", work, where=app)
         except NotFound as error:
             raise NeedsHuman(error.what, where=app, fix=f"restore the app, {UNUSED}") from error
 
@@ -79,7 +80,7 @@ class AzureApps:
         """Return whether an app is known to use another version; never known of a Container App."""
         if not _is_site(app):
             return False
-        references = await self._references(app, secret.ref)
+        references = await call("looking at the app", self._references(app, secret.ref), where=app)
         return any(reference.lags(secret.version) for reference in references)
 
     async def _references(self, app: str, ref: SecretRef) -> list[Reference]:
@@ -108,7 +109,7 @@ class AzureApps:
         except NotFound:
             await self._start(app, secret, suffix)
             return False
-        state = revision.get("properties", {})
+        state = revision.get("properties") or {}
         if "Failed" in (state.get("provisioningState"), state.get("runningState")):
             if await self._is_mended(app, secret, path):
                 return True
@@ -117,22 +118,22 @@ class AzureApps:
                 where=app,
                 fix="see the app's system log; the previous revision keeps serving",
             )
-        return bool(state.get("provisioningState") != "Provisioning")
+        return state.get("provisioningState") not in (None, "Provisioning")
 
     async def _is_mended(self, app: str, secret: Version, failed: str) -> bool:
         """Return whether another revision is ready that was made after the secret's version."""
         container_app = await self._containers.read(app, "reading a Container App", app)
-        ready = container_app.get("properties", {}).get("latestReadyRevisionName")
+        ready = container_app["properties"].get("latestReadyRevisionName")
         path = f"{app}/revisions/{ready}"
         if not ready or path == failed:
             return False
         revision = await self._containers.read(path, "reading a revision", app)
-        created = moment_of(revision.get("properties", {}).get("createdTime"))
+        created = moment_of(revision["properties"].get("createdTime"))
         return created is not None and created > secret.created
 
     async def _start(self, app: str, secret: Version, suffix: str) -> None:
         container_app = await self._containers.read(app, "reading a Container App", app)
-        entries = container_app.get("properties", {}).get("configuration", {}).get("secrets") or []
+        entries = (container_app["properties"].get("configuration") or {}).get("secrets") or []
         urls = [
             url for entry in entries if (url := entry.get("keyVaultUrl")) and _is(url, secret.ref)
         ]

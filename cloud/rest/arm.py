@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from cloud.azure import CHANGING, READING, Azure, call
+from cloud.azure import CHANGING, NOT_READ, READING, Azure, call
 from cloud.rest.client import Json, SignedIn, decoded, next_page
+from engine.errors import TransientError
 
 if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse
@@ -50,11 +51,21 @@ class Arm:
         )
 
     async def pages(self, path: str, what: str, where: str) -> AsyncIterator[Json]:
-        """Stream the rows of a list, page by page; PermanentError if a page leads elsewhere."""
+        """Stream the rows of a list, page by page; PermanentError if a page leads elsewhere.
+
+        TransientError for an answer that is no list: taken for an empty one, it would hide them all.
+        """
         link = path
         while link:
             answer = await self.read(link, what, where)
-            for row in answer.get("value") or ():
+            if not isinstance(rows := answer.get("value"), list):
+                raise TransientError(
+                    f"{what} was answered without a list",
+                    where=where,
+                    fix="if it persists, check for a proxy or firewall between the app and Azure",
+                    code=NOT_READ,
+                )
+            for row in rows:
                 yield row
             link = next_page(answer.get("nextLink"), self.endpoint, where)
 
