@@ -10,12 +10,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cloud.azure import CHANGING, READING, Azure, call
-from cloud.rest.client import Json, SignedIn, decoded
+from cloud.rest.client import Json, SignedIn, decoded, next_page
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
 
 if TYPE_CHECKING:
@@ -44,6 +44,15 @@ class Graph:
     async def read(self, path: str, what: str, where: str) -> Json:
         """GET an object."""
         return await self._send("GET", path, None, READING, what, where)
+
+    async def pages(self, path: str, what: str, where: str) -> AsyncIterator[Json]:
+        """Stream the pages of a list; PermanentError if one leads elsewhere."""
+        link = path
+        while link:
+            page = await self.read(link, what, where)
+            yield page
+            base = f"{self._azure.graph_endpoint}/v1.0"
+            link = next_page(page.get("@odata.nextLink"), base, where)
 
     async def change(self, path: str, body: Json, what: str, where: str) -> Json:
         """POST an action once; after a TransientError it may or may not have taken effect."""

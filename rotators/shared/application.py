@@ -118,15 +118,15 @@ class ApplicationCredential(ABC):
             raise AccessDenied(
                 f"the app's identity lacks the permission {PERMISSION}", where=source, fix=GRANT
             )
-        answer = await self._graph.read(
-            f"{path_of(source)}/owners?$select=id", "reading the application's owners", source
+        path, what = f"{path_of(source)}/owners?$select=id", "reading the application's owners"
+        async for page in self._graph.pages(path, what, source):
+            if claims["oid"] in {owner.get("id") for owner in rows_of(page, "value", source)}:
+                return
+        raise AccessDenied(
+            f"the app's identity (object {claims['oid']}) does not own the application",
+            where=source,
+            fix=GRANT,
         )
-        if claims["oid"] not in {owner.get("id") for owner in rows_of(answer, "value", source)}:
-            raise AccessDenied(
-                f"the app's identity (object {claims['oid']}) does not own the application",
-                where=source,
-                fix=GRANT,
-            )
 
     async def _home(self, source: str) -> str:
         """Return the tenant: an identity can manage applications of its own tenant only."""

@@ -183,6 +183,16 @@ async def test_an_application_that_the_app_does_not_own_is_refused_with_the_perm
         await rig.rotator().preflight(rig.job())
 
 
+async def test_an_owner_is_found_on_whatever_page_of_the_owners_it_is(rig: GraphRig) -> None:
+    rig.app.owners |= {f"{number:08}-0000-4000-8000-000000000000" for number in range(4)}
+    rig.directory.page_size = 2
+    await rig.rotator().preflight(rig.job())
+    assert rig.asked().count("owners") > 1
+    rig.app.owners.discard(rig.identity.oid)
+    with pytest.raises(AccessDenied, match="does not own the application"):
+        await rig.rotator().preflight(rig.job())
+
+
 async def test_an_object_id_in_place_of_a_client_id_is_explained(rig: GraphRig) -> None:
     with pytest.raises(NotFound, match="not the object ID"):
         await rig.rotator().issue(rig.job(source=rig.app.object_id))
