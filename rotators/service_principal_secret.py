@@ -10,6 +10,7 @@ take the application by `appId`, so no object id has to be looked up.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -27,7 +28,7 @@ from rotators.shared.application import (
     key_id_of,
     moment,
     path_of,
-    rows_of,
+    read_rows,
 )
 from rotators.shared.application_errors import longest_lifetime, refused
 
@@ -198,9 +199,13 @@ class ServicePrincipalSecret(ApplicationCredential):
         answer = await self._graph.change(
             path, {"passwordCredential": description}, "adding a secret", source
         )
-        if not (answer.get("keyId") and answer.get("secretText")):
-            raise TransientError("the answer to addPassword holds no secret", where=source)
-        return answer
+        # It was made by now: the next try finds it by its name, and removes it.
+        with suppress(TypeError, ValueError):
+            moment(answer.get("endDateTime"))
+            texts = [answer.get(name) for name in ("keyId", "secretText")]
+            if all(isinstance(text, str) and text for text in texts):
+                return answer
+        raise TransientError("the answer to addPassword holds no secret", where=source)
 
     async def _remove(self, source: str, key_id: str) -> None:
         await self._graph.change(
@@ -214,13 +219,13 @@ class ServicePrincipalSecret(ApplicationCredential):
         except NotFound as error:
             problem = refused(error, source)
         else:
-            return [_password(entry) for entry in rows_of(answer, "passwordCredentials", source)]
+            return read_rows(answer, "passwordCredentials", source, _password)
         raise problem
 
 
 def _password(listed: Json) -> Password:
     name, hint = listed.get("displayName") or "", listed.get("hint") or ""
-    return Password(str(listed["keyId"]).lower(), name, hint, moment(listed.get("endDateTime")))
+    return Password(listed["keyId"].lower(), name, hint, moment(listed.get("endDateTime")))
 
 
 def _check_adopted(job: Job, passwords: list[Password]) -> None:

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cloud.azure import CHANGING, READING, Azure, call
+from cloud.azure import CHANGING, NOT_READ, READING, Azure, call
 from cloud.rest.client import Json, SignedIn, decoded
 from engine.errors import NotFound, PermanentError, RekeyError, TransientError
 from engine.ports import Clock
@@ -131,7 +131,9 @@ class KeyPairs:
         bundle = await self._made(order, operation)
         version = str(bundle.get("id", "")).rpartition("/")[2]
         secret = await self._ask("GET", order.vault, f"/secrets/{order.name}/{version}", READ)
-        return Sensitive(str(secret.get("value", "")))
+        if not isinstance(value := secret.get("value"), str):
+            raise _unread("the key pair's secret holds no value", order.where)
+        return Sensitive(value)
 
     async def _ask(
         self, method: str, vault: str, path: str, what: str, body: Json | None = None
@@ -227,10 +229,16 @@ def _is_same_key(operation: Json, bundle: Json) -> bool:
 
 
 def _check_completed(operation: Json, where: str) -> None:
-    status = str(operation.get("status"))
-    if status == "completed":
-        return
-    raise _not_completed(operation, status, where)
+    status = operation.get("status")
+    if not isinstance(status, str):
+        raise _unread("the answer about a key pair's creation holds no status", where)
+    if status != "completed":
+        raise _not_completed(operation, status, where)
+
+
+def _unread(what: str, where: str) -> TransientError:
+    fix = "if it persists, check for a proxy or firewall between the app and Azure"
+    return TransientError(what, where=where, fix=fix, code=NOT_READ)
 
 
 def _not_completed(operation: Json, status: str, where: str) -> RekeyError:
@@ -241,7 +249,8 @@ def _not_completed(operation: Json, status: str, where: str) -> RekeyError:
             code="KeyPairPending",
             retry_after=RETURN_SECONDS,
         )
-    error = operation.get("error") or {}
+    error = operation.get("error")
+    error = error if isinstance(error, dict) else {}
     return PermanentError(
         f"Key Vault made no key pair: {status[:40]} {str(error.get('message', ''))[:200]}".strip(),
         where=where,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from cloud.azure import NOT_READ, Azure
+from cloud.azure import NONSENSE, NOT_READ, Azure
 from cloud.rest.client import Json
 from cloud.rest.graph import GRANT, PERMISSION, Graph
 from cloud.rest.signin import SignIn
@@ -120,7 +120,7 @@ class ApplicationCredential(ABC):
             )
         path, what = f"{path_of(source)}/owners?$select=id", "reading the application's owners"
         async for page in self._graph.pages(path, what, source):
-            if claims["oid"] in {owner.get("id") for owner in rows_of(page, "value", source)}:
+            if claims["oid"] in read_rows(page, "value", source, lambda owner: owner.get("id")):
                 return
         raise AccessDenied(
             f"the app's identity (object {claims['oid']}) does not own the application",
@@ -172,6 +172,17 @@ def rows_of(answer: Json, name: str, source: str) -> list[Json]:
             code=NOT_READ,
         )
     return rows
+
+
+def read_rows[T](answer: Json, name: str, source: str, read: Callable[[Json], T]) -> list[T]:
+    """Read each row of a list that was asked for; TransientError where one cannot be read."""
+    rows = rows_of(answer, name, source)
+    try:
+        return [read(row) for row in rows]
+    except NONSENSE as error:
+        what = f"an entry of the application's {name} cannot be read ({type(error).__name__})"
+        problem = TransientError(what, where=source, code=NOT_READ)
+    raise problem
 
 
 def application_of(address: str) -> str | None:

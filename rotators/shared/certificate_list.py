@@ -21,7 +21,7 @@ from cloud.rest.client import Json
 from cloud.rest.graph import Graph
 from engine.errors import NotFound, TransientError
 from engine.ports import Clock
-from rotators.shared.application import moment, path_of, rows_of
+from rotators.shared.application import moment, path_of, read_rows
 from rotators.shared.application_errors import refused
 from rotators.shared.certificate import Pair
 
@@ -62,7 +62,7 @@ class CertificateList:
         except NotFound as error:
             problem = refused(error, source)
         else:
-            return [_listed(entry) for entry in rows_of(answer, "keyCredentials", source)]
+            return read_rows(answer, "keyCredentials", source, _listed)
         raise problem
 
     async def add(
@@ -146,5 +146,5 @@ def _listed(entry: Json) -> Listed:
     except binascii.Error:
         der = b""
     name = entry.get("displayName") or ""
-    key_id = str(entry["keyId"]).lower()
+    key_id = entry["keyId"].lower()
     return Listed(entry, key_id, name, der, moment(entry.get("endDateTime")))

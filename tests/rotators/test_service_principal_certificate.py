@@ -368,6 +368,41 @@ async def test_a_creation_that_failed_is_for_a_human(rig: CertificateRig) -> Non
     assert caught.value.fix
 
 
+@pytest.mark.parametrize("body", [{}, {"status": None}, {"status": {}}], ids=str)
+async def test_an_answer_without_a_status_does_not_say_that_there_is_no_key_pair(
+    rig: CertificateRig, body: object
+) -> None:
+    rig.world.faults.append(Fault(_asks_for_a_certificate, json_response(200, body)))
+    with pytest.raises(TransientError, match="no status"):
+        await rig.rotator().issue(rig.job())
+
+
+async def test_an_answer_without_a_value_is_no_key_pair(rig: CertificateRig) -> None:
+    reads = lambda it: "/secrets/rekey-" in it.path  # noqa: E731
+    rig.world.faults.append(Fault(reads, json_response(200, {})))
+    with pytest.raises(TransientError, match="no value"):
+        await rig.rotator().issue(rig.job())
+
+
+async def test_a_creation_that_failed_without_a_proper_reason_has_failed(
+    rig: CertificateRig,
+) -> None:
+    answer = json_response(202, {"status": "failed", "error": "text"})
+    rig.world.faults.append(Fault(_asks_for_a_certificate, answer))
+    with pytest.raises(PermanentError, match="made no key pair: failed"):
+        await rig.rotator().issue(rig.job())
+
+
+@pytest.mark.parametrize("entry", [None, {}, {"keyId": GUID, "endDateTime": "soon"}], ids=str)
+async def test_a_list_with_an_entry_that_cannot_be_read_shows_nothing(
+    rig: CertificateRig, entry: object
+) -> None:
+    listing = json_response(200, {"keyCredentials": [entry]})
+    rig.world.faults.append(Fault(lambda it: "applications(" in it.path, listing))
+    with pytest.raises(TransientError, match="cannot be read"):
+        await rig.rotator().lists(rig.source, rig.first.key_id)
+
+
 @pytest.mark.parametrize(("form", "begins"), [("pem", BEGIN), ("pfx", "MII"), ("", "MII")])
 async def test_a_new_value_has_the_form_of_the_one_before(
     rig: CertificateRig, form: str, begins: str

@@ -243,7 +243,15 @@ async def test_html_in_place_of_json_may_pass_and_is_named(
     assert "We are sorry" not in str(caught.value)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"keyId": "x"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"[]", b'{"keyId": "x"}'),
+        *(b'{"keyId": 5, "secretText": "x"}', b'{"keyId": "x", "secretText": 5}'),
+        b'{"keyId": "x", "secretText": "x", "endDateTime": "soon"}',
+        b'{"keyId": "x", "secretText": "x", "endDateTime": 5}',
+    ],
+)
 async def test_an_answer_without_a_secret_may_pass(rig: GraphRig, body: bytes) -> None:
     fails(rig, "/addPassword", Response(200, {"Content-Type": "application/json"}, body))
     with pytest.raises(TransientError):
@@ -437,4 +445,16 @@ async def test_an_answer_without_a_list_does_not_show_that_a_secret_is_gone(rig:
     answer = json_response(200, {"id": "1", "appId": rig.app.app_id})
     fails(rig, f"applications(appId='{rig.app.app_id}')", answer)
     with pytest.raises(TransientError, match="holds no passwordCredentials"):
+        await rig.rotator().lists(rig.source, rig.first.key_id)
+
+
+@pytest.mark.parametrize(
+    "entry", [None, {}, {"keyId": None}, {"keyId": GUID, "endDateTime": "soon"}], ids=str
+)
+async def test_a_list_with_an_entry_that_cannot_be_read_shows_nothing(
+    rig: GraphRig, entry: object
+) -> None:
+    answer = json_response(200, {"passwordCredentials": [entry]})
+    fails(rig, f"applications(appId='{rig.app.app_id}')", answer)
+    with pytest.raises(TransientError, match="cannot be read"):
         await rig.rotator().lists(rig.source, rig.first.key_id)
