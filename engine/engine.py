@@ -143,14 +143,14 @@ class Engine(Parts):
         self, item: WorkItem, tries: int, left: frozenset[str] = frozenset()
     ) -> Outcome:
         """Work under the lease of the item's source. `left`: sources where it was tried already."""
-        source, secret, unlisted = item.source, None, None
+        source, secret = item.source, None
         if source is None:
             with self.reporter.step("read"):
                 secret = await self.vaults.read(item.ref)
             decision = self._unleased(secret, item.about(secret.version))
             if isinstance(decision, Acting):
                 tagged = decision.managed.source
-                source, unlisted = await leaked.leaked_at(self, secret, item, tagged, left)
+                source = await leaked.leaked_at(self, secret, item, tagged, left)
             else:
                 source = await self._left_at(secret, item, tries, left)
                 if source is None or isinstance(decision, Park):
@@ -159,12 +159,8 @@ class Engine(Parts):
         async with AsyncExitStack() as stack:
             with self.reporter.step("lease"):
                 held = await stack.enter_async_context(hold(self, source, item.ref))
-            at = Rotation(held, item, before=secret, unlisted=unlisted)
-            outcome = await controller.work(at, again=tries > 1)
+            outcome = await controller.work(Rotation(held, item, before=secret), again=tries > 1)
         if outcome is None:
-            if unlisted:
-                # Azure may have named a time.
-                raise unlisted
             # A version that is settled here is not looked for at the secret's present source.
             is_settled = held.record.compromised.is_refused(item.version, item.reported_at)
             version = None if item.began and is_settled else item.version

@@ -82,8 +82,6 @@ class Rotation:
     """What the secret's tags ask for at this source; None if they name another one, or none."""
     before: InitVar[SecretVersion | None] = None
     """The secret as it was read to find its source, before the lease."""
-    unlisted: TransientError | None = None
-    """Why the records could not be listed to find the source. Azure may have named a time."""
     parts: Parts = field(init=False)
     progress: Progress = field(init=False)
     vault_writer: VaultWriter = field(init=False)

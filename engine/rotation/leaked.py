@@ -111,8 +111,6 @@ async def _is_sent_on(at: Rotation, older: Sequence[str]) -> bool:
 
     The owner has named the present source since the report.
     """
-    if at.unlisted:
-        raise at.unlisted
     item, records = at.progress.item, await at.parts.known(at.item.ref)
     source = await held_at(at.parts, item.ref, older[0], records) if older else ""
     if not source or at.lease.covers(source):
@@ -448,22 +446,20 @@ async def leaked_at(
     item: WorkItem,
     tagged: str,
     left: Collection[str] = (),
-) -> tuple[str, TransientError | None]:
+) -> str:
     """Return the source that has accepted the leaked credential, whatever the tags say.
 
     That is the `tagged` source if no other has. Sources in `left` are dealt with already. If the
-    records cannot be listed, the record of the tagged source may tell alone; the error is returned,
-    too, as other sources are unknown then. Raises that TransientError if the record does not tell.
+    records cannot be listed, the record of the tagged source may tell alone. Raises TransientError
+    if it does not, if Azure has named a time, or if only other sources are left.
     """
-    unlisted: TransientError | None = None
     if not item.compromised:
-        return tagged, unlisted
+        return tagged
     try:
         known = await parts.known(secret.ref)
     except TransientError as error:
-        unlisted, record = error, await parts.leases.peek(tagged)
-        known = [Listed.of(record)] if record and record.owner == str(secret.ref).lower() else []
-        if not any(listed.accepted(secret) for listed in known):
+        known = () if left or error.retry_after else await _tagged_alone(parts, secret, tagged)
+        if not known:
             raise
     versions = dict.fromkeys((item.version or secret.version, secret.version))
     if {listed.source for listed in known} <= {tagged}:
@@ -472,8 +468,15 @@ async def leaked_at(
     for version in map(str, versions):
         source = await held_at(parts, secret.ref, version, known)
         if source not in ("", *left):
-            return source, unlisted
-    return tagged, unlisted
+            return source
+    return tagged
+
+
+async def _tagged_alone(parts: Parts, secret: Version, tagged: str) -> Sequence[Listed]:
+    """Return the record of the tagged source, if that has accepted the current version."""
+    record = await parts.leases.peek(tagged)
+    known = [Listed.of(record)] if record and record.owner == str(secret.ref).lower() else []
+    return [listed for listed in known if listed.accepted(secret)]
 
 
 async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Listed]) -> str:
@@ -512,7 +515,7 @@ async def foreseen(
     """
     if not isinstance(decision, Acting):
         return decision
-    source, _ = await leaked_at(parts, secret, item, decision.managed.source)
+    source = await leaked_at(parts, secret, item, decision.managed.source)
     if source == decision.managed.source or not (record := await parts.leases.peek(source)):
         return decision
     rotation = Rotation(SourceLease(parts, source, (), record), item)
