@@ -402,18 +402,18 @@ async def _remove_unread(
     """
     rotator, held = at.parts.rotator(managed), at.parts.held(secret, managed)
     record, is_gone = at.record, False
-    known_id, past = record.id_of(version), record.history.credential_of(version)
+    known_id = record.id_of(version)
     if isinstance(rotator, Lists) and known_id:
         if await rotator.lists(at.lease.source, known_id):
             await at.revoke(secret, rotator, known_id, held)
         # One server of the source may know of it, and others not yet.
         is_gone = await at.proof.unlisted(rotator, known_id)
-    elif isinstance(rotator, Readable) and past:
+    elif isinstance(rotator, Readable) and record.history.credential_of(version):
         # The vault shows no version id of a disabled secret.
         job = at.parts.job(replace(secret, version=version), managed)
-        if await at.proof.slot(rotator, job, known_id) in (None, past.digest):
+        if not await at.proof.is_replaced(rotator, job, version):
             await at.revoke(secret, rotator, known_id, held)
-        is_gone = await at.proof.slot(rotator, job, known_id) not in (None, past.digest)
+        is_gone = await at.proof.is_replaced(rotator, job, version)
     if not is_gone:
         raise NeedsHuman(
             f"the credential in version {version} cannot be read and may still be accepted",

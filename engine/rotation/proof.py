@@ -111,6 +111,12 @@ class Proof:
             return None
         return self.lease.record.digest(credential_id, shown[rotator.value_field])
 
+    async def is_replaced(self, rotator: Rotator, job: Job, version: str) -> bool:
+        """Return whether the source shows another credential in the place of a version's."""
+        if (past := self.lease.record.history.credential_of(version)) is None:
+            return False
+        return await self.slot(rotator, job, past.credential_id) not in (None, past.digest)
+
     async def refused(self, rotator: Rotator, credential_id: str, credential: Sensitive) -> bool:
         """Return whether the source refuses a credential, after waiting for it to spread."""
         source = self.lease.source

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from engine.contract import Lists, Recognise, Rewrites, Rotator
+from engine.contract import Job, Lists, Recognise, Rewrites, Rotator
 from engine.errors import NeedsHuman, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
@@ -117,31 +117,32 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
             # If the credential is refused, somebody has put another one in its place and the vault.
             if old is None or await _accepted(at, pending, old):
                 raise
-    await _prove_gone(at, pending, old)
-    is_listed = isinstance(rotator, Lists)
+    proof = await _prove_gone(at, pending, old)
     if old and at.record.history.credential_of(pending.version) is None:
         # A person wrote that version, so only a tag told the id. A late write of an old list may
         # bring the credential back.
         digest = at.record.digest(pending.credential_id, old)
         _know(at, Past(pending.version, pending.credential_id, digest))
-    await _note(at, pending, TRIED if old else UNLISTED if is_listed else "")
+    await _note(at, pending, proof)
 
 
-async def _prove_gone(at: Rotation, pending: Pending, old: Sensitive | None) -> None:
+async def _prove_gone(at: Rotation, pending: Pending, old: Sensitive | None) -> str:
     """Prove that the revoked credential is refused, or, if it cannot be tried, not listed.
 
-    Raises the error for one that is still there.
+    Return how; empty if nothing can prove it. Raises the error for one that is still there.
     """
-    rotator, credential_id, still = _rotator_of(at), pending.credential_id, "accepted"
-    is_gone = True
+    rotator, credential_id = _rotator_of(at), pending.credential_id
     if old:
-        is_gone = await at.proof.refused(rotator, credential_id, old)
+        is_gone, still = await at.proof.refused(rotator, credential_id, old), "accepted"
     elif isinstance(rotator, Lists):
         is_gone, still = await at.proof.unlisted(rotator, credential_id), "listed"
+    else:
+        return ""
     if not is_gone:
         # Each try begins a change anew. So the overlap tells for how long it is tried in vain.
         is_lasting = at.lease.found.is_uncertain and at.now - pending.at > LASTING
         raise at.not_revoked(credential_id, still, is_lasting=is_lasting)
+    return TRIED if old else UNLISTED
 
 
 async def _has_come(
@@ -153,26 +154,19 @@ async def _has_come(
     the credential by hand. To revoke it again would cut off what they put in its place. A source
     that lists its credentials removes this very one, and no other.
     """
-    is_awaited = at.record.change.in_progress_since
-    if isinstance(_rotator_of(at), Lists) and not is_awaited:
+    is_awaited, rotator = at.record.change.in_progress_since, _rotator_of(at)
+    if isinstance(rotator, Lists) and not is_awaited:
         return False
     try:
-        return await _is_replaced(at, secret, pending, old)
+        if old:
+            return not await _accepted(at, pending, old)
+        job = _job(at, secret)
+        return job is not None and await at.proof.is_replaced(rotator, job, pending.version)
     except RekeyError as error:
         if is_awaited or error.retry_after is not None:
             raise
         # The credential must go, whatever keeps the source from an answer.
         return False
-
-
-async def _is_replaced(
-    at: Rotation, secret: SecretVersion, pending: Pending, old: Sensitive | None
-) -> bool:
-    if old:
-        return not await _accepted(at, pending, old)
-    past = at.record.history.credential_of(pending.version)
-    shown = await _slot(at, secret, pending) if past else None
-    return past is not None and shown is not None and shown != past.digest
 
 
 async def _note_slot(
@@ -183,10 +177,10 @@ async def _note_slot(
     Only that tells another worker later that a slow source has revoked it. It is not noted if the
     current version holds the same: then somebody has put that into the slot.
     """
-    record, credential_id = at.record, pending.credential_id
-    if record.history.credential_of(pending.version):
+    record, credential_id, job = at.record, pending.credential_id, _job(at, secret)
+    if job is None or record.history.credential_of(pending.version):
         return
-    shown = await _slot(at, secret, pending)
+    shown = await at.proof.slot(_rotator_of(at), job, credential_id)
     if shown and not (held and shown == record.digest(credential_id, held)):
         _know(at, Past(pending.version, credential_id, shown))
 
@@ -195,12 +189,9 @@ def _know(at: Rotation, past: Past) -> None:
     at.lease.learn(replace(at.record, history=at.record.history.knowing(past)))
 
 
-async def _slot(at: Rotation, secret: SecretVersion, pending: Pending) -> str | None:
+def _job(at: Rotation, secret: SecretVersion) -> Job | None:
     managed = _managed(at, secret)
-    if managed is None:
-        return None
-    job = at.parts.job(secret, managed)
-    return await at.proof.slot(_rotator_of(at), job, pending.credential_id)
+    return at.parts.job(secret, managed) if managed else None
 
 
 async def _is_in_use(at: Rotation, secret: SecretVersion, pending: Pending) -> bool:
