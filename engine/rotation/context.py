@@ -273,9 +273,8 @@ class Rotation:
         self, secret: SecretVersion, rotator: Rotator, credential_id: str, held: Sensitive | None
     ) -> None:
         """Have the source revoke a credential other than the one held; noted before it is sent."""
-        published = self.record.published
         # Only of what Rekey published is the id certain.
-        held_id = published.credential_id if published and self.record.wrote(secret) else None
+        held_id = self.record.id_of(secret.version) if self.record.wrote(secret) else None
         await self.lease.begin(self.observed.item, secret)
         async with self.lease.sending("retire"):
             await rotator.retire(self.lease.source, credential_id, held, held_id)

@@ -335,7 +335,7 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
     await report.report_earlier(at)
     managed, pending = at.managed, plan.pending
     old = await _superseded(at, secret, pending.version)
-    working = await retire.working(at, old, pending, managed)
+    working = await retire.working(at, old, pending)
     held = leaked.credentials_in(old, at.rotator.value_field, managed.template, at.record)
     fields = template.extract(held[working], old.value) if working else None
     needed = template.fields(managed.renewed.template)

@@ -234,15 +234,12 @@ async def _value(at: Rotation, pending: Pending) -> Sensitive | None:
     If an edited ValueTemplate reads another part of the value, the part that works counts.
     """
     old = await at.observed.earlier(pending.version)
-    if old is None:
-        return None
-    return await working(at, old, pending, at.here)
+    return await working(at, old, pending) if old else None
 
 
-async def working(
-    at: Rotation, version: SecretVersion, pending: Pending, managed: Managed | None
-) -> Sensitive | None:
+async def working(at: Rotation, version: SecretVersion, pending: Pending) -> Sensitive | None:
     """Return the credential in a version; of several that it may hold, one that works in the slot."""
+    managed = at.here or at.parts.tagged(version).managed
     field, shape = _rotator_of(at).value_field, managed.template if managed else None
     held = list(leaked.credentials_in(version, field, shape, at.record))
     for credential in held[1:]:
@@ -267,7 +264,7 @@ async def _held(
         )
     if at.here:
         return at.parts.held(secret, at.here)
-    return await working(at, secret, pending, at.parts.tagged(secret).managed)
+    return await working(at, secret, pending)
 
 
 async def hold_back(
