@@ -115,7 +115,7 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
             await at.revoke(secret, rotator, pending.credential_id, held)
         except NeedsHuman:
             # If the credential is refused, somebody has put another one in its place and the vault.
-            if old is None or await _accepted(at, pending, old):
+            if old is None or await rotator.accepts(at.lease.source, pending.credential_id, old):
                 raise
     proof = await _prove_gone(at, pending, old)
     if old and at.record.history.credential_of(pending.version) is None:
@@ -159,7 +159,7 @@ async def _has_come(
         return False
     try:
         if old:
-            return not await _accepted(at, pending, old)
+            return not await rotator.accepts(at.lease.source, pending.credential_id, old)
         job = _job(at, secret)
         return job is not None and await at.proof.is_replaced(rotator, job, pending.version)
     except RekeyError as error:
@@ -211,10 +211,6 @@ async def _is_in_use(at: Rotation, secret: SecretVersion, pending: Pending) -> b
     return await rotator.accepts(at.lease.source, pending.credential_id, job.held)
 
 
-async def _accepted(at: Rotation, pending: Pending, old: Sensitive) -> bool:
-    return await _rotator_of(at).accepts(at.lease.source, pending.credential_id, old)
-
-
 async def _note(at: Rotation, pending: Pending, proof: str) -> None:
     """Note that the credential is gone, and which versions must still be disabled for it.
 
@@ -239,11 +235,11 @@ async def _value(at: Rotation, pending: Pending) -> Sensitive | None:
 
 async def working(at: Rotation, version: SecretVersion, pending: Pending) -> Sensitive | None:
     """Return the credential in a version; of several that it may hold, one that works in the slot."""
-    managed = at.here or at.parts.tagged(version).managed
-    field, shape = _rotator_of(at).value_field, managed.template if managed else None
-    held = list(leaked.credentials_in(version, field, shape, at.record))
+    rotator, managed = _rotator_of(at), at.here or at.parts.tagged(version).managed
+    shape = managed.template if managed else None
+    held = list(leaked.credentials_in(version, rotator.value_field, shape, at.record))
     for credential in held[1:]:
-        if await _accepted(at, pending, credential):
+        if await rotator.accepts(at.lease.source, pending.credential_id, credential):
             return credential
     return held[0] if held else None
 
