@@ -102,7 +102,7 @@ async def _send_on_what_it_held(at: Rotation, secret: SecretVersion) -> None:
     """
     item, reported = at.progress.item, at.progress.item.reported_at
     is_theirs = item.version == secret.version and not at.record.wrote(secret)
-    if is_theirs and item.began and reported and secret.created >= reported:
+    if is_theirs and reported and secret.created >= reported:
         await _is_sent_on(at, await _older(at, secret, reported))
 
 
@@ -435,9 +435,8 @@ def _managed(at: Rotation, secret: SecretVersion) -> Managed:
         )
     # Tags may name another kind since, of which nothing was published here.
     known.sort(key=lambda managed: managed.rotator.kind != at.record.kind)
-    source = at.lease.source
     here = (managed for managed in known if at.lease.covers(managed.source))
-    return next(here, replace(known[0], source=source))
+    return next(here, replace(known[0], source=at.lease.source))
 
 
 async def leaked_at(
