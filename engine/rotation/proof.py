@@ -111,9 +111,13 @@ class Proof:
             return None
         return self.lease.record.digest(credential_id, shown[rotator.value_field])
 
-    async def is_replaced(self, rotator: Rotator, job: Job, version: str) -> bool:
-        """Return whether the source shows another credential in the place of a version's."""
-        if (past := self.lease.record.history.credential_of(version)) is None:
+    async def is_replaced(self, rotator: Rotator, job: Job | None, version: str) -> bool:
+        """Return whether the source shows another credential in the place of a version's.
+
+        `job` is None where no tags say how to ask: nothing is known then.
+        """
+        past = self.lease.record.history.credential_of(version)
+        if job is None or past is None:
             return False
         return await self.slot(rotator, job, past.credential_id) not in (None, past.digest)
 

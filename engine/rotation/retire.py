@@ -160,8 +160,7 @@ async def _has_come(
     try:
         if old:
             return not await rotator.accepts(at.lease.source, pending.credential_id, old)
-        job = _job(at, secret)
-        return job is not None and await at.proof.is_replaced(rotator, job, pending.version)
+        return await at.proof.is_replaced(rotator, _job(at, secret), pending.version)
     except RekeyError as error:
         if is_awaited or error.retry_after is not None:
             raise
