@@ -33,7 +33,7 @@ class Documents(Protocol):
         ...
 
     async def text(self, version: str | None = None) -> str:
-        """Return a version's text; None for the newest."""
+        """Return a version's text; None for the newest. Raises NeedsHuman if it is no policy."""
         ...
 
     async def consider(self, text: str, replacing: str | None) -> Effect:
@@ -51,7 +51,8 @@ class Documents(Protocol):
     ) -> Version:
         """Write a new version in place of the one named; raises Unfollowable or Outdated.
 
-        `before` is called right before it is written.
+        Raises NeedsHuman if what it would replace is no policy document. `before` is called right
+        before it is written.
         """
         ...
 

@@ -19,7 +19,7 @@ from cli.policy_lag import taken_up_by
 from cli.session import Session
 from cli.terminal import COLOURS, iso, moment, printable
 from cloud.policy_store import BY, WHY, PolicyStore
-from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
+from engine.errors import AccessDenied, NotFound, TransientError
 from engine.policy.change import Effect
 from engine.policy.check import check
 from engine.secret import Version
@@ -34,7 +34,6 @@ async def show(session: Session, args: Namespace) -> int:
             "there is no policy document yet", fix="write one: rekey policy push FILE --reason TEXT"
         )
     text = await store.text(args.version)
-    _refuse_foreign(store, text)
     past = next((version for version in versions if version.version == args.version), versions[0])
     if not session.terminal.data({**_past(past), "document": text}):
         session.terminal.out.write("".join(printable(line) + "\n" for line in text.splitlines()))
@@ -59,9 +58,9 @@ async def validate(session: Session, args: Namespace) -> int:
 async def diff(session: Session, args: Namespace) -> int:
     """Show what a file would change, and for which secrets."""
     new, store = _text(args.file), session.store()
-    old, replaced = await _newest(session, store)
-    if old:
-        _refuse_foreign(store, old)
+    newest = await _newest(store)
+    replaced = newest.version if newest else None
+    old = await store.text(newest.version) if newest and newest.enabled else ""
     lines = list(
         difflib.unified_diff(
             old.splitlines(), new.splitlines(), "in the vault", args.file, lineterm=""
@@ -125,7 +124,8 @@ def _row(version: Version) -> tuple[str, ...]:
 
 async def _push(session: Session, text: str, args: Namespace, named: str) -> int:
     store, caller = session.store(), await session.caller()
-    replaced = args.replacing or await _newest_version(store)
+    newest = await _newest(store)
+    replaced = args.replacing or (newest.version if newest else None)
     effect = await _effect(session, text, replaced, args)
     result: dict[str, Any] = {"status": "would be pushed", "version": None}
     result |= {"replaces": replaced, "by": str(caller), "reason": args.reason}
@@ -175,32 +175,8 @@ async def _effect(
         return None
 
 
-async def _newest_version(store: PolicyStore) -> str | None:
-    return next((version.version for version in await store.history()), None)
-
-
-def _refuse_foreign(store: PolicyStore, text: str) -> None:
-    """Refuse to show what cannot be read as a policy.
-
-    Perhaps REKEY_POLICY names the wrong secret.
-    """
-    if store.check(text)[1]:
-        raise NeedsHuman(
-            "the policy document in the vault is not valid",
-            where=str(store.ref),
-            fix="push a valid one: rekey policy push FILE --reason TEXT",
-        )
-
-
-async def _newest(session: Session, store: PolicyStore) -> tuple[str, str | None]:
-    """Return the newest version's text and id.
-
-    The text is empty where there is no document, or it is disabled.
-    """
-    secret = await session.service.engine.existing(store.ref)
-    if secret is None:
-        return "", None
-    return secret.value.reveal() if secret.value else "", secret.version
+async def _newest(store: PolicyStore) -> Version | None:
+    return next(iter(await store.history()), None)
 
 
 def _text(path: str) -> str:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -46,7 +47,7 @@ CONTENT_TYPE = "application/yaml"
 BY, WHY = PUSHED_BY, PUSHED_WHY
 WAY_OUT = (
     "correct it (rekey policy validate FILE), or go back (rekey policy history, then rekey policy "
-    "rollback VERSION --reason TEXT)"
+    "rollback VERSION --reason TEXT), or see that REKEY_POLICY names the right secret"
 )
 """What to do about a document that cannot be followed."""
 
@@ -151,8 +152,18 @@ class PolicyStore:
         return versions
 
     async def text(self, version: str | None = None) -> str:
-        """Return the text of a version, or of the newest one for None."""
-        return _text(await (self._earlier(version) if version else self._vaults.read(self.ref)))
+        """Return the text of a version, or of the newest one for None.
+
+        Raises Unfollowable for what is neither valid nor marked: perhaps another secret's value.
+        """
+        secret = await (self._earlier(version) if version else self._vaults.read(self.ref))
+        document, problems = self.check(text := _text(secret))
+        if document is None and not _is_marked(secret):
+            raise self._unfollowable(problems, secret)
+        return text
+
+    def _unfollowable(self, problems: Sequence[str], secret: Version) -> Unfollowable:
+        return Unfollowable(problems, where=f"{self.ref}/{secret.version}", fix=WAY_OUT)
 
     async def _earlier(self, version: str) -> SecretVersion:
         """Return one version; raises NeedsHuman if it is disabled."""
@@ -192,7 +203,8 @@ class PolicyStore:
         `replacing` is None if the document has no version yet; a disabled version counts as the
         newest too. To roll back, push the text of an earlier version. Key Vault does not compare
         versions when it writes, so the later of two simultaneous pushes on two instances wins.
-        Raises Unfollowable or Outdated before anything is written.
+        Raises Unfollowable, NeedsHuman (the secret holds no policy document) or Outdated before
+        anything is written.
         """
         async with self._turn:
             _, newest = await self._pushable(text, replacing)
@@ -210,7 +222,9 @@ class PolicyStore:
         document, problems = self.check(text)
         if document is None:
             raise Unfollowable(problems)
-        newest = next(iter(await self.history()), None)
+        versions = await self.history()
+        await self._refuse_foreign(versions)
+        newest = next(iter(versions), None)
         current = newest.version if newest else None
         if current != replacing:
             raise Outdated(
@@ -222,6 +236,25 @@ class PolicyStore:
                 ),
             )
         return document, newest
+
+    async def _refuse_foreign(self, versions: Sequence[Version]) -> None:
+        """Raise NeedsHuman if there are versions to read, and none of them is a policy document.
+
+        REKEY_POLICY may name the wrong secret. A broken document is marked, or has a good version
+        behind it.
+        """
+        readable = [version for version in versions if version.enabled]
+        if not readable or any(map(_is_marked, versions)):
+            return
+        for version in readable[:LOOK_BACK]:
+            with suppress(Unfollowable):
+                await self.text(version.version)
+                return
+        raise NeedsHuman(
+            "this secret holds no policy document, so it is not replaced",
+            where=str(self.ref),
+            fix=f"have REKEY_POLICY name another one, or give this one the type {CONTENT_TYPE}",
+        )
 
     async def _secrets(self) -> AsyncIterator[Version]:
         for vault in self._deployed.scopes:
@@ -258,7 +291,7 @@ class PolicyStore:
         if document:
             self._report("ok")
             return self._adopt(document, secret)
-        problem = Unfollowable(problems, where=f"{self.ref}/{secret.version}", fix=WAY_OUT)
+        problem = self._unfollowable(problems, secret)
         self._report("invalid", problem)
         return self._held or await self._last_good(problem)
 
@@ -319,6 +352,11 @@ def _life(replaced: Version | None) -> timedelta:
         return LIFE
     life = replaced.expires - replaced.created
     return min(life, LIFE) if life > timedelta() else LIFE
+
+
+def _is_marked(version: Version) -> bool:
+    """Return whether a version says that it is a policy document, by who pushed it or its type."""
+    return BY in version.tags or version.content_type == CONTENT_TYPE
 
 
 def _text(secret: SecretVersion) -> str:

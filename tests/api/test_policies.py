@@ -7,7 +7,7 @@ import json
 import pytest
 
 from api.answers import Answer
-from tests.shared.policies import PolicyRig
+from tests.shared.policies import OWN, PolicyRig
 from tests.shared.scene import scene, send
 from tests.unchanged import unchanged
 
@@ -194,3 +194,16 @@ async def test_half_a_character_is_in_no_document_and_in_no_reason(part: str) ->
     with unchanged(rig):
         answer = await send(rig.api(), "http_push_policy", body=body)
     assert [flaw["pointer"] for flaw in answer.body["errors"]] == [f"#/{part}"]
+
+
+async def test_a_secret_that_holds_no_document_is_neither_shown_nor_replaced() -> None:
+    """REKEY_POLICY may name the wrong secret: a reader would see its value, an admin destroy it."""
+    rig = PolicyRig()
+    version = rig.vault.put(OWN.name, "planted-password").version
+    with unchanged(rig):
+        shown = await send(rig.api(), "http_policy")
+        refused = [await put(rig, FIRST, version), await put(rig, FIRST, version, dry_run=True)]
+    for answer in (shown, *refused):
+        assert answer.status == 422
+        assert "REKEY_POLICY" in answer.body["fix"]
+        assert "planted" not in answer.text()

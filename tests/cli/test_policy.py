@@ -70,11 +70,40 @@ def test_a_difference_is_shown_line_by_line(desk: Desk, file: Path) -> None:
     assert (same.code, same.out) == (0, "")
 
 
+def test_what_takes_the_place_of_a_disabled_document_is_all_new(desk: Desk, file: Path) -> None:
+    desk.vault.amend(desk.latest(OWN.name), enabled=False)
+    assert desk.run("policy", "diff", str(file), "--json").json["diff"][3:] == [
+        f"+{line}" for line in NEW.splitlines()
+    ]
+
+
 @pytest.mark.parametrize("line", ["policy diff {file}", "policy show"])
 def test_what_is_no_policy_is_never_shown(desk: Desk, file: Path, line: str) -> None:
     desk.vault.put(OWN.name, "planted-password")
     ran = desk.run(*line.format(file=file).split())
     assert ran.code == 5
+    assert "planted" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "show {version}",
+        "diff {file}",
+        "push {file} --reason x",
+        "push {file} --reason x --dry-run",
+        "rollback {version} --reason x",
+    ],
+)
+def test_a_secret_that_never_held_a_policy_is_neither_shown_nor_replaced(
+    file: Path, line: str
+) -> None:
+    """REKEY_POLICY may name the wrong secret."""
+    desk = Desk(policy=True)
+    version = desk.vault.put(OWN.name, "planted-password").version
+    with unchanged(desk):
+        ran = desk.run("policy", *line.format(file=file, version=version).split())
+    ran.ends(5, "REKEY_POLICY")
     assert "planted" not in ran.out + ran.err
 
 

@@ -11,9 +11,17 @@ import pytest
 
 import engine.secret
 from cloud.azure import Azure
-from cloud.policy_store import BY, FAILED_SECONDS, FRESH_SECONDS, LOOK_BACK, WHY, PolicyStore
+from cloud.policy_store import (
+    BY,
+    CONTENT_TYPE,
+    FAILED_SECONDS,
+    FRESH_SECONDS,
+    LOOK_BACK,
+    WHY,
+    PolicyStore,
+)
 from cloud.vaults import KeyVaults
-from engine.errors import TransientError
+from engine.errors import NeedsHuman, TransientError
 from engine.policy.change import Outdated
 from engine.secret import SecretRef
 from engine.state.policy import Policy
@@ -25,6 +33,7 @@ from tests.shared.builders import VAULT
 from tests.shared.collected import Collected, dims
 from tests.shared.policies import ALL, DEPLOYED, EMPTY, OWN, PolicyRig
 from tests.shared.rig import RigClock
+from tests.unchanged import unchanged
 
 BROKEN = "version: 1\ndefalts: {owner: planted-value}\nrules: [{match: {secret: 'a b'}}]\n"
 
@@ -352,3 +361,77 @@ async def test_while_there_is_no_policy_work_waits_and_nothing_is_rotated_or_mar
     assert rig.latest("app") == before
     (message,) = rig.messages("rotations")
     assert message["deferred"] == 1
+
+
+FOREIGN = [
+    "planted-password",
+    "Server=tcp:db;Password=planted",
+    "planted: x",
+    '{"password": "planted"}',
+]
+
+
+@pytest.mark.parametrize("value", FOREIGN)
+@pytest.mark.parametrize("disabled", [False, True])
+async def test_a_secret_that_never_held_a_document_is_neither_shown_nor_replaced(
+    rig: PolicyRig, value: str, disabled: bool
+) -> None:
+    """REKEY_POLICY may name the wrong secret."""
+    newest = first = rig.vault.put(OWN.name, value, content_type="text/plain")
+    if disabled:
+        rig.clock.advance(1)
+        newest = rig.vault.put(OWN.name, value)
+        rig.vault.amend(newest, enabled=False)
+    policies, shown = store(rig), []
+    with unchanged(rig):
+        for version in {first.version, newest.version, None}:
+            with pytest.raises(NeedsHuman) as caught:
+                await policies.text(version)
+            shown.append(str(caught.value))
+        with pytest.raises(NeedsHuman, match="is not replaced") as caught:
+            await policies.push(EMPTY, by="ada", why="", replacing=newest.version)
+        with pytest.raises(NeedsHuman, match="is not replaced") as dry:
+            await policies.consider(EMPTY, newest.version)
+    for text in (str(caught.value), str(dry.value)):
+        assert "REKEY_POLICY" in text
+        assert str(OWN) in text
+    assert "planted-password" not in "".join(shown)
+    assert "=planted" not in "".join(shown)
+
+
+@pytest.mark.parametrize("sign", ["can be followed", "was pushed", "has its type"])
+async def test_a_broken_document_is_replaced_where_any_version_shows_that_it_is_one(
+    rig: PolicyRig, sign: str
+) -> None:
+    """It may have been written by hand, or been good under another release or other settings."""
+    match sign:
+        case "can be followed":
+            rig.vault.put(OWN.name, EMPTY)
+        case "was pushed":
+            rig.vault.put(OWN.name, BROKEN, tags={BY: "ada"})
+        case _:
+            rig.vault.put(OWN.name, BROKEN, content_type=CONTENT_TYPE)
+    rig.clock.advance(1)
+    newest = rig.vault.put(OWN.name, BROKEN)
+    policies = store(rig)
+    with pytest.raises(NeedsHuman, match="defalts") as caught:
+        await policies.text()
+    assert newest.version in str(caught.value), "what is to be replaced is named"
+    await policies.push(owned_by("one"), by="ada", why="mend", replacing=newest.version)
+    assert owner(await policies.current()) == "one"
+
+
+@pytest.mark.parametrize(("tags", "kind"), [({BY: "ada"}, None), ({}, CONTENT_TYPE)])
+async def test_a_broken_version_that_says_what_it_is_is_shown(
+    rig: PolicyRig, tags: dict[str, str], kind: str | None
+) -> None:
+    rig.vault.put(OWN.name, BROKEN, tags=tags, content_type=kind)
+    assert await store(rig).text() == BROKEN
+
+
+async def test_a_push_reads_no_version_where_a_tag_says_what_is_replaced(rig: PolicyRig) -> None:
+    policies = store(rig)
+    first = await policies.push(owned_by("one"), by="ada", why="", replacing=None)
+    rig.calls()
+    await policies.push(owned_by("two"), by="ada", why="", replacing=first.version)
+    assert rig.calls() == {"vault": 2}, "the list of versions, and the write"

@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from cloud.policy_store import CONTENT_TYPE
 from cloud.settings import Settings
 from engine.policy.check import check
 from engine.secret import SecretRef
@@ -60,7 +61,7 @@ class PolicyRig(Rig):
     def push(self, text: str) -> SecretVersion:
         """Put a new version of the document into the vault, by hand, a second after the last."""
         self.clock.advance(1)
-        return self.vault.put(OWN.name, text)
+        return self.vault.put(OWN.name, text, content_type=CONTENT_TYPE)
 
 
 JUNK: st.SearchStrategy[Any] = st.sampled_from(
