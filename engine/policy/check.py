@@ -32,6 +32,9 @@ def check(text: str, deployed: Policy, kinds: Kinds) -> tuple[Document | None, t
     `deployed` is the policy that the settings grant.
     """
     data, problems = load(text)
+    if isinstance(data, dict) and "version" not in data:
+        # This may be the value of another secret, so none of its keys is shown.
+        data, problems = {}, []
     if data is not None or not problems:
         problems += policy_schema.problems(data)
     if problems:
@@ -300,7 +303,8 @@ def _yaml(text: str) -> tuple[Any, list[str]]:
         loader = _Strict(text)
         return loader.get_single_data(), loader.problems
     except yaml.MarkedYAMLError as error:
-        return None, [f"{_place(error.problem_mark)}not YAML: {error.problem}"]
+        problem = re.sub("tag handle .*", "tag handle", str(error.problem))
+        return None, [f"{_place(error.problem_mark)}not YAML: {problem}"]
     except (yaml.YAMLError, ValueError):
         return None, ["the document is not YAML: it contains an invalid character, date or number"]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.policy.check import MAX_BYTES, load
+from engine.policy.check import MAX_BYTES, check, load
 from tests.shared import policies
 
 LONG = "x" * 300
@@ -102,10 +102,21 @@ def test_the_words_of_a_value_are_never_quoted() -> None:
         '{"a": "planted-value" x',
         "planted-value: [*planted",
         "a: !planted-value x",
+        "!planted!value",
+        "%TAG !planted! x\n%TAG !planted! x\n--- a",
     ):
         _, problems = load(text)
         assert problems
         assert "planted" not in "".join(problems)
+
+
+@pytest.mark.parametrize(
+    "text", ["{}: x", "{}:", '{{"{}": 1, "{}": 2}}', '{}: "a\\nb"', "1: {}\n{}: 1"]
+)
+def test_no_key_is_told_of_what_says_no_version(text: str) -> None:
+    """It may be the value of another secret."""
+    (problem,) = check(text.format("planted", "planted"), policies.DEPLOYED, policies.ALL)[1]
+    assert problem.startswith("version: is missing")
 
 
 @given(
