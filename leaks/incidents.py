@@ -1,8 +1,8 @@
 """How far incidents have come, and what each did with every secret, for people.
 
-It comes from the vaults' versions, and from the records, which keep the proofs of each source's ten
-latest replaced versions. No value is read. What incidents do not reach is told, too: what is
-deleted, or in a vault that is not served any more, as far as records know it.
+It comes from the vaults' versions, and from the records, which keep each source's latest proofs. No
+value is read. What incidents do not reach is told, too: what is deleted, or in a vault that is not
+served any more, as far as records know it.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Listed:
     prints: tuple[str, ...] = ()
     """The prints of what its versions hold or held, for reported leaks."""
     is_printed: bool = False
-    """Every version whose credential the record knows has a print."""
+    """The latest versions whose credentials the record knows have prints, and all that may work."""
 
     def holds(self, secret: Version) -> bool:
         """Return whether Rekey published this very version, with a credential of this source.

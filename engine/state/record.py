@@ -20,6 +20,7 @@ from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state import template
 from engine.state.codec import read, text_of
 from engine.state.record_parts import (
+    MOST_PRINTS,
     MOST_TEMPLATES,
     Announced,
     Change,
@@ -357,8 +358,9 @@ class Record:
 
     @property
     def is_printed(self) -> bool:
-        """Return whether every version whose credential is known, or may work, has a print."""
-        known = {past.version for past in self.history.credentials}
+        """Return whether the latest known credentials, and all that may work, have a print."""
+        # There are fewer prints than remembered credentials.
+        known = {past.version for past in self.history.credentials[: MOST_PRINTS // 2]}
         known |= {last.version for last in (self.published, *self.to_retire) if last}
         known |= {*self.compromised.versions}
         printed = {version.rpartition("/")[2] for version in self.history.prints}

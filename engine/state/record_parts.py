@@ -139,8 +139,12 @@ PROVEN_AT = "%Y-%m-%dT%H:%M:%SZ"
 """How the time of a proof is written, in UTC."""
 MOST_TEMPLATES = 4
 """How many templates are remembered, to read earlier versions."""
-MOST_REPLACED = 10
-"""How many replaced versions are remembered, to recognise a vault that lags by more than one."""
+MOST_REPLACED = 100
+"""How many replaced versions are remembered, and so many credentials and proofs of them.
+
+A vault may lag by more than one. The incident of one version needs its proof. Rekey has disabled
+that version, so only the digest of its credential tells whether a later report is settled.
+"""
 
 
 @dataclass(frozen=True, slots=True)

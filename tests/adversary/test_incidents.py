@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engine.state import record_parts
 from simulator.reach.strikes import (
     ADD_PASSWORD,
     FORBIDDEN,
@@ -542,3 +543,42 @@ async def test_no_report_says_when_a_value_was_refused_before_its_copy_is_cut_of
     assert not secret.accepts(leaked.value)
     assert evident["status"] == "ended"
     assert evident["ended"] == evident["secrets"][0]["refused"] > still
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra", "login"])
+async def test_an_ended_incident_stays_ended_and_an_old_version_can_be_reported_once_more(
+    stage: Stage, kind: str
+) -> None:
+    """Rekey has disabled that version, so what its record remembers must prove it refused."""
+    secret = stage.put(kind, days_left=60)
+    scope = {"vault": "prod", "name": secret.name, "version": secret.current.version}
+    first = await stage.report_incident(**scope)
+    await stage.run_for(minutes=30)
+    for _ in range(11):
+        await stage.rotate(secret, compromised=True, force=True)
+    assert (await stage.incident(first))["status"] == "ended"
+    second = await stage.report_incident(**scope)
+    await stage.run_for(minutes=30)
+    assert (await stage.incident(second))["status"] == "ended"
+    assert await stage.attention(secret) is None
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra", "login"])
+async def test_a_version_that_its_record_has_forgotten_is_proven_once_a_person_enables_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(record_parts, "MOST_REPLACED", 2)
+    secret = stage.put(kind, days_left=60)
+    old = secret.current
+    for _ in range(4):
+        await stage.rotate(secret, compromised=True, force=True)
+    location = await stage.report_incident(vault="prod", name=secret.name, version=old.version)
+    await stage.run_for(minutes=30)
+    (named,) = (await stage.incident(location))["named"]
+    assert "enable that version" in named["fix"]
+    secret.vault.amend(secret.versions[0], enabled=True)
+    await stage.run_for(minutes=30)
+    assert (await stage.incident(location))["status"] == "ended"
+    assert not secret.versions[0].enabled
+    await stage.run_a_day()
+    assert await stage.attention(secret) is None

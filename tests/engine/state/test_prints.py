@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.state.record import Record
-from engine.state.record_parts import MOST_PRINTS, History, Prints
+from engine.state.record_parts import MOST_PRINTS, MOST_REPLACED, History, Past, Prints
 
 OLD, NEW = Prints({"aaaa1": b"a" * 32}), Prints({"bbbb1": b"b" * 32, "aaaa1": b"a" * 32})
 
@@ -33,6 +33,13 @@ def test_a_record_keeps_the_prints_of_its_newest_versions() -> None:
     record = Record(owner="x", history=history)
     assert record.is_blank
     assert Record.from_json(record.to_json(), "here").history.prints == history.prints
+
+
+def test_the_latest_of_many_known_credentials_are_to_have_a_print() -> None:
+    past = tuple(Past(f"v{number}", "key1", "a digest") for number in range(MOST_REPLACED))
+    prints = {known.version: "a print" for known in past[: MOST_PRINTS // 2]}
+    assert Record(history=History(credentials=past, prints=prints)).is_printed
+    assert not Record(history=History(credentials=past[1:], prints=prints)).is_printed
 
 
 def test_a_print_stands_under_the_secret_that_had_its_version_however_often_its_source_passed_on() -> (
