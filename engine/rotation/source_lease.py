@@ -18,7 +18,7 @@ from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError, SourceBusy, 
 from engine.parts import Parts
 from engine.ports import Lease
 from engine.secret import SecretRef, SecretVersion
-from engine.state.record import SELDOM, SPACING, Record, covers, owners_tags, parts_of
+from engine.state.record import NO_TIME, SELDOM, SPACING, Record, covers, owners_tags, parts_of
 from engine.state.record_parts import Change
 from engine.state.request import WorkItem, recheck_of
 
@@ -274,9 +274,10 @@ class SourceLease:
         await self.write(self.record.with_recheck(recheck_at))
 
     def is_later(self, record: Record) -> bool:
-        """Return whether a record's next recheck comes later than now."""
+        """Return whether a record's next recheck comes later than now, and soon enough."""
         recheck_at = record.change.recheck_at
-        return bool(recheck_at and recheck_at > self.parts.clock.now() + EARLY)
+        pause = recheck_at - self.parts.clock.now() if recheck_at else NO_TIME
+        return pause > EARLY and not record.comes_too_late(pause)
 
     async def _hint(self) -> None:
         """Post the next recheck. It may come sooner than the timer's, or be lost."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from engine.secret import SecretRef, Version
-from engine.state.record import Record, parts_of
+from engine.state.record import NO_TIME, SELDOM, Record, parts_of
 from engine.state.record_parts import SEPARATOR
 from engine.state.request import WorkItem, recheck_of
 from engine.state.tags import Pending, unfinished_incident
@@ -63,6 +63,15 @@ class Listed:
         """Return whether something is due at its source, or may still take effect there."""
         pending = self.pending
         return bool(self.is_open or self.waiting or (pending and pending.at <= now))
+
+    def is_early(self, now: datetime) -> bool:
+        """Return whether the next recheck is to come.
+
+        What is open is never put off for longer than half an hour: a clock that was ahead has noted
+        a later time.
+        """
+        longest = 2 * SELDOM if self.is_open and not self.waiting else timedelta.max
+        return bool(self.next_check and NO_TIME < self.next_check - now <= longest)
 
     def left(self, now: datetime) -> str:
         """Say what is left at its source where nothing works on it; empty if nothing is."""
@@ -144,7 +153,7 @@ class StateIndex:
 
 def recheck_due(ref: SecretRef, listed: Listed, now: datetime) -> WorkItem | None:
     """Return the recheck of a source; None if nothing is owed there, or a later one is noted."""
-    if not listed.owes(now) or (listed.next_check and listed.next_check > now):
+    if not listed.owes(now) or listed.is_early(now):
         return None
     recheck = recheck_of(ref, listed.source)
     return recheck if listed.is_open or listed.waiting else replace(recheck, action="retire")

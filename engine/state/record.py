@@ -182,7 +182,7 @@ class Record:
         noted = self.change.recheck_at
         if not self.owes(now):
             return self.with_recheck(None)
-        if noted is None or noted <= now or self._is_left(noted - now):
+        if noted is None or noted <= now or self.comes_too_late(noted - now):
             return self.with_recheck(now + self.pause(now))
         return self
 
@@ -197,24 +197,27 @@ class Record:
         """Return the record with the time of the next recheck, if there is to be one."""
         return replace(self, change=replace(self.change, recheck_at=moment))
 
-    def _is_left(self, pause: timedelta) -> bool:
-        """Return whether more is owed than the retirement that the next recheck is for (RARELY).
+    def comes_too_late(self, pause: timedelta) -> bool:
+        """Return whether the next recheck, after a pause, comes too late for what is open.
 
-        The recheck of a change in progress keeps its time, which the source has named.
+        It was noted for a retirement alone (RARELY), or by a clock that was ahead. The recheck of a
+        change in progress keeps its time, which the source has named.
         """
         return self.is_open and not self.change.in_progress_since and pause > 2 * SELDOM
 
     def rest(self, now: datetime, least: timedelta = SPACING) -> timedelta:
         """Return for how long a source is left alone after a change of unknown effect.
 
-        That is at least `least`, for a single slot, and longer the longer none can be proven.
+        That is at least `least`, for a single slot, and longer the longer none can be proven. A
+        change that is noted for later was sent by a clock that was ahead, so nobody waits for it.
         """
         started = self.change.started_at
         if not (started and self.is_uncertain):
             return NO_TIME
         vain = self.vain_for
         longer = min(vain / 10, LONGEST_SPACING) if least else min(vain / 2, LONGEST_REST)
-        return started + max(least, longer) - now
+        span = max(least, longer)
+        return started + span - now if started <= now + span else NO_TIME
 
     def pause(self, now: datetime) -> timedelta:
         """Return how long to wait for the next recheck.
@@ -597,7 +600,8 @@ class Record:
 
     def _awaiting(self, write: Announced, secret: Version, now: datetime) -> Record:
         """Return the record while the vault still shows the version that is to be replaced."""
-        if now < write.at + SETTLE:
+        # A clock that was ahead has noted what is to come. The lease of its worker has ended since.
+        if abs(now - write.at) < SETTLE:
             raise _stale(secret, write.at + SETTLE - now)
         # The write is lost or late. Until that is certain, the source is rechecked.
         late = write.at + LATE

@@ -9,6 +9,7 @@ import pytest
 
 from engine.state.incident import Incident
 from engine.state.sweep_order import SweepOrder
+from simulator.reach.strikes import PUBLISH, SINGLE
 from tests.adversary.stage import Stage
 
 MINUTE = timedelta(minutes=1)
@@ -87,3 +88,29 @@ async def test_an_incident_whose_time_cannot_be_read_replaces_what_is_current_on
     assert secret.works
     assert stage.of(secret, "rotated")
     assert "since" in json.dumps(stage.app.delivered[0][1])
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+@pytest.mark.parametrize("ahead", [MINUTE, 180 * MINUTE])
+@pytest.mark.parametrize("where", ["before its announcement", "before the vault's write"])
+async def test_a_worker_whose_clock_was_ahead_leaves_no_password_refused_for_longer(
+    stage: Stage, kind: str, ahead: timedelta, where: str
+) -> None:
+    """It dies once its source has taken the password, and every time that it noted is to come."""
+    secret = stage.put(kind, days_left=60)
+    stage.app.ahead = ahead
+    stage.app.host.restart()
+
+    def strike() -> None:
+        stage.app.ahead = timedelta()
+        stage.app.strikes.die("worker")
+
+    if where == "before its announcement":
+        stage.after(SINGLE[kind], strike)
+    else:
+        stage.before(PUBLISH, strike)
+    stage.post(secret, version=secret.current.version, force=True)
+    await stage.run_for(hours=4)
+    assert secret.works
+    assert len(secret.versions) == 2
+    assert stage.longest_refusal(secret) <= 5 * MINUTE

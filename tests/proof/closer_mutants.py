@@ -287,7 +287,7 @@ CLOSER: Mapping[str, Mutant] = {
         _at_once, "throttling", ("clocks/two-slots#300",)
     ),
     "a source that names hours is asked at every look": Mutant(
-        function(Record, "_is_left", lambda _, pause: pause > 2 * SELDOM),
+        function(Record, "comes_too_late", lambda _, pause: pause > 2 * SELDOM),
         "resources",
         ("slow-by-its-word/two-slow",),
     ),

@@ -12,13 +12,14 @@ import pytest
 from engine.contract import LATE
 from engine.errors import AccessDenied, LeaseUnavailable, NotFound
 from engine.kinds import Kinds
-from engine.state.record import SETTLE, Record
+from engine.state.record import SELDOM, SETTLE, Record
 from engine.state.request import DAY, OFTEN, UNMARKED, Outcome, Result
 from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
 from tests.engine.rotation.held import EARLY, Held, held
 from tests.shared.scene import NAME, refuse, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+LATER = 2 * SELDOM
 V1, V2 = "1" * 32, "2" * 32
 SOMEBODY = "https://prod.vault.azure.net/secrets/another"
 
@@ -82,13 +83,14 @@ async def test_what_found_the_source_is_read_again_where_more_may_have_happened(
 @pytest.mark.parametrize(
     ("item", "facts", "needless"),
     [
-        ({"recheck": True}, {"look_at": HOUR, "changing": -MINUTE}, "another recheck"),
-        ({"recheck": True}, {"look_at": HOUR, "open_until": HOUR}, "another recheck"),
-        ({"recheck": True}, {"look_at": HOUR, "ahead": True}, "another recheck"),
+        ({"recheck": True}, {"look_at": LATER, "changing": -MINUTE}, "another recheck"),
+        ({"recheck": True}, {"look_at": LATER, "open_until": HOUR}, "another recheck"),
+        ({"recheck": True}, {"look_at": LATER, "ahead": True}, "another recheck"),
+        ({"recheck": True}, {"look_at": LATER + SECOND, "changing": -MINUTE}, ""),
         ({"recheck": True}, {"look_at": -HOUR, "changing": -MINUTE}, ""),
         ({"recheck": True}, {"changing": -MINUTE}, ""),
         ({"recheck": True}, {"look_at": EARLY, "changing": -MINUTE}, ""),
-        ({}, {"look_at": HOUR, "changing": -MINUTE}, ""),
+        ({}, {"look_at": LATER, "changing": -MINUTE}, ""),
         ({"recheck": True, "action": "audit"}, {}, "an earlier recheck has settled it"),
         (
             {"recheck": True, "action": "audit"},
@@ -111,7 +113,7 @@ async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
     await observed.observe()
     assert observed.needless.startswith(needless)
     assert bool(observed.needless) is bool(needless)
-    follows = facts.get("look_at") == HOUR and len(facts) > 1
+    follows = facts.get("look_at") == LATER and len(facts) > 1
     assert observed.recheck_follows is follows
     if needless.startswith("another"):
         assert (at.record, at.posted()) == (before, []), "a look too many changes nothing"

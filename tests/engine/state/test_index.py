@@ -12,6 +12,7 @@ import pytest
 from engine.planning.decision import Tagged
 from engine.secret import SecretRef
 from engine.state.index import Listed, StateIndex, accepted_at
+from engine.state.record import SELDOM
 from engine.state.request import Action, recheck_of
 from engine.state.sweep_order import SweepOrder, audit_is_due
 from engine.state.tags import RETIRE, Pending
@@ -44,6 +45,10 @@ RECORDED = Pending(NOW + DAY, V3, "key2")
         ({"pending": Pending(NOW, V2, "key2"), "next_check": NOW + SECOND}, []),
         ({"is_open": True}, ["audit"]),
         ({"is_open": True, "next_check": NOW + SECOND}, []),
+        ({"is_open": True, "next_check": NOW + 2 * SELDOM}, []),
+        ({"is_open": True, "next_check": NOW + 2 * SELDOM + SECOND}, ["audit"]),
+        ({"is_open": True, "waiting": NOW, "next_check": NOW + DAY}, []),
+        ({"pending": Pending(NOW, V2, "key2"), "next_check": NOW + DAY}, []),
         ({"waiting": NOW, "next_check": NOW}, ["audit"]),
         ({"next_check": NOW}, []),
         ({}, []),

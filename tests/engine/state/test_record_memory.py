@@ -12,7 +12,7 @@ import pytest
 from engine.contract import LATE, LONGEST_CHANGE
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
-from engine.state.record import SETTLE, Record, Stale
+from engine.state.record import SETTLE, SPACING, Record, Stale
 from engine.state.record_parts import (
     MOST_REPLACED,
     Announced,
@@ -169,6 +169,25 @@ def test_an_overtaken_write_is_awaited_until_a_minute_after_it_was_announced() -
     with pytest.raises(Stale) as caught:
         announced().seen(secret(OLD), NOW + 10 * SECOND)
     assert caught.value.retry_after == (SETTLE - 10 * SECOND).total_seconds()
+
+
+def test_a_write_that_a_clock_announced_which_was_ahead_is_awaited_no_longer() -> None:
+    record = announced()
+    assert record.seen(secret(OLD), NOW - SETTLE).change.uncertain_until == NOW + LATE
+    with pytest.raises(Stale) as caught:
+        record.seen(secret(OLD), NOW - SETTLE + SECOND)
+    assert caught.value.retry_after == (2 * SETTLE - SECOND).total_seconds()
+
+
+@pytest.mark.parametrize("least", [SPACING, timedelta()])
+def test_a_change_that_a_clock_sent_which_was_ahead_leaves_no_source_alone(
+    least: timedelta,
+) -> None:
+    change = Change(open_since=NOW, started_at=NOW, requested_at=NOW - HOUR)
+    span, record = Record(change=change).rest(NOW, least), Record(change=change)
+    assert span > timedelta()
+    assert record.rest(NOW - span, least) == 2 * span
+    assert record.rest(NOW - span - SECOND, least) == timedelta()
 
 
 def test_what_is_open_longer_than_a_late_write_stays_open() -> None:
