@@ -278,8 +278,8 @@ async def _warn(at: Rotation, error: TransientError) -> None:
     parked = Park(f"{what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
     with suppress(TransientError):
         outcome = await report.conclude(at.parts, at.observed.shown, at.effective_item(), parked)
-        await at.parts.reporter.concluded(at.observed.unrepeated(outcome))
-        at.observed.reported(outcome)
+        at.observed.reported(await tasks.conclude(at.parts, at.observed.unrepeated(outcome)))
+        await at.lease.write(at.lease.record)
 
 
 async def _wait(at: Rotation, error: UnderWay) -> Outcome:

@@ -213,4 +213,4 @@ async def _mark(
         await parts.vaults.retag(fresh, marked)
     except PermanentError as error:
         return error.what
-    return ""
+    return "" if tags.STATE in marked else "its tags leave no room"

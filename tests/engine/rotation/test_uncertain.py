@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from engine.engine import Engine
 from engine.errors import TransientError
+from engine.state.policy import Document, Webhook
 from engine.state.record import RECHECK
 from engine.state.record_parts import Announced
 from simulator.faults import Fault
@@ -41,6 +43,13 @@ async def source_of(rig: Rig) -> str:
     """Return the only source of which anything is known."""
     [source] = [listed.source async for listed in rig.service().engine.leases.index()]
     return source
+
+
+def with_a_chat(rig: Rig) -> Engine:
+    """Return an engine whose policy names a chat for everybody."""
+    engine = rig.service().engine
+    chat = Document(webhooks=(Webhook(None, "teams", "chat"),))
+    return replace(engine, policy=engine.policy.under(chat))
 
 
 @pytest.mark.parametrize(
@@ -107,8 +116,8 @@ async def test_a_person_hears_of_a_password_that_nobody_knows_while_rekey_goes_o
 ) -> None:
     """A server that answers no change is looked at for days: meanwhile no application signs in."""
     rig = await uncertain()
-    service, source = rig.service(), await source_of(rig)
-    told = heard(service.engine.reporter)
+    engine, source = with_a_chat(rig), await source_of(rig)
+    told = heard(engine.reporter)
     rig.clock.advance(60 * minutes)
     for _ in range(tries):
         if wait:
@@ -117,16 +126,31 @@ async def test_a_person_hears_of_a_password_that_nobody_knows_while_rekey_goes_o
             rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body))
         item = rig.item(NAME, action="audit", trigger="sweep", recheck=True, source=source)
         with suppress(TransientError):
-            assert (
-                "another recheck of the source follows"
-                in (await service.engine.handle(item)).reason
-            )
+            assert "another recheck of the source follows" in (await engine.handle(item)).reason
         rig.clock.advance(5 * MINUTE.total_seconds())
     parked = [outcome.reason for outcome in told if outcome.result == "parked"]
     assert len(parked) == reports
     assert all(reason.endswith(f"{LOST}, and Rekey goes on trying") for reason in parked)
     assert all(reason.count(LOST) == 1 for reason in parked)
     assert ("RekeyState" in rig.tags(NAME)) is bool(reports)
+    notices = [task["reason"] for task in rig.messages("rotations") if task["action"] == "tell"]
+    assert [text.partition(". Fix: ")[0] for text in notices] == parked
+
+
+async def test_a_person_hears_once_a_day_of_an_unknown_password_whose_secret_takes_no_mark() -> (
+    None
+):
+    rig = await uncertain()
+    engine, source = with_a_chat(rig), await source_of(rig)
+    told = heard(engine.reporter)
+    rig.tag(NAME, **{f"further-{place}": "x" for place in range(15 - len(rig.tags(NAME)))})
+    rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body, times=20))
+    for _ in range(9):
+        rig.clock.advance(6 * HOUR.total_seconds())
+        await engine.handle(
+            rig.item(NAME, action="audit", trigger="sweep", recheck=True, source=source)
+        )
+    assert [outcome.result for outcome in told if LOST in outcome.reason].count("parked") == 3
 
 
 @pytest.mark.parametrize(
