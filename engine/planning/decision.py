@@ -20,6 +20,7 @@ from engine.state.policy import NO_DOCUMENT, Policy
 from engine.state.record import covers
 from engine.state.request import WorkItem, operation_id
 from engine.state.tags import (
+    DERIVED_FROM,
     MAX_TAGS,
     OPERATION,
     OURS,
@@ -157,6 +158,11 @@ class Case:
         item, secret = self.item, self.secret
         return bool(item.version and secret.version and item.version != secret.version)
 
+    @property
+    def looks_at_key(self) -> bool:
+        """Whether a derived secret looks at its key, as one that is left to people does, too."""
+        return self.item.follows_key and DERIVED_FROM in self.secret.tags
+
 
 def _left_alone(case: Case) -> Skip | None:
     secret = case.secret
@@ -164,7 +170,7 @@ def _left_alone(case: Case) -> Skip | None:
         return Skip("disabled", "enable the current version")
     if case.policy.is_own(secret.ref):
         return Skip("it holds the policy document, which nothing rotates")
-    if is_manual(secret.tags):
+    if is_manual(secret.tags) and not case.looks_at_key:
         return Skip("only a person rotates it", BY_HAND_FIX)
     if "ProviderAddress" in secret.tags:
         return None
@@ -180,11 +186,13 @@ def _at_rest(case: Case) -> Skip | None:
     """Leave a parked secret alone for a while.
 
     A recheck always goes on: the source may have changed already, and then nobody would know the
-    password for a day. So does the retirement of a compromised credential, which has no overlap.
+    password for a day. So does the retirement of a compromised credential, which has no overlap. What
+    is left to people rests whatever its key does: they were notified.
     """
     secret, item = case.secret, case.item
     rest = rests_until(secret, case.now, case.policy.narrowed)
-    goes_on = item.cause.is_persons or item.hint or item.compromised or has_no_overlap(secret)
+    is_hinted = item.hint and not is_manual(secret.tags)
+    goes_on = item.cause.is_persons or is_hinted or item.compromised or has_no_overlap(secret)
     if rest is None or goes_on:
         return None
     reason = secret.tags.get("RekeyReason", "see the log")
@@ -295,7 +303,8 @@ AUDITED = "audited: the source accepts the current version"
 def _due(case: Case) -> Decision:
     """Rotate what is due. An audit of what is not proves the current version."""
     decision = _rotate_when_due(case)
-    if case.item.action == "audit" and isinstance(decision, Skip | Wait):
+    keeps = isinstance(decision, Skip | Wait) or is_manual(case.secret.tags)
+    if case.item.action == "audit" and keeps:
         return Confirm(case.managed, AUDITED)
     return decision
 

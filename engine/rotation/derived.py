@@ -27,8 +27,8 @@ from engine.parts import Parts
 from engine.planning.decision import AUDITED, crowded
 from engine.rotation.source_lease import NOBODY
 from engine.secret import SecretRef, SecretVersion, Sensitive
-from engine.state.decision import Acting, Confirm, Decision, Retire, Rotate, Wait
-from engine.state.due import due_reason
+from engine.state.decision import Acting, Confirm, Decision, Park, Retire, Rotate, Wait
+from engine.state.due import by_hand, due_reason
 from engine.state.record import Record
 from engine.state.request import Cause, WorkItem
 from engine.state.tags import DERIVED_FROM, MAY_DERIVE, Malformed, Managed, unfinished_incident
@@ -110,9 +110,15 @@ class ParentKey:
         return decision
 
     async def _followed(self, secret: SecretVersion, decision: Confirm) -> Decision:
-        """Return the proof that is decided, or the rotation of what the present key never made."""
+        """Return the proof that is decided, or the rotation of what the present key never made.
+
+        A person is notified of one that is left to people, before the superseded key goes.
+        """
         if self.is_made_from(secret, (await self.parent(secret.ref)).key):
             return decision
+        if by_hand(self.parts.policy.applied(secret).tags):
+            what = "its key has a new version, and its owner leaves it to people"
+            return Park(what, f"sign anew with the key in {self.managed.derived_from}")
         follow = Rotate(self.managed, "its key has a new version, or never made this value")
         return crowded(secret) or follow
 

@@ -11,12 +11,14 @@ import pytest
 from engine.errors import TransientError
 from engine.service import Service
 from engine.state.record import Stale
+from engine.state.request import Outcome
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.sabotage import Saboteur
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene, managed
 from tests.shared.delivery import Delivery
+from tests.shared.heard import heard
 from tests.shared.rig import VAULT_ACTIONS
 from tests.shared.scene import struck
 
@@ -555,3 +557,34 @@ async def test_the_audit_of_a_signature_that_waits_for_its_key_heals_it_all_the_
     scene.account.regenerate("key1")
     await deliver(scene, SAS, action="audit")
     assert scene.works(scene.rig.latest(SAS))
+
+
+async def test_the_owner_of_a_signature_left_to_people_hears_that_its_key_goes() -> None:
+    scene = managed(days_left=50, key_days_left=80, tags={"Manual": "true"})
+    rig, told = scene.rig, list[Outcome]()
+
+    def start() -> Service:
+        service = rig.service()
+        heard(service.engine.reporter, told)
+        return service
+
+    def parked() -> int:
+        return [outcome.result for outcome in told if outcome.item.ref.name == SAS].count("parked")
+
+    await deliver(scene, KEY, start, trigger="manual", force=True)
+    assert "its key has a new version, and its owner leaves it to people" in reason(scene)
+    assert parked() == 1
+    for _ in range(15):
+        rig.clock.advance(DAY)
+        await deliver(scene, KEY, start, action="retire", trigger="sweep")
+    assert not scene.works(rig.latest(SAS)), "its key waits for nobody"
+    assert (parked(), len(rig.vault.versions(SAS))) == (2, 1)
+    rig.write(SAS, scene.signed("key2", rig.clock.now() + timedelta(days=50)))
+    await deliver(scene, KEY, start, trigger="manual", force=True)
+    assert parked() == 3
+    rig.write(SAS, scene.signed("key1", rig.clock.now() + timedelta(days=50)))
+    for _ in range(8):
+        rig.clock.advance(DAY)
+        await deliver(scene, KEY, start, action="retire", trigger="sweep")
+    assert not reason(scene), "a person has signed it anew"
+    assert parked() == 3
