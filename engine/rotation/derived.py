@@ -349,7 +349,8 @@ class Dependents:
             return None
         until = max(waits.values())
         credential, names = decision.pending.credential_id, ", ".join(map(str, waits))
-        reason = f"{credential} is kept until {until:%Y-%m-%d %H:%M}Z: it made what {names} holds"
+        holds = "holds" if any(lagging[ref] == "behind" for ref in waits) else "held before"
+        reason = f"{credential} is kept until {until:%Y-%m-%d %H:%M}Z: it made what {names} {holds}"
         return Wait(until, reason, "see why that secret has not followed, or send force")
 
     def _began(self, secret: SecretVersion) -> datetime:
@@ -397,10 +398,24 @@ class Dependents:
             # The value is no signature of this kind, so it keeps no key alive.
             return None
         if has_moved:
-            moved_late = copy.created > self._began(secret) + MOVED_LATE
-            goes_on = self.parts.clock.now() < copy.created + managed.overlap
-            return "late" if moved_late and goes_on else None
+            in_time = self._began(secret) + MOVED_LATE
+            moved = await self._moved(copy, managed, key, in_time)
+            goes_on = self.parts.clock.now() < moved + managed.overlap
+            return "late" if moved > in_time and goes_on else None
         return "behind" if await self._lives(managed, held) else None
+
+    async def _moved(
+        self, copy: SecretVersion, managed: Managed, key: Sensitive, in_time: datetime
+    ) -> datetime:
+        """Return when a derived secret moved to a key, although it was made anew since."""
+        record = await self.parts.leases.peek(managed.source) if copy.created > in_time else None
+        with suppress(PermanentError):
+            for version in record.history.replaced if record else ():
+                before = await self.parts.earlier(copy.ref, version)
+                if not (before and ParentKey(self.parts, managed).is_made_from(before, key)):
+                    break
+                copy = before
+        return copy.created
 
     async def _asked_of(self, copy: SecretVersion) -> Managed | None:
         """Return what a derived secret's tags ask for; its record tells how its value is read."""

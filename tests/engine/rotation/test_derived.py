@@ -588,3 +588,34 @@ async def test_the_owner_of_a_signature_left_to_people_hears_that_its_key_goes()
         await deliver(scene, KEY, start, action="retire", trigger="sweep")
     assert not reason(scene), "a person has signed it anew"
     assert parked() == 3
+
+
+async def test_a_signature_that_moved_in_time_keeps_no_key_by_being_made_anew() -> None:
+    scene = managed(days_left=50, key_days_left=80)
+    await deliver(scene, SAS, action="audit")
+    old = scene.account.keys["key1"].value
+    await deliver(scene, KEY, trigger="manual", force=True)
+    await sweep(scene, 3)
+    await deliver(scene, SAS, trigger="manual", force=True)
+    await sweep(scene, 3)
+    await deliver(scene, SAS, trigger="manual", force=True)
+    assert len(scene.rig.vault.versions(SAS)) == 4
+    assert scene.account.keys["key1"].value == old
+    await sweep(scene, 1)
+    assert scene.account.keys["key1"].value != old
+
+
+async def test_a_signature_that_moved_late_keeps_its_key_for_what_it_held_before() -> None:
+    scene = managed(days_left=50, key_days_left=80, consent=None)
+    await deliver(scene, KEY, trigger="manual", force=True)
+    scene.rig.clock.advance(2 * DAY)
+    scene.rig.tag(KEY, MayDerive=f"{SAS}={EXTENT}")
+    for days in (0, 2):
+        scene.rig.clock.advance(days * DAY)
+        await deliver(scene, SAS, trigger="manual", force=True)
+    scene.rig.clock.advance(4 * DAY)
+    waiting = await scene.rig.handle(KEY, action="retire", trigger="sweep")
+    assert waiting.reason.endswith(f"it made what {scene.rig.vault.url}/secrets/{SAS} held before")
+    scene.rig.clock.advance(DAY)
+    outcome = await scene.rig.handle(KEY, action="retire", trigger="sweep")
+    assert outcome.result == "retired", "its overlap counts from when it moved"
