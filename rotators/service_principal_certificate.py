@@ -94,6 +94,8 @@ class ServicePrincipalCertificate(ApplicationCredential):
         }
         if doomed and kept and kept not in {entry.key_id for entry in listed}:
             raise lagging(source)
+        if doomed and self._list.shows_removed(source, listed, {*doomed, kept}):
+            raise lagging(source)
         await self._list.remove(source, listed, doomed, kept)
 
     async def retire(

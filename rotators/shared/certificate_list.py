@@ -87,7 +87,7 @@ class CertificateList:
         entries = [*kept, added]
         await self._replace(source, entries, "adding a certificate")
         self._added[source] = (str(added["keyId"]), self._clock.now())
-        self._removed_lately(source).discard(str(added["keyId"]))
+        self._removed_lately(source).difference_update({str(added["keyId"]), held})
 
     async def remove(
         self, source: str, listed: Sequence[Listed], doomed: set[str], held: str = ""
@@ -102,6 +102,14 @@ class CertificateList:
             entries = [present.entry for present in listed if present.key_id not in gone]
             await self._replace(source, entries, "removing a certificate")
             self._removed[source] = (gone, self._clock.now())
+
+    def shows_removed(self, source: str, listed: Sequence[Listed], but: set[str]) -> bool:
+        """Return whether the list shows what this process removed a moment ago, but for some.
+
+        It lags, or another process has listed that again since, and the vault may hold it.
+        """
+        gone = self._removed_lately(source) - but
+        return any(present.key_id in gone for present in listed)
 
     def _check_newest(self, source: str, listed: Sequence[Listed]) -> None:
         """Raise TransientError if the list lacks what was added a moment ago: it is an old one."""

@@ -48,6 +48,8 @@ class ReplacedList(ManySecrets):
         doomed.discard(str(keep))
         if doomed and keep and keep not in listed:
             raise _lagging()
+        if doomed and (self._removed(source) - doomed - {str(keep)}) & {*listed}:
+            raise _lagging()
         await self._without(source, listed, doomed, {str(keep)})
 
     async def retire(

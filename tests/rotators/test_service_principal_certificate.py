@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -251,6 +251,42 @@ async def test_what_was_removed_and_is_in_use_again_stays_in_the_list(rig: Certi
     newest = await rotator.issue(rig.job(operation="11111111-2222-5333-8444-555555555555"))
     await rotator.retire(rig.source, issued.credential_id, Sensitive(rig.held))
     assert {key.key_id for key in rig.alive()} == {rig.first.key_id, newest.credential_id}
+
+
+async def test_tidying_takes_nothing_away_that_another_process_listed_again(
+    rig: CertificateRig,
+) -> None:
+    """Both try one operation, and tidying is not told what the vault holds since."""
+    rotator, other = rig.rotator(), "11111111-2222-5333-8444-555555555555"
+    await rotator.issue(rig.job())
+    await rotator.tidy(rig.source, OPERATION, keep=None)
+    issued = await rig.rotator().issue(rig.job())
+    held, held_id = issued.fields["certificate"], issued.credential_id
+    job = replace(rig.job(operation=other), held=held, held_id=held_id)
+    await rig.rotator().issue(job)
+    with pytest.raises(TransientError, match="lags behind"):
+        await rotator.tidy(rig.source, other, keep=None)
+    # Once it has read what the vault holds, it need not wait.
+    await rotator.issue(job)
+    await rotator.issue(replace(job, operation=UNKNOWN))
+    await rotator.tidy(rig.source, UNKNOWN, keep=None)
+    assert held_id in {key.key_id for key in rig.alive()}
+
+
+async def test_tidying_does_not_write_back_what_was_removed_before_it(rig: CertificateRig) -> None:
+    """A replica that lags still lists it."""
+    rotator = rig.rotator()
+    issued = await rotator.issue(rig.job())
+    rig.by_hand("rekey 11111111-2222-5333-8444-555555555555")
+    rig.clock.advance(3600)
+    rig.directory.graph_lag = seconds(10)
+    await rotator.retire(rig.source, rig.first.key_id, issued.fields["certificate"])
+    for pause in (10, 0):
+        with suppress(TransientError):
+            await rotator.tidy(rig.source, "11111111-2222-5333-8444-555555555555", keep=None)
+        assert rig.first not in rig.alive()
+        rig.clock.advance(pause)
+    assert [key.key_id for key in rig.alive()] == [issued.credential_id]
 
 
 async def test_tidying_waits_for_a_list_that_shows_what_it_is_to_keep(rig: CertificateRig) -> None:
