@@ -43,7 +43,8 @@ MOST_ID = 150
 ID = re.compile(r"[!-~]([ -~]*[!-~])?")
 """The characters of a credential's id: printable ASCII, without a blank at either end."""
 WORD, REST = 8, 16
-"""From how many characters on an id is no accident in a value, and how many more nobody guesses."""
+"""From how many characters on an id and a value stand in each other by no accident, and how many
+more nobody guesses."""
 MOST_VALUE = 25_000
 """Bytes of a value; Key Vault takes 25 KB:
 https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
@@ -184,7 +185,9 @@ class Sandboxed:
         if issued.doubt is not None and not isinstance(issued.doubt, TransientError):
             return "a doubt that is no TransientError"
         value = issued.fields[self.value_field]
-        if shows((issued.credential_id, before or ""), value, job.held):
+        ids = {issued.credential_id, before or ""}
+        # The tags already show the id of what is held.
+        if shows(ids, value) or shows(ids - {job.held_id}, job.held):
             return "a credential whose id shows a value"
         if value == job.held and not job.in_place:
             return "the very credential that the vault holds"
@@ -240,7 +243,7 @@ class _Recognise(Sandboxed):
         if not (isinstance(recognised, Recognised) and _is_time(recognised.ends)):
             raise self._nonsense("recognise", job.source, "a Recognised")
         name = recognised.credential_id
-        if not is_id(name) or shows((name,), job.held):
+        if not is_id(name) or shows({name} - {job.held_id}, job.held):
             raise self._nonsense("recognise", job.source, "the id of a credential")
         return recognised
 
@@ -306,11 +309,14 @@ def is_id(text: object) -> bool:
 def shows(ids: Iterable[str], *values: Sensitive | None) -> bool:
     """Return whether an id gives a value away, which tags, logs and answers would then hold.
 
-    A token may contain its id, if that leaves enough of it unknown.
+    A token may contain its id, if that leaves enough of it unknown. What is short may stand in
+    either by accident.
     """
     texts = [value.reveal() for value in values if value]
     return any(
-        text in id_ or (id_ in text and len(id_) >= WORD and len(text) - len(id_) < REST)
+        id_ == text
+        or (text in id_ and len(text) >= WORD)
+        or (id_ in text and len(id_) >= WORD and len(text) - len(id_) < REST)
         for id_ in ids
         for text in filter(None, texts)
     )

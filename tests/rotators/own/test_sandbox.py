@@ -362,6 +362,37 @@ async def test_an_id_may_be_the_part_of_a_value_that_names_it(
     assert await answering(issued).issue(JOB) == issued
 
 
+@pytest.mark.parametrize(
+    ("held", "credential_id", "held_id"),
+    [
+        ("-", "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90", None),
+        ("1", "10000001", None),
+        ("app-key", "app-key-2", None),
+        ("app", "app-user", "app"),
+        ("password", "password", "password"),
+        ("password1", "password", "password"),
+    ],
+)
+async def test_a_first_value_that_is_no_credential_stands_in_no_ids_way(
+    held: str, credential_id: str, held_id: str | None
+) -> None:
+    """It may be as short as a letter, or the very name that the tags say."""
+    job = replace(JOB, held=Sensitive(held), held_id=held_id, proven=False)
+    issued = made(credential_id, fields(token=FRESH), held_id)
+    assert await answering(issued).issue(job) == issued
+    if credential_id == held_id:
+        assert await answering(Recognised(held_id)).recognise(job) == Recognised(held_id)
+
+
+@pytest.mark.parametrize(("held", "shown"), [("app-key1", "app-key1-2"), ("pin-042", "pin-042")])
+async def test_an_id_shows_a_value_of_eight_characters_within_it_or_a_shorter_whole_one(
+    held: str, shown: str
+) -> None:
+    for token, job in ((FRESH, replace(JOB, held=Sensitive(held))), (held, JOB)):
+        with pytest.raises(PermanentError, match="whose id shows a value"):
+            await answering(made(shown, fields(token=token), "blue")).issue(job)
+
+
 async def test_what_was_issued_or_read_is_what_the_plug_in_cannot_change_any_more() -> None:
     """One instance serves many secrets at a time, and may fill one dict for all of them."""
     shared = fields(token=FRESH)
