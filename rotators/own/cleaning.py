@@ -29,17 +29,17 @@ MOST_MARK = 500
 """Characters of what a plug-in marks in the record, such as a keyed digest."""
 
 
-def clean(error: RekeyError, source: str, values: list[str], *, changing: str = "") -> RekeyError:
+def clean(error: RekeyError, source: str, values: list[str], *, unseen: str = "") -> RekeyError:
     """Return an error of the same class that holds neither a cause nor a value.
 
-    `changing`: what was to be changed. If it may have been, nobody here knows the new value, so
-    nothing that the plug-in says of it is passed on.
+    `unseen`: a call that makes or reads values that nobody here knows. Nothing that the plug-in
+    says of it is passed on, unless it says that nothing was changed.
     """
     what, where, fix = (
         hidden(_text(error, name), source, values) for name in ("what", "where", "fix")
     )
-    if changing and not (error.unsent is True or isinstance(error, UNCHANGED)):
-        what, where, fix = f"{changing} ended with {type(error).__name__}", source, LOOK
+    if unseen and not (error.unsent is True or isinstance(error, UNCHANGED)):
+        what, where, fix = f"{unseen} ended with {type(error).__name__}", source, LOOK
     kinds = (UnderWay, TransientError, *PERMANENT)
     known = next((kind for kind in kinds if isinstance(error, kind)), PermanentError)
     problem = known(what or type(error).__name__, where=where or source, fix=fix)

@@ -1,10 +1,10 @@
 """What stands around a plug-in: the engine sees what the contract says, and nothing else.
 
 A plug-in may raise anything, answer nonsense, or put a credential into the text of an error. None
-of that may reach a log, a tag or another secret. Errors keep no cause, since a cause holds what
-the plug-in had at hand. They keep no text of the plug-in's where it may have changed something,
-since nobody else knows what. Code that blocks the event loop or writes to a log by itself is beyond
-any sandbox: the conformance kit finds both.
+of that may reach a log, a tag or another secret. Errors keep no cause, since a cause holds what the
+plug-in had at hand. They keep no text of the plug-in's where it may have seen a value that nobody
+else knows. Code that blocks the event loop or writes to a log by itself is beyond any sandbox: the
+conformance kit finds both.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ MOST_VALUE = 25_000
 """Bytes of a value; Key Vault takes 25 KB:
 https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
 PLACEHOLDER = re.compile(r"[a-z][a-z0-9_]*")
-CHANGING = frozenset({"issue", "retire", "tidy", "undo"})
-"""What may leave a credential at the source that only the plug-in has seen."""
+UNSEEN = frozenset({"issue", "retire", "tidy", "undo", "read", "lists", "recognise"})
+"""What may make a credential, or read one, that only the plug-in has seen."""
 REQUIRED = ("issue", "verify", "accepts", "retire")
 SECONDS, PROOF_SECONDS = 30.0, 240.0
 """The longest that a call may take, and that a proof may, which waits until all is known
@@ -135,8 +135,7 @@ class Sandboxed:
                 return await self._call(what, *arguments)
         except RekeyError as error:
             known = [value.reveal() for value in values if value]
-            changing = f"{what} of {self.kind}" if what in CHANGING else ""
-            problem = clean(error, source, known, changing=changing)
+            problem = clean(error, source, known, unseen=self._unseen(what))
         except BaseException as error:
             # Some would end the process, or pass for the end of the engine's own call.
             task = asyncio.current_task()
@@ -150,6 +149,10 @@ class Sandboxed:
                 code="NoAnswer",
             )
         raise problem
+
+    def _unseen(self, what: str) -> str:
+        """Return the name of a call whose texts are not shown; empty for any other."""
+        return f"{what} of {self.kind}" if what in UNSEEN else ""
 
     async def _call(self, what: str, *arguments: object) -> Any:
         """Call a method of the plug-in."""
@@ -167,7 +170,7 @@ class Sandboxed:
         if issued.doubt is None:
             return issued
         values = [value.reveal() for value in (*issued.fields.values(), job.held) if value]
-        doubt = clean(issued.doubt, job.source, values)
+        doubt = clean(issued.doubt, job.source, values, unseen=self._unseen("issue"))
         assert isinstance(doubt, TransientError)  # noqa: S101 - as _wrong found it to be
         return replace(issued, doubt=doubt)
 

@@ -172,7 +172,19 @@ async def test_a_text_is_not_shown_where_something_was_made_that_nobody_else_kno
     assert caught.value.fix
 
 
-@pytest.mark.parametrize("call", ["issue", "retire", "undo", "tidy"])
+@pytest.mark.parametrize("call", ["read", "lists", "recognise"])
+@pytest.mark.parametrize("kind", [PermanentError, TransientError])
+async def test_a_text_is_not_shown_where_a_source_was_read_that_shows_values(
+    call: str, kind: type[RekeyError]
+) -> None:
+    error = kind("row ('orders', 's3cr3t-Live!') has no expiry")
+    with pytest.raises(kind) as caught:
+        await CALLS[call](raising(error))
+    assert "s3cr3t" not in everything(caught.value)
+    assert caught.value.what == f"{call} of acme-token ended with {kind.__name__}"
+
+
+@pytest.mark.parametrize("call", ["issue", "retire", "undo", "tidy", "read", "lists", "recognise"])
 @pytest.mark.parametrize("kind", [NotFound, AccessDenied, NeedsHuman, TransientError])
 async def test_a_text_is_shown_where_nothing_was_changed(call: str, kind: type[RekeyError]) -> None:
     error = kind("no such project", fix="correct the tag")
@@ -262,14 +274,15 @@ async def test_what_a_plug_in_has_not_sent_is_known_not_to_be_sent(*, unsent: bo
         assert caught.value.unsent is unsent
 
 
-async def test_a_value_in_the_doubt_about_what_was_made_is_hidden_too() -> None:
-    doubt = TransientError(f"{HELD} gave way to {FRESH}", retry_after=1e9)
+async def test_the_text_of_a_doubt_about_what_was_made_is_not_shown() -> None:
+    """It may quote the statement, in which a value is escaped."""
+    doubt = TransientError(r"near 'Fr3sh\'pass'", where="Fr3sh", fix="Fr3sh", retry_after=1e9)
     doubt.__cause__ = RuntimeError(FRESH)
-    issued = await answering(made("green", fields(token=FRESH), doubt=doubt)).issue(JOB)
+    issued = await answering(made("green", fields(token="Fr3sh'pass"), doubt=doubt)).issue(JOB)
     assert type(issued.doubt) is TransientError
-    assert issued.doubt.what == "(hidden) gave way to (hidden)"
+    assert issued.doubt.what == "issue of acme-token ended with TransientError"
     assert (issued.doubt.where, issued.doubt.retry_after) == (SOURCE, 3600)
-    assert FRESH not in everything(issued.doubt)
+    assert not [text for text in ("Fr3sh", FRESH) if text in everything(issued.doubt)]
 
 
 class Torn(UserDict[str, Any]):
