@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping
@@ -249,9 +250,7 @@ def _is_of_service(error: HttpResponseError) -> bool:
     """
     headers: Mapping[str, str] = getattr(error.response, "headers", None) or {}
     form = headers.get("Content-Type", "").lower()
-    is_named = error.status_code != HTTPStatus.NOT_FOUND or isinstance(
-        getattr(error.error, "code", None), str
-    )
+    is_named = error.status_code != HTTPStatus.NOT_FOUND or bool(_named(error))
     return "x-ms-error-code" in headers or "/xml" in form or ("json" in form and is_named)
 
 
@@ -286,13 +285,35 @@ def error_code(error: HttpResponseError) -> str:
     storage_code = getattr(error, "error_code", None)
     if storage_code:
         return str(getattr(storage_code, "value", storage_code))
-    inner = getattr(error.error, "innererror", None) or {}
-    code = inner.get("code") if isinstance(inner, dict) else None
-    return str(code or getattr(error.error, "code", None) or error.reason or "")
+    inner = _lower(_described(error).get("innererror")).get("code")
+    return str(inner or _named(error) or error.reason or "")
+
+
+def _named(error: HttpResponseError) -> str:
+    """Return the code that a body in JSON names; empty where it only repeats the status."""
+    code = _described(error).get("code")
+    return str(code) if isinstance(code, str | int) and code != error.status_code else ""
+
+
+def _described(error: HttpResponseError) -> Mapping[str, Any]:
+    """Return what a body in JSON says of an error, with names in lower case.
+
+    Microsoft.Web begins them with a capital. Not all services put them into a member `error`.
+    """
+    try:
+        body = _lower(json.loads(getattr(error.response, "text", str)()))
+    except Exception:  # noqa: BLE001 - as azure-core, which says so of any body
+        return {}
+    return _lower(body["error"]) if body.get("error") else body
+
+
+def _lower(members: object) -> Mapping[str, Any]:
+    pairs = members.items() if isinstance(members, dict) else ()
+    return {name.lower(): value for name, value in pairs}
 
 
 def _message(error: HttpResponseError) -> str:
-    text = getattr(error.error, "message", None) or ""
+    text = _described(error).get("message") or ""
     return " ".join(str(text).split())
 
 

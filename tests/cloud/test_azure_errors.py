@@ -271,11 +271,28 @@ async def test_every_form_in_which_azure_refuses_is_an_answer(headers: dict[str,
     assert isinstance(translate(await answered(404, "", headers), "reading", "", ""), NotFound)
 
 
-@pytest.mark.parametrize("body", [error("NotFound"), {"code": "NotFound", "message": "why"}])
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (error("NotFound"), "NotFound"),
+        ({"code": "NotFound", "message": "why"}, "NotFound"),
+        ({"Code": "NotFound", "Message": "Cannot find it.", "Innererror": None}, "NotFound"),
+        ({"Error": {"Code": "NotFound", "InnerError": {"Code": "Gone"}}}, "Gone"),
+        ({"error": {"code": 40400, "message": "why"}}, "40400"),
+    ],
+)
 @pytest.mark.parametrize("form", ["application/json; charset=utf-8", "application/problem+json"])
-async def test_what_names_a_code_in_json_is_an_answer(body: object, form: str) -> None:
+async def test_what_names_a_code_in_json_is_an_answer(body: object, code: str, form: str) -> None:
+    """Microsoft.Web begins names with a capital, and uses no member around them."""
     answer = await answered(404, body, {"Content-Type": form})
-    assert isinstance(translate(answer, "reading", "", ""), NotFound)
+    translated = translate(answer, "reading", "", "")
+    assert isinstance(translated, NotFound)
+    assert translated.code == code
+
+
+async def test_a_refusal_with_names_in_capitals_says_who_was_refused() -> None:
+    answer = await answered(403, {"Code": "AuthorizationFailed", "Message": ARM_403})
+    assert "application 11112222-aaaa" in translate(answer, "reading", "", "").what
 
 
 @pytest.mark.parametrize(

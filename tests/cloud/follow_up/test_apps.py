@@ -91,3 +91,12 @@ async def test_a_list_of_what_are_no_references_stops_no_other_app(body: object)
     rig.world.faults.append(Fault(lambda request: SITE in request.path, json_response(200, body)))
     with pytest.raises(TransientError, match="nonsense"):
         await apps_of(rig).refresh(SITE, secret, ask=True)
+
+
+async def test_a_site_that_is_gone_is_named_in_the_form_of_its_provider() -> None:
+    rig = Consuming(SHOP)
+    rig.site()
+    body = {"Code": "NotFound", "Message": "Cannot find WebSite.", "Target": None}
+    rig.world.faults.append(Fault(lambda request: SITE in request.path, json_response(404, body)))
+    with pytest.raises(NeedsHuman):
+        await apps_of(rig).refresh(SITE, await current(rig), ask=True)
