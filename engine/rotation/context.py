@@ -48,6 +48,8 @@ class Progress:
     """Compromised versions that were accepted here, and that this run has revoked."""
     unsettled: dict[str, PermanentError | MayComeBack] = field(default_factory=dict)
     """Compromised versions that this run could not settle, and why."""
+    unmade: PermanentError | None = None
+    """Why no signature takes the place of the current one while an incident is open."""
 
     @property
     def has_published(self) -> bool:
@@ -207,12 +209,17 @@ class Rotation:
     def leave_unsettled(self, version: str, error: PermanentError | MayComeBack) -> None:
         """Note why a version cannot be settled.
 
-        Raises the reason once all versions are tried: first one that a person must deal with.
+        Raises the reason once all versions are tried: first one that a person must deal with. What
+        keeps a signature from following its key comes before that, with its fix.
         """
-        unsettled = self.progress.unsettled
+        unsettled, unmade = self.progress.unsettled, self.progress.unmade
         unsettled.setdefault(version, error)
         if unsettled.keys() >= set(self.record.compromised.versions):
-            raise min(unsettled.values(), key=lambda why: isinstance(why, MayComeBack))
+            why = min(unsettled.values(), key=lambda it: isinstance(it, MayComeBack))
+            if unmade and isinstance(why, PermanentError):
+                unmade.add(why.what)
+                raise unmade
+            raise why
 
     @property
     def leaves_unknown(self) -> bool:

@@ -327,8 +327,9 @@ def _holds_again(at: Rotation, secret: SecretVersion, version: str, managed: Man
 
 def _alive(at: Rotation, decision: Decision) -> NeedsHuman:
     """Return the error for a current version that is accepted, and that Rekey may not replace."""
+    reason = "" if at.progress.unmade else f"; {decision.reason}"
     return NeedsHuman(
-        f"the current version is compromised and still accepted; {decision.reason}",
+        f"the current version is compromised and still accepted{reason}",
         where=at.lease.source,
         fix="revoke its credential at the source, or let Rekey rotate it",
     )

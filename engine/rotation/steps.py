@@ -123,11 +123,14 @@ async def _leaked_here(at: Rotation, secret: SecretVersion) -> Managed | None:
 
 async def ask_key(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
     """Decide about a derived secret once its key is known."""
-    parent_key = ParentKey(at.parts, turn.acting.managed)
+    parent_key, at.progress.unmade = ParentKey(at.parts, turn.acting.managed), None
     try:
         decision = await parent_key.judged(secret, turn.item, turn.acting)
     except PermanentError as error:
         return _unmade(at, turn, error)
+    if isinstance(decision, Park) and at.record.compromised.versions:
+        full = NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)
+        return _unmade(at, turn, full)
     if isinstance(decision, Rotate) and at.managed.replicas:
         # What is dead already waits for none of them.
         at.progress.drifted = await at.is_refused(secret)
@@ -141,6 +144,7 @@ def _unmade(at: Rotation, turn: Turn, error: PermanentError) -> Turn:
     """
     if not at.record.compromised.versions:
         raise error
+    at.progress.unmade = error
     return replace(turn, decision=Confirm(turn.acting.managed, f"{error.what}: {error.fix}"))
 
 

@@ -20,7 +20,7 @@ from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene, managed
 from tests.shared.delivery import Delivery
 from tests.shared.heard import heard
 from tests.shared.rig import VAULT_ACTIONS
-from tests.shared.scene import struck
+from tests.shared.scene import refuse, struck
 
 DAY = 86_400
 STRANGER = "stranger"
@@ -69,6 +69,11 @@ async def reported(scene: SasScene, name: str = SAS) -> SecretVersion:
         scene, name, trigger="manual", version=leaked.version, compromised=True, force=True
     )
     return leaked
+
+
+def _writes(request: Request) -> bool:
+    """Match what writes a version of the signature."""
+    return request.method == "PUT" and f"/secrets/{SAS}" in request.path.lower()
 
 
 async def test_a_signature_is_made_anew_after_its_key_and_lasts_no_longer() -> None:
@@ -262,9 +267,8 @@ async def test_an_incident_of_a_signature_ends_with_its_key_also_without_consent
     leaked = await reported(scene)
     assert scene.rig.tags(SAS)["RekeyState"].startswith("compromised")
     if first:
-        assert f"still accepted; the secret with its key does not consent: {CONSENT}" in reason(
-            scene
-        )
+        assert "does not consent; the current version is compromised" in reason(scene)
+        assert reason(scene).endswith(f"Fix: {CONSENT}"), "nothing else ends a signature here"
     scene.rig.tag(KEY, MayDerive=None)
     await reported(scene, KEY)
     await sweep(scene, 2)
@@ -273,6 +277,37 @@ async def test_an_incident_of_a_signature_ends_with_its_key_also_without_consent
     assert not record.compromised.versions
     assert record.compromised.is_refused(leaked.version)
     assert "does not consent" in reason(scene)
+
+
+@pytest.mark.parametrize("denied", [True, False], ids=["a right", "consent"])
+async def test_a_signature_whose_incident_is_open_says_why_it_has_not_followed_its_key(
+    *, denied: bool
+) -> None:
+    scene = managed(days_left=50, key_days_left=80)
+    await reported(scene)
+    if denied:
+        refuse(scene.rig, 403, "Forbidden", _writes, 99)
+    else:
+        scene.rig.tag(KEY, MayDerive=None)
+    key = scene.rig.latest(KEY).version
+    await deliver(scene, KEY, trigger="manual", version=key, force=True)
+    await sweep(scene)
+    assert signer(scene) == "key1"
+    assert ("403 Forbidden" if denied else "does not consent; a shared access") in reason(scene)
+    assert f"Fix: {'grant it the role' if denied else CONSENT}" in reason(scene)
+
+
+async def test_an_incident_of_a_signature_without_room_for_tags_ends_with_its_key() -> None:
+    scene = managed(days_left=50, key_days_left=80)
+    leaked = await reported(scene)
+    tags = {tag for tag in scene.rig.tags(SAS) if not tag.startswith("Rekey")}
+    full = {f"t{number}": "theirs" for number in range(15 - len(tags))}
+    scene.rig.tag(SAS, RekeyState=None, RekeyReason=None, RekeyOperation=None, **full)
+    await reported(scene, KEY)
+    await sweep(scene, 2)
+    record = await scene.rig.service().engine.leases.peek(scene.source)
+    assert record
+    assert record.compromised.is_refused(leaked.version)
 
 
 async def test_a_signature_that_leaked_does_not_come_back_when_the_next_one_leaks() -> None:
