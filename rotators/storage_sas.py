@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from cloud.azure import Azure
 from cloud.rest.data_plane import Answer, Signed
-from engine.contract import Parent
+from engine.contract import Job, Parent, Recognised
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
@@ -106,6 +106,15 @@ class StorageSas(DerivedSignature):
         """Read when a token ends, if it is one for exactly this extent."""
         fields = sas_signing.read(Extent.read(source), credential)
         return sas_signing.ends_of(fields) if fields else None
+
+    async def recognise(self, job: Job) -> Recognised:
+        """Read the value's own end; raises NeedsHuman for a signature that begins later, too."""
+        fields = sas_signing.read(Extent.read(job.source), job.held) if job.held else None
+        begins = sas_signing.time_of(fields, "st") if fields else None
+        if begins and begins > self._clock.now():
+            what = f"the signature begins at {begins:%Y-%m-%d %H:%M}Z"
+            raise NeedsHuman(what, where=job.source, fix="write one that works already")
+        return await super().recognise(job)
 
     def is_bare(self, text: str) -> bool:
         """Return whether a text is a bare token."""

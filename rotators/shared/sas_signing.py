@@ -30,7 +30,7 @@ OLDEST = "2020-12-06"
 SNAPSHOTS = "2018-11-09"
 """The first version that signs the kind of resource, and the time of a snapshot."""
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
-END = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}(:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,7})?)?)?Z)?")
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}(:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,7})?)?)?Z)?")
 """https://learn.microsoft.com/rest/api/storageservices/formatting-datetime-values."""
 RESOURCE_OF: Mapping[str, str] = {"container": "c", "blob": "b", "share": "s", "file": "f"}
 OF_BLOBS: Mapping[str, str] = {"bs": "blob", "bv": "blob", "d": "blob"}
@@ -167,9 +167,14 @@ def _service_of(host: str) -> str:
 
 def ends_of(fields: Mapping[str, str]) -> datetime | None:
     """Return when a token ends; None if it does not say so in a form that Azure takes."""
-    text = fields.get("se", "")
+    return time_of(fields, "se")
+
+
+def time_of(fields: Mapping[str, str], name: str) -> datetime | None:
+    """Return the time that a field names; None if it names none in a form that Azure takes."""
+    text = fields.get(name, "")
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC) if END.fullmatch(text) else None
+        return datetime.fromisoformat(text).replace(tzinfo=UTC) if TIME.fullmatch(text) else None
     except ValueError:
         return None
 

@@ -64,7 +64,13 @@ class SasScene:
         request = Request("PUT", "https://appdata.blob.core.windows.net/uploads", {}, b"")
         blobs.containers.create(Call(request, self.account, "uploads", self.rig.clock.now()), {})
 
-    def signed(self, key: str, ends: datetime | str, permissions: str = "rl") -> str:
+    def signed(
+        self,
+        key: str,
+        ends: datetime | str,
+        permissions: str = "rl",
+        starts: datetime | None = None,
+    ) -> str:
         """Return a signature of the container as Microsoft's own package makes it."""
         return generate_container_sas(
             "appdata",
@@ -72,6 +78,7 @@ class SasScene:
             account_key=self.account.keys[key].value,
             permission=ContainerSasPermissions.from_string(permissions),
             expiry=ends,
+            start=starts,
         )
 
     def manage(

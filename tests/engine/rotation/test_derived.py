@@ -102,6 +102,22 @@ async def test_a_signature_made_by_hand_that_ends_with_a_minute_or_a_day_is_not_
     assert scene.rig.latest(SAS).value == by_hand
 
 
+async def test_a_signature_made_by_hand_that_begins_later_is_left_to_who_wrote_it() -> None:
+    scene = managed(days_left=50, key_days_left=80)
+    await deliver(scene, KEY, action="audit")
+    await deliver(scene, SAS, action="audit")
+    now = scene.rig.clock.now()
+    ends, starts = now + timedelta(days=40), now + timedelta(hours=6)
+    by_hand = scene.signed("key1", ends, starts=starts)
+    scene.rig.vault.put(SAS, by_hand, expires=ends, tags=scene.rig.tags(SAS))
+    await deliver(scene, SAS, action="audit")
+    assert scene.rig.latest(SAS).value == by_hand
+    assert "the source refuses the value that somebody wrote" in reason(scene)
+    await sweep(scene)
+    assert scene.rig.latest(SAS).value == by_hand
+    assert not reason(scene)
+
+
 async def test_an_event_that_never_came_is_made_up_for_by_the_daily_audit() -> None:
     scene = managed(days_left=50, key_days_left=10)
     rig = scene.rig
