@@ -99,8 +99,10 @@ async def _is_back(engine: Engine, secret: SecretVersion, decision: Decision, ve
     if version == secret.version or await _holds(engine, secret, version):
         return True
     fix = f"restore version {decision.pending.version}" if isinstance(decision, Restore) else ""
+    # What is no version's id may be a value.
+    named = version if VERSION_ID.fullmatch(version) else "(unreadable)"
     raise Conflict(
-        f"version {version[:64]} is not the one that can be restored",
+        f"version {named} is not the one that can be restored",
         fix=fix or getattr(decision, "fix", "") or "rotate instead",
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,18 +20,21 @@ from api.answers import Answer, Forbidden, Unauthorized, problem
 from api.concurrency_limit import ConcurrencyLimit
 from api.errors import NotAllowed
 from api.idempotency import Queued, once
+from api.incidents import NAME
 from api.leaks import Reports
 from api.operations import MOST_WAIT, Operation, follow
 from api.page.problem import presented
 from api.policies import MOST_BYTES
-from api.requests import KEPT, Request
+from api.requests import KEPT, VAULT, Request
 from api.route import Desk, Route
 from api.routes import allowed
 from engine.deadline import ANSWER_SECONDS, bounded
 from engine.engine import Engine
 from engine.errors import RekeyError, TransientError
 from engine.ports import Memory
+from engine.secret import VERSION_ID
 from engine.service import Service
+from engine.state.policy import SCOPE
 
 log = logging.getLogger("rekey.audit")
 errors = logging.getLogger("rekey.api")
@@ -44,6 +48,14 @@ leaks (a caller may send 30 a minute), and those that act. The host lets in a hu
 leave a dozen of its places to those that act."""
 MOST_RECORDED = 512
 """Characters of a body's text that the audit record shows: a source's id has fewer."""
+FORMS = {
+    "vault": VAULT,
+    "name": NAME,
+    "source": re.compile(f"({SCOPE.pattern})/*", re.IGNORECASE),
+    "version": VERSION_ID,
+    "replacing": VERSION_ID,
+}
+"""What texts of bodies look like. What looks otherwise may be a value that was put there."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +213,9 @@ class Api:
             "requested_by": str(caller),
             "vault": request.path.get("vault", "")[:64],
             "secret": request.path.get("name", "")[:127],
-            "body": {name: part for name, part in body.items() if part and name not in KEPT},
+            "body": {
+                name: _shown(name, part) for name, part in body.items() if part and name not in KEPT
+            },
             "dry_run": request.query.get("dry_run", "").lower() == "true",
             "why": why or body.get("reason", ""),
             "status": answer.status,
@@ -215,13 +229,17 @@ def _body(route: Route, request: Request) -> dict[str, Any]:
     if route.body is None or route.confidential:
         return {}
     try:
-        members = msgspec.structs.asdict(request.read(route.body, MOST_BYTES))
+        return msgspec.structs.asdict(request.read(route.body, MOST_BYTES))
     except RekeyError:
         return {}
-    return {
-        name: part[:MOST_RECORDED] if isinstance(part, str) else part
-        for name, part in members.items()
-    }
+
+
+def _shown(name: str, part: str | bool) -> str | bool:  # noqa: FBT001 - a member of a body
+    """Return a member of a body as the record shows it."""
+    if isinstance(part, bool):
+        return part
+    form = FORMS.get(name)
+    return part[:MOST_RECORDED] if form and form.fullmatch(part.strip()) else "(unreadable)"
 
 
 def _done(answer: Answer | Queued) -> Answer:

@@ -326,9 +326,9 @@ def _flaws(sent: IncidentBody) -> Iterator[Flaw]:
 
 def _name(text: str) -> str:
     if not NAME.fullmatch(text):
-        # Never cut or guessed at: it would mean other secrets.
+        # Never cut or guessed at: it would mean other secrets. Nor shown: it may be a value.
         what, fix = (
-            f"name is {text[:127]!r}",
+            "name is no pattern of names",
             "letters, digits, dashes, and * for any characters, 127 at most",
         )
         raise BadRequest(what, fix=fix, flaws=[Flaw(what, pointer="#/name")])
@@ -339,7 +339,7 @@ def _source(text: str) -> str:
     source = text.strip().rstrip("/").lower()
     if text.strip() and not SCOPE.fullmatch(source):
         what, fix = (
-            f"source is {text[:120]!r}",
+            "source is no source's id",
             "send /subscriptions/<id>…, the id of an Entra application, or /kinds/<kind>",
         )
         raise BadRequest(what, fix=fix, flaws=[Flaw(what, pointer="#/source")])

@@ -30,6 +30,8 @@ CHUNKED = "transfer-encoding"
 KEPT = ("reason", "document")
 """Members of bodies that are kept as they came, and shown on pages."""
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
+VAULT = re.compile(r"(https://)?[0-9a-z-]{1,24}([.][0-9a-z.:-]+)?/?", re.IGNORECASE)
+"""A vault's short name, host or URL: nothing else that is sent in its place is shown."""
 
 
 def query_of(url: str) -> dict[str, str]:
@@ -95,9 +97,8 @@ class Request:
             if meant in (SecretRef(url, "").vault_name, urlsplit(url).netloc):
                 return url
         short = ", ".join(SecretRef(url, "").vault_name for url in policy.scopes)
-        raise NotFound(
-            f"vault {text[:64]!r} is not served here", fix=f"name a vault of REKEY_VAULTS: {short}"
-        )
+        named = f"vault {text[:64]!r}" if VAULT.fullmatch(meant) else "such a vault"
+        raise NotFound(f"{named} is not served here", fix=f"name a vault of REKEY_VAULTS: {short}")
 
     def known(self, parameters: Iterable[str], *, confidential: bool = False) -> None:
         """Refuse every parameter but these: a mistyped `dry_run` that is passed over would act.

@@ -155,10 +155,43 @@ async def test_a_body_that_cannot_be_read_is_no_part_of_the_record(
 
 
 async def test_a_text_of_a_body_is_cut_in_the_record(caplog: Log) -> None:
-    await begin(scattered().api(), name="x" * 9_999)
+    await begin(scattered().api(), source="/kinds/x/" + "y" * 9_999)
     (entry,) = records(caplog)
-    assert set(entry["body"]["name"]) == {"x"}
-    assert len(entry["body"]["name"]) < 1_000
+    assert entry["body"]["source"].startswith("/kinds/x/y")
+    assert len(entry["body"]["source"]) < 1_000
+
+
+@pytest.mark.parametrize("member", ["vault", "name", "source", "version"])
+async def test_a_value_that_was_pasted_into_an_incident_is_neither_recorded_nor_answered(
+    member: str, caplog: Log
+) -> None:
+    rig = leaky()
+    value = rig.latest("app-key").value
+    answer = await begin(rig.api(), None, **{"vault": "prod", "name": "app-key", member: value})
+    assert answer.status in (400, 404)
+    (entry,) = records(caplog)
+    assert entry["body"][member] == "(unreadable)"
+    assert value[:20] not in answer.text() + caplog.text
+
+
+async def test_a_value_that_was_pasted_into_a_restore_is_neither_recorded_nor_answered(
+    caplog: Log,
+) -> None:
+    rig = leaky()
+    value = rig.latest("app-key").value
+    answer = await ask(rig.api(), {"version": value}, action="restore")
+    (entry,) = records(caplog)
+    assert (answer.status, entry["body"]) == (409, {"version": "(unreadable)"})
+    assert value[:20] not in answer.text() + caplog.text
+
+
+async def test_a_source_that_an_incident_takes_is_recorded_however_it_is_spelt(
+    caplog: Log,
+) -> None:
+    source = "/Subscriptions/A/resourceGroups/B/"
+    assert (await begin(scattered().api(), source=source, vault="https://PROD/")).status != 400
+    (entry,) = records(caplog)
+    assert entry["body"] == {"source": source, "vault": "https://PROD/"}
 
 
 async def test_a_policy_document_is_no_part_of_the_record(caplog: Log) -> None:
