@@ -9,13 +9,14 @@ import json
 import logging
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from api.access import Caller, demand, identify, same_site
+from api.access import Caller, Role, demand, entra, identify, same_site
 from api.answers import Answer, Forbidden, Unauthorized, problem
 from api.concurrency_limit import ConcurrencyLimit
 from api.errors import NotAllowed
@@ -41,11 +42,11 @@ errors = logging.getLogger("rekey.api")
 
 NOBODY = Caller("anybody", "", frozenset())
 MOST_LISTINGS, MOST_WAITS, MOST_LOOKS, MOST_PROBES = 8, 12, 12, 8
-MOST_DELIVERIES, MOST_LEAKS, MOST_ACTS = 16, 32, 64
+MOST_DELIVERIES, MOST_LEAKS, MOST_OF_ONE, MOST_ACTS = 16, 32, 8, 64
 """How many requests one instance holds at a time: those that list whole vaults, those that wait for
 an end, those that look at something else, what anybody may ask, GitHub's deliveries, reports of
-leaks (a caller may send 30 a minute), and those that act. The host lets in a hundred: all together
-leave a dozen of its places to those that act."""
+leaks, those of one caller, and those that act. The host lets in a hundred: all together leave a
+dozen of its places to those that act."""
 MOST_RECORDED = 512
 """Characters of a body's text that the audit record shows: a source's id has fewer."""
 FORMS = {
@@ -69,7 +70,9 @@ class Api:
     listings: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_LISTINGS))
     waits: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_WAITS))
     looks: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_LOOKS))
-    leaks: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_LEAKS))
+    leaks: ConcurrencyLimit = field(
+        default_factory=lambda: ConcurrencyLimit(MOST_LEAKS, MOST_OF_ONE)
+    )
     acts: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_ACTS))
     probes: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_PROBES))
     """What anybody may ask has a limit of its own: it must keep nobody out who has an incident at
@@ -98,7 +101,7 @@ class Api:
                 request.whole()
             wait = request.number("wait", 0, MOST_WAIT) if "wait" in route.query else 0
             async with bounded(ANSWER_SECONDS, "the request"):
-                with self._limit(route, request, wait).let_in():
+                with self._let_in(route, request, caller, wait):
                     answer = await self._carry_out(route, request, caller)
             if not wait or "Location" not in answer.headers:
                 return answer
@@ -122,16 +125,22 @@ class Api:
                 self._record("declined", route, request, caller, why, answer)
             return presented(route, request, answer)
 
-    def _limit(self, route: Route, request: Request, wait: int) -> ConcurrencyLimit:
-        """Return what lets a request in.
+    def _let_in(
+        self, route: Route, request: Request, caller: Caller, wait: int
+    ) -> AbstractContextManager[None]:
+        """Return the place that a request takes, which raises TooMany where there is none.
 
         Whoever looks, or reports a leak, must not keep out who acts.
         """
         if route.role is None:
-            return self.probes if route.method == "GET" else self.deliveries
+            return (self.probes if route.method == "GET" else self.deliveries).let_in()
         if route.method == "GET" or request.flag("dry_run"):
-            return self.listings if route.heavy else self.waits if wait else self.looks
-        return self.leaks if route.confidential else self.acts
+            return (self.listings if route.heavy else self.waits if wait else self.looks).let_in()
+        # Holders of function keys are not told apart.
+        is_named = entra(self.env)
+        if not route.confidential or (is_named and caller.may(Role.ADMIN)):
+            return self.acts.let_in()
+        return self.leaks.let_in(caller.id if is_named else "")
 
     async def _carry_out(self, route: Route, request: Request, caller: Caller) -> Answer:
         engine = await self._ready(route) if route.follows_policy else self.service.engine

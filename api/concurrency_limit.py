@@ -13,21 +13,28 @@ COME_BACK_SECONDS = 5.0
 class ConcurrencyLimit:
     """Counts who is inside. One event loop serves an instance, so no lock is needed."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, of_one: int | None = None) -> None:
         self._most = most
-        self._inside = 0
+        self._of_one = of_one or most
+        self._inside: list[str] = []
 
     @contextmanager
-    def let_in(self) -> Iterator[None]:
-        """Let one request in, or raise TooMany."""
-        if self._inside >= self._most:
+    def let_in(self, caller: str = "") -> Iterator[None]:
+        """Let one request in, or raise TooMany. A caller who is named may be inside `of_one` times."""
+        is_most = caller and self._inside.count(caller) >= self._of_one
+        if is_most or len(self._inside) >= self._most:
+            many = (
+                f"{self._of_one} such requests of this caller"
+                if is_most
+                else f"{self._most} such requests"
+            )
             raise TooMany(
-                f"this instance is already answering {self._most} such requests",
+                f"this instance is already answering {many}",
                 fix="wait as many seconds as Retry-After says, then send it again",
                 retry_after=COME_BACK_SECONDS,
             )
-        self._inside += 1
+        self._inside.append(caller)
         try:
             yield
         finally:
-            self._inside -= 1
+            self._inside.remove(caller)

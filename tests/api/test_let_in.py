@@ -1,0 +1,48 @@
+"""Who is let in while many others are inside: no crowd keeps out those whom it must not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from api import app
+from api.app import Api
+from api.concurrency_limit import ConcurrencyLimit
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
+from tests.api.test_access import SIGNED_IN, principal
+from tests.api.test_leaks import KEYED, leak, leaky
+
+
+async def reported(api: Api, go: asyncio.Event, names: Sequence[str]) -> list[int]:
+    """Have callers report at once what nobody holds, and return the answers."""
+    reports = [
+        asyncio.create_task(leak(api, f"{name}-{n:040}", principal("Rekey.Reporter", oid=name)))
+        for n, name in enumerate(names)
+    ]
+    for _ in range(200):
+        await asyncio.sleep(0)
+    go.set()
+    return [answer.status for answer in await asyncio.gather(*reports)]
+
+
+async def test_a_caller_who_sends_many_reports_at_once_keeps_nobody_elses_out() -> None:
+    rig, go = leaky(KEYED), asyncio.Event()
+
+    async def wait(request: Request, call: Call) -> Response:
+        if ".queue." in request.host:
+            await go.wait()
+        return await call()
+
+    answers = await reported(rig.api(wait, env=SIGNED_IN), go, ["flood"] * 30 + ["team"] * 4)
+    assert answers.count(202) == app.MOST_OF_ONE + 4
+    assert answers[30:] == [202] * 4
+
+
+async def test_full_reports_keep_no_admins_report_out() -> None:
+    rig = leaky(KEYED)
+    api = replace(rig.api(env=SIGNED_IN), leaks=ConcurrencyLimit(0))
+    leaked = rig.latest("app-key").value
+    assert (await leak(api, leaked, principal("Rekey.Reporter"))).status == 429
+    assert (await leak(api, leaked, principal("Rekey.Admin"), act=True)).status == 202
