@@ -13,6 +13,13 @@ from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.api.test_access import SIGNED_IN, principal
 from tests.api.test_leaks import KEYED, leak, leaky
+from tests.shared.scene import scene, send
+
+
+async def test_strangers_who_all_wait_for_the_apps_health_do_not_close_the_door() -> None:
+    api = replace(scene().api(), probes=ConcurrencyLimit(0))
+    names = ("http_health", "http_door", "http_openapi")
+    assert [(await send(api, name)).status for name in names] == [429, 401, 200]
 
 
 async def reported(api: Api, go: asyncio.Event, names: Sequence[str]) -> list[int]:
