@@ -41,8 +41,8 @@ log = logging.getLogger("rekey.audit")
 errors = logging.getLogger("rekey.api")
 
 NOBODY = Caller("anybody", "", frozenset())
-MOST_LISTINGS, MOST_WAITS, MOST_LOOKS, MOST_PROBES = 8, 12, 12, 8
-MOST_DELIVERIES, MOST_LEAKS, MOST_OF_ONE, MOST_ACTS = 16, 32, 8, 64
+MOST_LISTINGS, MOST_WAITS, MOST_LOOKS, MOST_PROBES = 8, 12, 20, 8
+MOST_DELIVERIES, MOST_LEAKS, MOST_OF_ONE, MOST_ACTS = 16, 24, 8, 64
 """How many requests one instance holds at a time: those that list whole vaults, those that wait for
 an end, those that look at something else, what anybody may ask, GitHub's deliveries, reports of
 leaks, those of one caller, and those that act. The host lets in a hundred: all together leave a

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from api import app
 from api.app import Api
@@ -13,7 +15,7 @@ from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.api.test_access import SIGNED_IN, principal
 from tests.api.test_leaks import KEYED, leak, leaky
-from tests.shared.scene import scene, send
+from tests.shared.scene import NAME, ask, scene, send
 
 
 async def test_strangers_who_all_wait_for_the_apps_health_do_not_close_the_door() -> None:
@@ -53,3 +55,34 @@ async def test_full_reports_keep_no_admins_report_out() -> None:
     leaked = rig.latest("app-key").value
     assert (await leak(api, leaked, principal("Rekey.Reporter"))).status == 429
     assert (await leak(api, leaked, principal("Rekey.Admin"), act=True)).status == 202
+
+
+async def test_twenty_pipelines_follow_their_operations_at_the_same_time() -> None:
+    rig, go = scene(), asyncio.Event()
+    location = urlsplit((await ask(rig.api())).headers["Location"])
+
+    async def wait(request: Request, call: Call) -> Response:
+        if ".vault." in request.host:
+            await go.wait()
+        return await call()
+
+    api, path = (
+        rig.api(wait),
+        {"vault": "prod", "name": NAME, "operation": location.path.rpartition("/")[2]},
+    )
+    query = dict(parse_qsl(location.query))
+    looks = [asyncio.create_task(send(api, "http_operation", path, query)) for _ in range(20)]
+    for _ in range(100):
+        await asyncio.sleep(0)
+    go.set()
+    assert {answer.status for answer in await asyncio.gather(*looks)} == {202}
+
+
+def test_the_docs_say_how_many_requests_an_instance_answers_at_the_same_time() -> None:
+    docs = " ".join((Path(app.__file__).parents[1] / "docs" / "api.md").read_text().split())
+    assert (
+        f"{app.MOST_LISTINGS} calls that list whole vaults, {app.MOST_WAITS} that wait for an end, "
+        f"{app.MOST_LOOKS} that look at something else, {app.MOST_LEAKS} reports of leaks, "
+        f"{app.MOST_DELIVERIES} deliveries of GitHub's, {app.MOST_PROBES} probes of its health and "
+        f"{app.MOST_ACTS} calls that act"
+    ) in docs
