@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from api.access import Caller, Role, demand, entra, identify, same_site
-from api.answers import Answer, Forbidden, Unauthorized, problem
+from api.answers import Answer, Forbidden, TooMany, Unauthorized, problem
 from api.concurrency_limit import ConcurrencyLimit
 from api.errors import NotAllowed
 from api.idempotency import Queued, once
@@ -208,6 +208,9 @@ class Api:
         refused = isinstance(error, Unauthorized | Forbidden) and route.role is not None
         if refused:
             self.service.engine.reporter.denied("caller", route.name)
+        if isinstance(error, TooMany) and route.role is None and route.method != "GET":
+            # GitHub's, as far as anybody can tell: it is not sent again.
+            self.service.engine.reporter.given_up("leaks")
         if refused or route.method != "GET":
             self._record(
                 "refused" if refused else "declined", route, request, caller, str(error), answer

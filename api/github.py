@@ -65,12 +65,12 @@ async def deliver(
         async for other in others(engine, reports, finding, queued):
             await other.post(engine)
         tell_unseen(queued, finding)
-    except Unauthorized:
+    except (Unauthorized, TooMany):  # Where there are too many, api/app.py counts it.
         raise
     except BaseException as error:
         # GitHub sends none again by itself, and nobody can tell here whether it has sent this one.
         engine.reporter.given_up("leaks")
-        if isinstance(error, RekeyError) and not isinstance(error, TooMany):
+        if isinstance(error, RekeyError):
             raise unjudged(error, "GitHub") from error
         raise
     if engine.memory:

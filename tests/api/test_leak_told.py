@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import reduce
 from typing import Any
@@ -14,6 +15,7 @@ from urllib.parse import quote, unquote
 import pytest
 
 from api import github
+from api.concurrency_limit import ConcurrencyLimit
 from api.leaks import CUT
 from simulator.wire import Request, Response
 from tests.api.test_access import SIGNED_IN, principal
@@ -250,7 +252,7 @@ async def test_an_owner_hears_once_of_a_leak_that_cannot_be_cut_off_however_ofte
     assert not works(rig, leaked)
 
 
-@pytest.mark.parametrize("fails", ["queue", "memory", "limit", "hook"])
+@pytest.mark.parametrize("fails", ["queue", "memory", "limit", "crowd", "hook"])
 async def test_a_delivery_of_github_that_cannot_be_taken_is_counted(
     fails: str, sent: Collected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,7 +265,9 @@ async def test_a_delivery_of_github_that_cannot_be_taken_is_counted(
     api = rig.api()
     if fails == "limit":
         assert (await deliver(api, numbered(10))).status == 202
-    assert (await deliver(api)).status == (429 if fails == "limit" else 503)
+    if fails == "crowd":
+        api = replace(api, deliveries=ConcurrencyLimit(0))
+    assert (await deliver(api)).status == (429 if fails in ("limit", "crowd") else 503)
     assert sum(sent.metric("rekey.poison").values()) == 1
 
 
