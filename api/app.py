@@ -159,9 +159,9 @@ class Api:
 
         async def handle() -> Answer | Queued:
             answer = await route.handler(at, request, caller)
-            if route.method != "GET" and not request.flag("dry_run"):
-                # Before anything is sent that is left to be sent.
-                note(_done(answer))
+            is_act = route.method != "GET" and not request.flag("dry_run")
+            if is_act and isinstance(answer, Answer):
+                note(answer)
             return answer
 
         if route.method == "GET" or route.confidential:

@@ -118,8 +118,10 @@ async def once(
     """
     key = request.headers.get(HEADER, "")
     if not key:
-        considered = await consider()
-        return considered if isinstance(considered, Answer) else await considered.post(engine)
+        if isinstance(considered := await consider(), Answer):
+            return considered
+        note(considered.answer)
+        return await considered.post(engine)
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         fix = "send 1 to 255 letters, digits and signs, such as a UUID"
         raise BadRequest(
@@ -131,8 +133,7 @@ async def once(
     query = sorted((name, text) for name, text in request.query.items() if name not in BESIDE)
     fingerprint = _digest(request.method, json.dumps(query), request.body.hex())
     if (earlier := await memory.recall(digest)) is None:
-        considered = await consider()
-        if isinstance(considered, Answer):
+        if isinstance(considered := await consider(), Answer):
             return considered
         earlier = await memory.remember(digest, considered.to_json(fingerprint, engine.clock.now()))
     queued = Queued.from_json(earlier, fingerprint, engine.clock.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from dataclasses import replace
@@ -111,6 +112,30 @@ async def test_an_incident_that_only_its_repetition_begins_is_recorded_by_that(
         assert (await begin(rig.api(), everything=True)).status == 202
         assert recorded(caplog) == [("asked", "incident", 202)] * count
     assert rig.messages("sweeps")
+
+
+async def test_of_two_requests_at_once_with_one_key_each_record_names_the_incident_that_is(
+    caplog: Log,
+) -> None:
+    rig, go = scattered(), asyncio.Event()
+    held = list[str]()
+
+    async def wait(request: Request, call: Call) -> Response:
+        if request.method == "PUT" and ".blob." in request.host and not held:
+            held.append(request.path)
+            await go.wait()
+        return await call()
+
+    api = rig.api(wait)
+    first = asyncio.create_task(begin(api, everything=True))
+    for _ in range(300):
+        await asyncio.sleep(0)
+    assert held
+    rig.clock.advance(3)
+    second = await begin(api, everything=True)
+    go.set()
+    assert (await first).headers["Location"] == second.headers["Location"]
+    assert {entry["location"] for entry in records(caplog)} == {second.headers["Location"]}
 
 
 async def test_the_record_of_an_incident_says_what_it_covers_and_which_it_is(caplog: Log) -> None:
