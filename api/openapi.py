@@ -252,7 +252,7 @@ def _parameter(
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    success = {status: _success(schema, status) for status, schema in route.answers.items()}
+    success = {status: _success(route, status) for status in route.answers}
     problems: dict[int, list[str]] = {}
     for kind in ALL_KINDS:
         if _may_come(route, kind):
@@ -276,7 +276,8 @@ def _may_come(route: Route, kind: Kind) -> bool:
     return route.method != "GET" or kind.status not in WRITERS or kind.name == "needs-mending"
 
 
-def _success(schema: str, status: str) -> dict[str, Any]:
+def _success(route: Route, status: str) -> dict[str, Any]:
+    schema = route.answers[status]
     kind = TEXTS.get(schema, JSON)
     content = {"schema": TEXT if schema in TEXTS else _ref(schema)}
     answer = {"description": SUCCESSES.get(schema, "As asked"), "content": {kind: content}}
@@ -285,7 +286,11 @@ def _success(schema: str, status: str) -> dict[str, Any]:
             name: {"operationId": name, "parameters": parameters}
             for name, parameters in links.items()
         }
-    return answer | _headers(SUCCESS_HEADERS.get((status, schema), {}))
+    named = SUCCESS_HEADERS.get((status, schema), {})
+    # What only some get, nobody gets who need not sign in.
+    return answer | _headers(
+        {name: always for name, always in named.items() if always or route.role}
+    )
 
 
 def _headers(named: Mapping[str, bool]) -> dict[str, Any]:

@@ -153,6 +153,11 @@ async def test_every_answer_that_leads_elsewhere_is_described_with_where_it_lead
         assert headers["Location"]["required"] == (answer.status != 202)
 
 
+def test_no_header_is_described_of_a_delivery_of_githubs_which_leads_nowhere() -> None:
+    received = document()["paths"]["/api/leaks/github"]["post"]["responses"]["202"]
+    assert "headers" not in received
+
+
 @pytest.mark.parametrize("operation", FORBIDDING, ids=lambda operation: str(operation.label))
 def test_what_the_document_forbids_is_refused_and_nothing_is_changed(
     operation: APIOperation[Any, Any, Any, Any],
