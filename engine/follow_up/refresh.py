@@ -55,7 +55,7 @@ async def refresh(parts: Parts, task: FollowUp, secret: Version) -> TaskOutcome:
 
     Raises TransientError for what may pass by itself.
     """
-    apps = named(parts.policy, task.ref)
+    apps = _meant(parts, task)
     if not apps or not secret.enabled or parts.clock.now() - secret.created > REFRESHED_FOR:
         return TaskOutcome(task, "skipped", "no app is to be refreshed", version=secret.version)
     refreshes = (ask(parts, app, secret, first=not task.since) for app in apps)
@@ -80,6 +80,11 @@ async def ask(parts: Parts, app: str, secret: Version, *, first: bool) -> bool |
         return error
 
 
+def _meant(parts: Parts, task: FollowUp) -> list[str]:
+    """Return the apps that a task is about: those that it names, or all that use the secret."""
+    return [app for app in named(parts.policy, task.ref) if not task.to or app in task.to.split()]
+
+
 async def _unfinished(
     parts: Parts,
     task: FollowUp,
@@ -87,21 +92,20 @@ async def _unfinished(
     problems: Mapping[str, RekeyError],
     waiting: Sequence[str],
 ) -> TaskOutcome:
-    """Come back to the apps that are waited for, or else report those and the ones that failed."""
+    """Come back to the apps that may still be done; report at once those that are given up."""
+    passing = {app: it for app, it in problems.items() if isinstance(it, TransientError)}
+    wait = max((it.retry_after for it in passing.values() if it.retry_after), default=None)
+    if [*passing] == _meant(parts, task):
+        what, fix = _explained(parts, task, problems, waiting)
+        raise TransientError(what, fix=fix, retry_after=wait)
+    if await _go_on(parts, task, [*passing], waiting, wait):
+        lasting = {app: it for app, it in problems.items() if app not in passing}
+        if not lasting:
+            what, _ = _explained(parts, task, problems, waiting)
+            return TaskOutcome(task, "waiting", what, version=secret.version)
+        problems, waiting = lasting, ()
     what, fix = _explained(parts, task, problems, waiting)
-    wait = _wait(problems)
-    # A failed request is repeated. Once all apps were asked, each look is one more try anyway.
-    if wait is not None and not (waiting and task.since):
-        raise TransientError(what, fix=fix, retry_after=wait or None)
-    if waiting and await _look_again(parts, task, wait):
-        return TaskOutcome(task, "waiting", what, version=secret.version)
     return TaskOutcome(task, "unrefreshed", what, fix, version=secret.version)
-
-
-def _wait(problems: Mapping[str, RekeyError]) -> float | None:
-    """Return how long Azure asks to wait with what may pass, if it does; None if nothing may."""
-    passing = (it.retry_after or 0.0 for it in problems.values() if isinstance(it, TransientError))
-    return max(passing, default=None)
 
 
 def _explained(
@@ -125,20 +129,30 @@ def _first(texts: Sequence[str], between: str = ", ") -> str:
     return between.join([*texts[:MOST_APPS], *more])
 
 
-async def _look_again(parts: Parts, task: FollowUp, wait: float | None) -> bool:
-    """Come back later to apps that are not yet seen to use the version; return whether it does.
+async def _go_on(
+    parts: Parts, task: FollowUp, passing: Sequence[str], waiting: Sequence[str], wait: float | None
+) -> bool:
+    """Come back later to those who may still be done, unless it is too late; return whether it does.
 
-    What an app answers that cannot be refreshed ends no check on the others.
+    An app that could not be asked is asked by a message of its own: no other is refreshed again.
     """
     now = parts.clock.now()
     since = task.since or now.isoformat()
     age = now - datetime.fromisoformat(since)
     if age >= LOOKED_FOR:
         return False
+    if not task.since:
+        await _post(parts, replace(task, to=" ".join(passing)), wait or 0.0)
+        passing = ()
     delay = max(min(FIRST_LOOK + age.total_seconds(), LAST_LOOK), wait or 0.0)
-    # Azure may put each look off anew.
-    await parts.queue.post_rotation(replace(task, since=since, tries=Tries()), delay)
+    await _post(parts, replace(task, to=" ".join([*waiting, *passing]), since=since), delay)
     return True
+
+
+async def _post(parts: Parts, task: FollowUp, delay: float) -> None:
+    """Post a task again, if it is about any app. Azure may put each try off anew."""
+    if task.to:
+        await parts.queue.post_rotation(replace(task, tries=Tries()), delay)
 
 
 async def hold_back(

@@ -450,11 +450,11 @@ class FollowUp(Message):
     news: str = ""
     """The outcome to announce, where the action is `tell`."""
     to: str = ""
-    """The secret with the webhook's URL, where the action is `tell`; empty for all webhooks."""
+    """The secret with the webhook's URL, or the apps to refresh; empty for all of them."""
     owner: str = ""
     """Whom it is for, where that is known; else the secret's tag `Owner` says it."""
     since: str = ""
-    """When the outcome came that it announces, all apps had been refreshed, or a secret was due
+    """When the outcome came that it announces, its apps had been refreshed, or a secret was due
     (ISO 8601)."""
 
     @property

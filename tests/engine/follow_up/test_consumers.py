@@ -326,25 +326,63 @@ OTHER = f"{GROUP}/providers/Microsoft.Web/sites/other"
 
 
 @pytest.mark.parametrize("comes", [True, False], ids=["it comes", "it stays behind"])
-async def test_an_app_that_lags_is_looked_at_although_another_cannot_be_refreshed(
-    comes: bool, caplog: Log
+@pytest.mark.parametrize("reads", [True, False], ids=["may not refresh", "may not read"])
+async def test_an_app_that_cannot_be_refreshed_is_reported_at_once_and_one_that_lags_is_looked_at(
+    reads: bool, comes: bool, caplog: Log
 ) -> None:
-    """Both are reported, once no app is waited for."""
     rig = Consuming(OTHER, SHOP)
+    rig.site(OTHER, actions=SITE_ACTIONS[:1] if reads else ())
     site = rig.site()
     site.stuck = True
     await rig.work(NAME, trigger="event")
     await Delivery(rig, rig.service).run_one()
-    assert ended(caplog.records, "refresh") == ["waiting"]
+    told = results(caplog.records)[-1]
+    assert told["result"] == "unrefreshed"
+    assert "1 of 2 apps not refreshed" in told["reason"]
+    assert "403 AuthorizationFailed" in told["reason"]
+    assert "Website Contributor" in told["fix"]
+    assert "shop" not in told["reason"]
     if comes:
         site.held["KEY"] = rig.latest(NAME).version
     await rig.deliver()
     ends = ended(caplog.records, "refresh")
-    assert ends == ["waiting"] * (1 if comes else 10) + ["unrefreshed"]
-    reason = results(caplog.records)[-1]["reason"]
-    assert "1 of 2 apps not refreshed" in reason
-    assert ("not seen to use the new version yet" in reason) is not comes
+    looks = ["refreshed"] if comes else [*["waiting"] * 9, "unrefreshed"]
+    assert ends == ["unrefreshed", *looks]
+    if not comes:
+        last = f"not seen to use the new version yet: {SHOP.lower()}"
+        assert results(caplog.records)[-1]["reason"] == last
     assert site.refreshed == 1
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Retry_After": "60"}], ids=["it fails", "it asks to wait"]
+)
+async def test_an_app_that_lags_is_looked_at_although_another_never_answers(
+    headers: dict[str, str], caplog: Log
+) -> None:
+    """Nor is one refreshed again because of the other."""
+    rig = Consuming(OTHER, SHOP)
+    rig.site(OTHER)
+    site = rig.site()
+    site.stuck = True
+    refuse(rig, 503, "Busy", lambda it: "/other/" in it.path.lower(), times=999, **headers)
+    began = rig.clock.now()
+    await rig.rotate()
+    ends = ended(caplog.records, "refresh")
+    assert ends == ["waiting", *ends[1:]]
+    assert ends.count("unrefreshed") == 2
+    assert rig.clock.now() - began >= timedelta(hours=5)
+    assert site.refreshed == 1
+
+
+async def test_only_the_app_that_did_not_answer_is_asked_again(caplog: Log) -> None:
+    rig = Consuming(OTHER, SHOP)
+    other, site = rig.site(OTHER), rig.site()
+    other.tells = site.tells = False
+    refuse(rig, 503, "Busy", lambda it: to_refresh(it) and "/other/" in it.path.lower(), times=2)
+    await rig.rotate()
+    assert ended(caplog.records, "refresh") == ["waiting", "refreshed"]
+    assert (other.refreshed, site.refreshed) == (1, 1)
 
 
 @pytest.mark.parametrize(
