@@ -65,7 +65,8 @@ async def run(parts: Parts, item: FollowUp, *, last: bool = False) -> TaskOutcom
 async def _read(parts: Parts, item: FollowUp, *, last: bool) -> Version:
     """Read the secret. A notice is sent even if the secret is gone or cannot be read any more.
 
-    The `last` try sends it although the vault does not answer, to the owner whom a record names.
+    The `last` try sends it although the vault does not answer, to the owner whom a record or the
+    policy names.
     """
     try:
         return (await parts.vaults.read(item.ref)).bare
@@ -73,9 +74,14 @@ async def _read(parts: Parts, item: FollowUp, *, last: bool) -> Version:
         is_gone = isinstance(error, PermanentError)
         if item.action != "tell" or not (is_gone or last):
             raise
-    tags = {} if is_gone else {"Owner": await notices.recorded_owner(parts, item.ref)}
     now = parts.clock.now()
-    return Version(item.ref, item.version, enabled=False, created=now, expires=None, tags=tags)
+    unread = Version(item.ref, item.version, enabled=False, created=now, expires=None)
+    if is_gone:
+        return unread
+    recorded = await notices.recorded_owner(parts, item.ref)
+    owner = recorded or parts.policy.applied(unread).tags.get("Owner", "")
+    # Whoever finds no owner here would ask the vault for one.
+    return replace(unread, tags={"Owner": owner})
 
 
 async def give_up(parts: Parts, item: FollowUp, error: RekeyError) -> TaskOutcome:

@@ -109,9 +109,21 @@ async def test_what_is_left_of_a_secret_that_is_gone_is_told_to_its_owner() -> N
     assert "recover the secret" in json.dumps(rig.world.webhooks.received)
 
 
-async def test_an_incident_is_told_to_its_owner_although_its_vault_does_not_answer() -> None:
+@pytest.mark.parametrize(
+    ("owner", "further"),
+    [
+        ("shop", OF_SHOP),
+        (None, f"defaults: {{owner: shop}}\n{OF_SHOP}"),
+        (None, f"defaults: {{owner: shop}}\ntagsMayOverride: [owner]\n{OF_SHOP}"),
+        ("shop", f"defaults: {{owner: ops}}\ntagsMayOverride: [owner]\n{OF_SHOP}"),
+    ],
+    ids=["by a tag", "by the policy", "by the policy, unless a tag does", "by a tag that may"],
+)
+async def test_an_incident_is_told_to_its_owner_although_its_vault_does_not_answer(
+    owner: str | None, further: str
+) -> None:
     """The policy document and the webhooks' secrets may lie in another vault, as they may here."""
-    rig = told_about(further=OF_SHOP)
+    rig = told_about(owner, further=further)
     await rig.rotate()
     rig.world.webhooks.received.clear()
     refuse(rig, 500, "Broken", lambda request: f"/secrets/{NAME}/" in request.path, times=999)
