@@ -214,7 +214,11 @@ def _is_renewed(secret: Version, policy: Policy, now: datetime) -> bool:
 
 
 def notice(item: FollowUp, secret: Version) -> Notice:
-    """Compose the message about a secret; its tags are those that count under the policy."""
+    """Compose the message about a secret; its tags are those that count under the policy.
+
+    Nobody knows when a secret ends that could not be read. It looks like one that is disabled.
+    """
+    never = "never" if secret.enabled else ""
     place = {"Vault": item.ref.vault, "Owner": secret.tags.get("Owner", "")}
     if item.news == EXPIRING:
         title, _, lines = item.cause.reason.partition("\n")
@@ -224,7 +228,7 @@ def notice(item: FollowUp, secret: Version) -> Notice:
         facts = {
             "Why": item.cause.reason,
             **place,
-            "Expires": f"{secret.expires:%Y-%m-%d %H:%M}Z" if secret.expires else "never",
+            "Expires": f"{secret.expires:%Y-%m-%d %H:%M}Z" if secret.expires else never,
             "Operation": item.operation or "",
         }
     return Notice(title, tuple((name, text) for name, text in facts.items() if text))
@@ -272,9 +276,10 @@ def event(item: FollowUp, secret: Version, key: Sensitive, now: datetime) -> Eve
         "reason": item.cause.reason,
         "owner": secret.tags.get("Owner"),
         "version": secret.version,
-        "expires": secret.expires.isoformat() if secret.expires else None,
         "operation": item.operation,
     }
+    if secret.enabled or secret.expires:
+        data["expires"] = secret.expires.isoformat() if secret.expires else None
     return Event(
         f"msg_{uuid.uuid5(uuid.NAMESPACE_URL, named)}",
         f"rekey.secret.{item.news}",

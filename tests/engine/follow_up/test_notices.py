@@ -143,6 +143,13 @@ def test_the_message_about_an_outcome_says_why_and_the_way_out_and_no_more_than_
     }
 
 
+def test_of_a_version_that_could_not_be_read_nobody_says_that_it_never_expires() -> None:
+    task, unread = FollowUp(REF, "tell", news="parked"), version(left=None, enabled=False)
+    assert "Expires" not in dict(notices.notice(task, unread).facts)
+    assert "expires" not in notices.event(task, unread, Sensitive("a key"), NOW).data
+    assert dict(notices.notice(task, version(left=None)).facts)["Expires"] == "never"
+
+
 def test_an_event_says_that_a_secret_never_expires_and_when_it_is_sent_where_nobody_noted_when() -> (
     None
 ):
