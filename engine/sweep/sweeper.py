@@ -28,7 +28,7 @@ from engine.state.entry import STATES, SweepSummary
 from engine.state.incident import UNSERVED
 from engine.state.index import Listed, StateIndex, recheck_due
 from engine.state.record import MOST_REQUESTS, RECHECK_EVERY, RECHECKED_FOR, covers
-from engine.state.request import Cause, Outcome, WorkItem
+from engine.state.request import Action, Cause, Outcome, WorkItem
 from engine.state.sweep_order import HOUR, SoFar, SweepOrder, audit_is_due
 from engine.state.tags import REPLICA_OF, STATE, Malformed, named
 from engine.sweep.incidents import UNFORESEEN, IncidentSweep, deleted_secrets, is_deleted
@@ -215,14 +215,11 @@ class Sweeper:
                 seconds = (until - case.now).total_seconds()
                 yield replace(item, source=source).because(reason), seconds
                 return
-            case Retire(managed):
-                item = replace(item, action="retire", source=source)
-                apps = refresh.named(self.engine.policy, item.ref, *managed.replicas)
-                if apps and self._audit_is_due(tagged):
-                    # An app may delay the retirement for days. The audit must not wait for it.
+            case Retire() | Rotate():
+                action: Action = "retire" if isinstance(decision, Retire) else item.action
+                item = replace(item, action=action, source=source)
+                if self._may_wait(item.ref, decision) and self._audit_is_due(tagged):
                     yield audit, 0.0
-            case Rotate():
-                item = replace(item, source=source)
             case Park():
                 pass
             case _:
@@ -232,6 +229,16 @@ class Sweeper:
                 return
         if not self._is_left(tagged, decision, rechecks):
             yield item.because(decision.reason[:200]), 0.0
+
+    def _may_wait(self, ref: SecretRef, decision: Retire | Rotate) -> bool:
+        """Return whether it may wait for days: for apps, or for the key of a derived secret.
+
+        The audit must not wait for it.
+        """
+        managed = decision.managed
+        if isinstance(decision, Rotate):
+            return managed.derived_from is not None
+        return bool(refresh.named(self.engine.policy, ref, *managed.replicas))
 
     def _rechecks(self, tagged: Tagged, decision: Decision) -> list[WorkItem]:
         """Return the rechecks that are due for a secret, except the retirement that is decided.

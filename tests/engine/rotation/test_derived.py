@@ -12,6 +12,7 @@ from engine.errors import TransientError
 from engine.service import Service
 from engine.state.record import Stale
 from engine.state.request import Outcome
+from engine.state.sweep_order import SweepOrder
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.sabotage import Saboteur
 from simulator.reach.transport import Call
@@ -593,7 +594,8 @@ async def test_a_signature_that_no_audit_has_seen_is_made_anew_once_its_key_is_g
     assert not reason(scene)
 
 
-async def test_the_audit_of_a_signature_that_waits_for_its_key_heals_it_all_the_same() -> None:
+async def waiting_for_its_key() -> SasScene:
+    """Return a signature that is due, and ends with its key, which is not due."""
     scene = managed(
         days_left=80,
         key_days_left=80,
@@ -603,6 +605,11 @@ async def test_the_audit_of_a_signature_that_waits_for_its_key_heals_it_all_the_
     await deliver(scene, KEY, action="audit")
     await deliver(scene, SAS, action="audit")
     scene.rig.clock.advance(60 * DAY)
+    return scene
+
+
+async def test_the_audit_of_a_signature_that_waits_for_its_key_heals_it_all_the_same() -> None:
+    scene = await waiting_for_its_key()
     outcome = await scene.rig.handle(SAS, action="audit", trigger="manual")
     assert outcome.result == "confirmed"
     scene.account.regenerate("key1")
@@ -670,3 +677,33 @@ async def test_a_signature_that_moved_late_keeps_its_key_for_what_it_held_before
     scene.rig.clock.advance(DAY)
     outcome = await scene.rig.handle(KEY, action="retire", trigger="sweep")
     assert outcome.result == "retired", "its overlap counts from when it moved"
+
+
+async def test_a_signature_that_waits_for_its_key_is_audited_once_a_day_by_the_sweeps() -> None:
+    """The first audit in these three days is one that is late."""
+    scene = await waiting_for_its_key()
+    audits = 0
+    for _ in range(36):
+        scene.rig.clock.advance(7200)
+        now = scene.rig.clock.now()
+        order = SweepOrder(scene.rig.vault.url, now - timedelta(hours=2), now, timedelta(hours=2))
+        await scene.rig.service().sweep_vault(order.to_json())
+        sent = scene.rig.messages("rotations")
+        audits += [it["action"] for it in sent if it["secret"] == SAS].count("audit")
+        await Delivery(scene.rig, scene.rig.service).run()
+    assert audits == 4
+    assert len(scene.rig.vault.versions(SAS)) == 1
+
+
+def to_container(request: Request) -> bool:
+    return ".blob." in request.host and "uploads" in request.path
+
+
+async def test_a_mark_that_is_out_of_date_leaves_a_signature_that_waits_for_its_key() -> None:
+    scene = await waiting_for_its_key()
+    refuse(scene.rig, 403, "AuthorizationFailure", to_container, times=30)
+    await deliver(scene, SAS, action="audit", trigger="sweep")
+    assert reason(scene)
+    scene.rig.world.faults.clear()
+    await sweep(scene, days=2)
+    assert not reason(scene)
