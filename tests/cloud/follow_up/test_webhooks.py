@@ -132,6 +132,7 @@ async def test_an_incident_is_told_to_its_owner_although_its_vault_does_not_answ
     await Delivery(rig, rig.service).run(within=timedelta(minutes=10))
     assert received(rig) == [f"slack: {NAME} cannot be rotated: a person is needed"]
     assert "nor could the secret be marked" in json.dumps(rig.world.webhooks.received)
+    assert "Expires" not in json.dumps(rig.world.webhooks.received)
 
 
 async def test_a_secret_that_can_be_read_again_is_told_of_with_what_it_says() -> None:
