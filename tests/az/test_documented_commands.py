@@ -53,8 +53,8 @@ first.
 
 Then `az` is asked whether it knows the command.
 """
-FILE = "app.pem"
-"""A file of the reader's, which a command sends."""
+FILES = ("app.pem", "policy.yaml")
+"""Files of the reader's, which commands send."""
 QUERY = "--apps --resource-group --offset --analytics-query --output"
 EXTENSIONS: dict[str, set[str]] = {
     "graph query": set(),
@@ -71,7 +71,9 @@ def furnished(stage: Stage) -> Stage:
     """Put what the commands name into the world, with the Azure CLI where it can."""
     world, az = stage.world, stage.az
     world.add_vault(values.DEMO)
-    world.add_vault(values.VAULT).put(values.SECRET, "value", tags={"RekeyState": "parked"})
+    vault = world.add_vault(values.VAULT)
+    vault.put(values.SECRET, "value", tags={"RekeyState": "parked"})
+    vault.put("rekey-policy", "version: 1")
     for account, tags in ((values.STORAGE, {}), (values.EVENTS, {"contents": "events"})):
         made = world.add_account(account, group=values.GROUP)
         made.tags.update({"application": "rekey"} | tags)
@@ -80,7 +82,8 @@ def furnished(stage: Stage) -> Stage:
     world.add_log_workspace("central", group=values.GROUP)
     site = world.web.add(values.SITE)
     site.functions, site.keys = {"sweep": True}, {"functionKeys": {"default": "key"}}
-    (az.config.parent / FILE).write_text("a key")
+    for file in FILES:
+        (az.config.parent / file).write_text("a key")
     for account, queues in values.QUEUES.items():
         here = ("--auth-mode", "login", "--account-name", account)
         for queue in queues:
@@ -105,7 +108,7 @@ def test_the_azure_cli_runs_or_knows_every_command_of(source: str, furnished: St
     assert not [
         path
         for path in furnished.az.config.parent.iterdir()
-        if path != furnished.az.config and path.name != FILE
+        if path != furnished.az.config and path.name not in FILES
     ], "a command wrote a file that its page does not speak of"
 
 
