@@ -109,12 +109,26 @@ class StorageSas(DerivedSignature):
 
     async def recognise(self, job: Job) -> Recognised:
         """Read the value's own end; raises NeedsHuman for a signature that begins later, too."""
-        fields = sas_signing.read(Extent.read(job.source), job.held) if job.held else None
-        begins = sas_signing.time_of(fields, "st") if fields else None
-        if begins and begins > self._clock.now():
+        if begins := self._begins_later(job.source, job.held):
             what = f"the signature begins at {begins:%Y-%m-%d %H:%M}Z"
             raise NeedsHuman(what, where=job.source, fix="write one that works already")
         return await super().recognise(job)
+
+    async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
+        """Try a signature once.
+
+        One that begins later counts as accepted: the service refuses it until then, and only the
+        end of its key ends it.
+        """
+        if self._begins_later(source, credential):
+            return True
+        return await super().accepts(source, credential_id, credential)
+
+    def _begins_later(self, source: str, credential: Sensitive | None) -> datetime | None:
+        """Return when a signature begins; None if it works already, or is none."""
+        fields = sas_signing.read(Extent.read(source), credential) if credential else None
+        begins = sas_signing.time_of(fields, "st") if fields else None
+        return begins if begins and begins > self._clock.now() else None
 
     def is_bare(self, text: str) -> bool:
         """Return whether a text is a bare token."""

@@ -531,6 +531,19 @@ async def test_every_extent_is_proven_whatever_it_permits_and_a_made_up_signatur
     )
 
 
+async def test_a_signature_that_begins_later_counts_as_accepted_until_then() -> None:
+    scene = SasScene()
+    now = scene.rig.clock.now()
+    starts = now + timedelta(hours=2)
+    signed = Sensitive(scene.signed("key1", now + timedelta(days=10), starts=starts))
+    rotator = scene.rotator()
+    assert await rotator.accepts(scene.source, "", signed)
+    scene.rig.clock.advance(timedelta(hours=3).total_seconds())
+    assert await rotator.accepts(scene.source, "", signed)
+    scene.account.keys["key1"] = scene.account.keys["key2"]
+    assert not await rotator.accepts(scene.source, "", signed)
+
+
 async def test_a_signature_that_has_expired_is_refused() -> None:
     scene = SasScene()
     token = Sensitive(scene.signed("key1", scene.rig.clock.now() + timedelta(hours=1)))
