@@ -144,7 +144,7 @@ def _findings(args: Namespace, text: str) -> tuple[Sequence[tuple[str, str]], in
 def _show(session: Session, answers: Sequence[Mapping[str, Any]], unread: int) -> None:
     if session.terminal.data({"leaks": answers, "unread": unread}, "leaks"):
         return
-    if not answers:
+    if not answers and not unread:
         session.terminal.line("nothing was found")
     if unread:
         session.terminal.note(f"findings that cannot be read: {unread}")

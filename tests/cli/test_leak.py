@@ -103,6 +103,14 @@ def test_a_report_is_read_as_far_as_it_can_be_and_the_rest_is_counted(
     assert ([value for value, _ in findings], count) == (values, unread)
 
 
+def test_a_report_that_cannot_be_read_is_not_one_without_findings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran = leak(a_desk(), "[", "--from", "gitleaks", monkeypatch=monkeypatch)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "rekey: findings that cannot be read: 1\n"
+
+
 def test_a_finding_says_where_it_was() -> None:
     assert READERS["trufflehog"](line("v"))[0] == [("v", "https://x/y 77b2a3e .env 4")]
     assert READERS["gitleaks"](array("v"))[0] == [("v", ".env:4 at 77b2a3e")]
