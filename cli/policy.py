@@ -33,7 +33,7 @@ async def show(session: Session, args: Namespace) -> int:
         raise NotFound(
             "there is no policy document yet", fix="write one: rekey policy push FILE --reason TEXT"
         )
-    text = await store.text(args.version)
+    text = await _text_of(store, args.version)
     past = next((version for version in versions if version.version == args.version), versions[0])
     if not session.terminal.data({**_past(past), "document": text}):
         session.terminal.out.write("".join(printable(line) + "\n" for line in text.splitlines()))
@@ -89,7 +89,8 @@ async def push(session: Session, args: Namespace) -> int:
 
 async def rollback(session: Session, args: Namespace) -> int:
     """Write the text of an earlier version as a new one."""
-    return await _push(session, await session.store().text(args.version), args, args.version)
+    text = await _text_of(session.store(), args.version)
+    return await _push(session, text, args, args.version)
 
 
 async def history(session: Session, args: Namespace) -> int:
@@ -179,11 +180,26 @@ async def _newest(store: PolicyStore) -> Version | None:
     return next(iter(await store.history()), None)
 
 
+async def _text_of(store: PolicyStore, version: str | None) -> str:
+    """Return the text of a version that somebody named, or of the newest one."""
+    try:
+        return await store.text(version)
+    except NotFound:
+        if version is None:
+            raise
+        raise NotFound(
+            f"the policy document has no version {version}",
+            where=str(store.ref),
+            fix="rekey policy history shows them",
+        ) from None
+
+
 def _text(path: str) -> str:
     """Read a file, or standard input for `-`."""
     try:
         return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error.reason
         raise BadRequest(
-            f"{path} cannot be read: {error}", fix="name a text file, or - for standard input"
+            f"{path} cannot be read: {why}", fix="name a text file, or - for standard input"
         ) from None

@@ -194,6 +194,14 @@ def test_a_version_that_never_was_cannot_come_back(desk: Desk, version: str, cod
         desk.run("policy", "rollback", version, "--reason", "x").ends(code)
 
 
+@pytest.mark.parametrize("command", [("show",), ("rollback", "--reason", "x")])
+def test_who_names_a_version_that_there_is_not_is_told_where_to_look(
+    desk: Desk, command: tuple[str, ...]
+) -> None:
+    name, *options = command
+    desk.run("policy", name, "0" * 32, *options).ends(5, "no version 000", "rekey policy history")
+
+
 @pytest.mark.parametrize("command", [("history",), ("rollback", "x", "--reason", "y")])
 def test_where_no_document_is_configured_the_setting_is_named(command: tuple[str, ...]) -> None:
     Desk().run("policy", *command).ends(3, "REKEY_POLICY")
