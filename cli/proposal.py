@@ -94,7 +94,7 @@ class Adoption:
             return self._managed_already(secret, wish)
         if "ProviderAddress" not in wish.tags:
             secret = replace(secret, tags={**await self._lost(secret), **secret.tags})
-        proposed, managed = considered(engine, secret, _tagged(secret, wish))
+        proposed, managed = _considered(engine, secret, wish)
         refuse_claimed(self.taken, wish.ref, managed)
         self.session.terminal.progress(f"proving {wish.ref} at its source")
         if wish.create:
@@ -173,6 +173,26 @@ class Adoption:
             what = f"Rekey manages the secret already, with the source {managed.source}"
             raise NeedsHuman(what, where=str(wish.ref), fix=MANAGED)
         return Proposal("adopted already", secret, secret, managed)
+
+
+def _considered(engine: Engine, secret: SecretVersion, wish: Wish) -> tuple[SecretVersion, Managed]:
+    """Decide about the secret as it would be; an option that is wrong is corrected as one."""
+    try:
+        return considered(engine, secret, _tagged(secret, wish))
+    except NeedsHuman as error:
+        if options := _wrong_options(error.fix, wish):
+            fix = f"correct {', '.join(options)}"
+            raise NeedsHuman(error.what, where=error.where, fix=fix) from None
+        raise
+
+
+def _wrong_options(fix: str, wish: Wish) -> list[str]:
+    """Return the options that set all the tags which a fix would correct; none if not all are."""
+    settings = fix.partition(f"rekey tags set {wish.ref.place} ")[2].split()
+    wrong = {setting.partition("=")[0] for setting in settings}
+    if not wrong <= wish.tags.keys():
+        return []
+    return [f"--{option.replace('_', '-')}" for option, tag in TAGS.items() if tag in wrong]
 
 
 def _tagged(secret: SecretVersion, wish: Wish) -> dict[str, str]:

@@ -170,6 +170,17 @@ def test_what_could_not_be_rotated_is_declined_with_the_reason_and_nothing_chang
         adopt(desk, account.resource_id, *arguments).ends(5, complaint, "Fix: ")
 
 
+def test_an_option_that_is_wrong_is_corrected_as_an_option() -> None:
+    """There may be no secret yet whose tags could be set."""
+    desk, _ = a_desk()
+    adopt(desk, "/subscriptions/x").ends(5, "ProviderAddress", "Fix: correct --provider\n")
+
+
+def test_a_tag_of_the_secret_that_is_wrong_is_corrected_as_a_tag() -> None:
+    desk, account = a_desk(tags={"OverlapHours": "x"})
+    adopt(desk, account.resource_id).ends(5, "Fix: rekey tags set prod/app OverlapHours=")
+
+
 def test_a_source_outside_the_scopes_is_declined() -> None:
     desk, _ = a_desk()
     foreign = desk.world.add_account("foreign", group="elsewhere")
