@@ -49,7 +49,9 @@ async def plan(session: Session, args: Namespace) -> int:
                 )
                 for event in scheduled
             ]
-            terminal.table(("what", "when", "", "secret", "why"), rows, spare=("",))
+            # An expiry without its reason would leave a person with nothing to do about it.
+            spare = ("",) if lost else ("", "why")
+            terminal.table(("what", "when", "", "secret", "why"), rows, spare=spare)
     return listed.worst(Exit.FOUND if lost else Exit.FINE)
 
 

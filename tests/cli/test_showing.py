@@ -7,12 +7,14 @@ tests/engine/planning/test_forecast.py), and `rekey wait` ends with it, and says
 from __future__ import annotations
 
 import asyncio
+import io
 import shlex
 from datetime import timedelta
 
 import pytest
 
 from tests.cli.desk import Desk, managing
+from tests.cli.test_main import Screen
 from tests.shared.scene import NAME
 
 
@@ -120,6 +122,22 @@ def test_what_is_to_come_is_shown_in_order_of_time() -> None:
         "rotate  2026-11-22 09:00Z  in 20 d  prod/well   expires 2026-12-22 09:00Z",
         "retire  2026-11-29 09:00Z  in 27 d  prod/well   its overlap passes at 2026-11-29 09:00Z",
     ]
+
+
+@pytest.mark.parametrize(
+    ("days", "reason", "is_shown"),
+    [("90", "its overlap passes", False), ("ninety", "ValidityPeriodDays is 'ninety'", True)],
+)
+def test_a_narrow_terminal_does_without_reasons_unless_something_expires(
+    days: str, reason: str, is_shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one name was long, each rotation took five lines."""
+    desk = managing(20, "a-long-name" * 4, tags={"ValidityPeriodDays": days})
+    monkeypatch.setattr(io, "StringIO", Screen)
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = desk.run("plan", "--days", "60").out
+    assert (reason in shown) == is_shown
+    assert ("rotate" in shown) != is_shown
 
 
 @pytest.mark.parametrize(("days", "count"), [("19", 0), ("20", 1), ("366", 12)])
