@@ -11,7 +11,7 @@ from typing import TextIO
 
 type Rows = Sequence[Sequence[str]]
 GAP = 2
-TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\dZ|in \d+ [dh]|\d+ [dh] ago")
+TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\dZ|in \d+ (?:min|h|d)|\d+ (?:min|h|d) ago")
 """A cell that holds nothing but a time."""
 
 

@@ -226,9 +226,14 @@ def distance(time: datetime | None, now: datetime) -> str:
     """Write how far away a time is for people."""
     if time is None:
         return "never"
-    days = (time - now) / timedelta(days=1)
-    hours = f"{abs(days) * 24:.0f} h"
-    size = hours if abs(days) < 2 else f"{abs(days):.0f} d"  # noqa: PLR2004
-    if abs(days) * 24 < 0.5:  # noqa: PLR2004
+    far = abs(time - now)
+    minutes, hours, days = (
+        round(far / unit) for unit in (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
+    )
+    if minutes == 0:
         return "now"
-    return f"in {size}" if days >= 0 else f"{size} ago"
+    if minutes < 60:  # noqa: PLR2004
+        size = f"{minutes} min"
+    else:
+        size = f"{hours} h" if far < timedelta(days=2) else f"{days} d"
+    return f"in {size}" if time >= now else f"{size} ago"

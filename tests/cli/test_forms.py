@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from cli.board import HEADS, SPARE
 from cli.query import as_csv, as_tsv
 from cli.tables import aligned, fitted, narrowed
-from cli.terminal import Terminal
+from cli.terminal import Terminal, distance
 from tests.cli.desk import Desk
 from tests.cli.test_main import Screen
 from tests.shared.policies import EMPTY, OWN
@@ -172,6 +172,23 @@ def test_a_column_without_a_head_is_shown_where_there_is_room() -> None:
     heads, rows = ("what", "when", "", "why"), [("rotate", "2026-11-12 09:00Z", "in 10 d", "due")]
     assert narrowed(heads, rows, ("",), 40) == (list(heads), [list(rows[0])])
     assert narrowed(heads, rows, ("",), 32)[0] == ["what", "when", "why"]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "shown"),
+    [
+        (timedelta(seconds=-29), "now"),
+        (timedelta(minutes=-14), "14 min ago"),
+        (timedelta(minutes=59, seconds=40), "in 1 h"),
+        (timedelta(hours=47), "in 47 h"),
+        (timedelta(days=-2), "2 d ago"),
+    ],
+)
+def test_how_far_away_a_time_is_counts_minutes_within_an_hour(ahead: timedelta, shown: str) -> None:
+    """In an incident "now" was said of what had happened 29 minutes before."""
+    now = datetime(2026, 11, 2, 9, tzinfo=UTC)
+    assert distance(now + ahead, now) == shown
+    assert fitted(("due",), [(shown,)], len(shown) - 1) is None
 
 
 def test_a_program_that_reads_a_table_gets_every_row_on_one_line() -> None:
