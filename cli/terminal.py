@@ -12,7 +12,7 @@ from cli.plain import advice, plain
 from cli.query import Query, as_csv, as_tsv, cell
 from cli.query import rows as table_of
 from cli.tables import aligned, paint
-from engine.errors import RekeyError
+from engine.errors import ConfigError, RekeyError
 
 RED, YELLOW, GREEN, GREY = "31", "33", "32", "2"
 COLOURS: Mapping[str, str] = {
@@ -163,7 +163,7 @@ class Terminal:
             }
             self.err.write(json.dumps(data, indent=2) + "\n")
             return
-        self.err.write("rekey: " + "\n".join(map(printable, str(error).splitlines())) + "\n")
+        self.err.write("rekey: " + "\n".join(map(printable, _lines_of(error))) + "\n")
 
     def note(self, text: str) -> None:
         """Say something beside the result, on the error stream."""
@@ -174,6 +174,13 @@ class Terminal:
         if not (style and text and self.watched) or self.plain:
             return text
         return f"\x1b[{style}m{text}\x1b[0m"
+
+
+def _lines_of(error: RekeyError) -> list[str]:
+    """Return what went wrong, where, and the fix; of settings, each problem on a line."""
+    if isinstance(error, ConfigError):
+        return [*error.what.splitlines(), *([f"Fix: {error.fix}"] if error.fix else [])]
+    return str(error).splitlines()
 
 
 def _names(result: Mapping[str, Any]) -> str:

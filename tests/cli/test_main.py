@@ -193,6 +193,9 @@ def test_every_wrong_setting_is_told_at_once() -> None:
     assert ran.code == Exit.SETTINGS
     for words in ("REKEY_VAULTS: 'nonsense'", "did you mean REKEY_VAULTS", "Storage is missing"):
         assert words in ran.err
+    count, *problems = ran.err.splitlines()
+    assert count == f"rekey: {len(problems)} wrong setting(s):"
+    assert all(line.startswith("  - ") for line in problems)
 
 
 @pytest.mark.parametrize(
