@@ -164,7 +164,7 @@ class Operators:
         self.terminal.say(f"$ rekey {shlex.join(words)} --yes")
         begun = self.terminal.data(*words, "--yes")
         identity = str(begun.get("id", ""))
-        self.terminal.say(f"  incident {identity} of vaults {begun.get('vaults')} is queued")
+        self.terminal.say(f"  incident {identity} is queued")
         return identity
 
     def _restore_twice(self) -> bool:
