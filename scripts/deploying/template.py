@@ -91,7 +91,7 @@ def main(
     look: Callable[[str], Sequence[str]] = region.look,
 ) -> int:
     """Run the command line and return the exit code."""
-    if len(arguments) not in (2, 3):
+    if len(arguments) not in (2, 3) or not all(arguments[:2]):
         say((__doc__ or "").strip())
         return 2
     group, parameters, *location = arguments

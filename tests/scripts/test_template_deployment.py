@@ -132,6 +132,17 @@ def test_nothing_is_made_in_a_region_that_cannot_run_the_app(
     assert "region: westindia has no Flex Consumption. Nothing was made" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("arguments", [["", ""], ["rekey", ""], ["", "infra/my.bicepparam"]])
+def test_what_make_was_not_told_is_named_and_nothing_is_sent(
+    cli: Cli, arguments: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Make passes a variable that nobody has set as an empty text."""
+    (cli.folder / "calls").touch()
+    assert main(arguments, Clock()) == 2
+    assert "GROUP PARAMETERS [LOCATION]" in capsys.readouterr().out
+    assert cli.calls == []
+
+
 @pytest.mark.parametrize("script", [main, grant_graph.main])
 def test_without_the_azure_cli_a_script_ends_with_the_fix(
     script: Callable[[Sequence[str]], int],
