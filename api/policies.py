@@ -127,10 +127,10 @@ def _refusals(replacing: str | None) -> Iterator[None]:
         if replacing:
             raise PreconditionFailed(error.what, where=error.where, fix=error.fix) from None
         what, fix = (
-            "it says not which version it replaces",
+            "it does not say which version it replaces",
             "send the ETag of GET /api/policy as If-Match, or replacing",
         )
-        raise PreconditionRequired(what, where=error.where, fix=f"{fix}. {error.fix}") from None
+        raise PreconditionRequired(what, where=error.where, fix=f"{fix}; {error.fix}") from None
 
 
 def _answer(
