@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 import time
 
-WIDTH = 100
+WIDEST = 100
 STARTED = time.monotonic()
 
 
@@ -15,6 +16,11 @@ def say(text: str) -> None:
     print(line if text.startswith("$") else wrapped(line, 13), flush=True)
 
 
+def width() -> int:
+    """Return how many columns a line may take: those of the terminal, and no more than 100."""
+    return min(WIDEST, shutil.get_terminal_size((WIDEST, 0)).columns)
+
+
 def wrapped(text: str, indent: int) -> str:
     """Return a line broken between words; those that follow its first begin after `indent`.
 
@@ -22,7 +28,7 @@ def wrapped(text: str, indent: int) -> str:
     """
     lines = textwrap.wrap(
         text,
-        WIDTH,
+        width(),
         subsequent_indent=" " * indent,
         drop_whitespace=True,
         break_on_hyphens=False,

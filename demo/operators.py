@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from demo.cast import ELSEWHERE_ID, VAULT, Part, permit
-from demo.lines import WIDTH, wrapped
+from demo.lines import width, wrapped
 from simulator.azure import Azure
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.server import Background
@@ -69,7 +69,7 @@ class Terminal:
     def _on_a_terminal(self, words: tuple[str, ...]) -> tuple[int, str]:
         """Run a command as a person sees it: tables fit. Return its exit code and what it wrote."""
         mine, theirs = os.openpty()
-        env = {**os.environ, "COLUMNS": str(WIDTH - len(INDENT)), "NO_COLOR": "1"}
+        env = {**os.environ, "COLUMNS": str(width() - len(INDENT)), "NO_COLOR": "1"}
         with (
             os.fdopen(mine, "rb", buffering=0) as screen,
             subprocess.Popen(  # noqa: S603

@@ -91,8 +91,8 @@ def table(
     """Print how every secret ended; return whether all are as expected."""
     vault, well = cloud.world.vaults[VAULT], True
     row: Callable[..., str] = "{:<20}{:<11}{:<10}{:<10}{:<12}{:<12}{}".format
-    print("\n" + row("secret", "ended", "was", "is", "credential", "expires", "opens its source"))
-    print("-" * 92)
+    print("\n" + row("secret", "ended", "was", "is", "credential", "expires", "works"))
+    print("-" * 80)
     for part in parts:
         now, ended = vault.versions(part.name)[-1], ends.get(part.name, "untouched")
         good = part.source.opens(cloud.world, now.value)

@@ -21,6 +21,7 @@ import pytest
 from demo.__main__ import ENDED_WELL, FOLDER
 from demo.cast import Part, stage
 from demo.kinds import ABSENT, PLATFORM, Kinds, platform
+from demo.lines import wrapped
 from demo.operators import Terminal
 from rotators.registry import ROTATORS
 from simulator.azure import Azure
@@ -109,6 +110,14 @@ def test_the_main_job_ends_well_within_eighty_lines_of_a_hundred_columns(main_jo
     until = main_job.lines.index(ENDED_WELL) + 1
     assert until <= 80
     assert not [line for line in main_job.lines[:until] if len(line) > 100 and "  $ " not in line]
+
+
+@pytest.mark.parametrize(("columns", "longest"), [("80", 78), ("200", 98)])
+def test_its_lines_fit_a_terminal_of_eighty_columns_and_take_a_hundred_at_most(
+    columns: str, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert max(map(len, wrapped("word " * 60, 13).splitlines())) in range(longest - 5, longest + 3)
 
 
 def test_the_main_job_shows_what_rekey_is_for(main_job: Demo) -> None:
