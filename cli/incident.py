@@ -119,7 +119,7 @@ def _tell(session: Session, body: Mapping[str, Any]) -> None:
 
 
 def _scope_of(incident: Mapping[str, Any]) -> str:
-    return " ".join(
+    return "; ".join(
         filter(
             None,
             (

@@ -186,7 +186,7 @@ def _reported(
     vaults = ", ".join(SecretRef(url, "").vault_name for url in incident.vaults)
     version = f"version {incident.version}" if incident.version else ""
     parts = (vaults, incident.name, incident.source, version)
-    scope = " ".join(text for text in parts if text)
+    scope = "; ".join(text for text in parts if text)
     kept = {"code": query["code"]} if query.get("code") else {}
     stuck = _places(progress.named, query) if progress else ()
     waiting = _places(progress.waiting_for, query) if progress else ()

@@ -82,7 +82,9 @@ def test_incidents_are_listed_newest_first(desk: Desk) -> None:
         begin(desk, "--reason", reason, "--yes")
     listed = desk.run("incident", "list", "-o", "json").json["incidents"]
     assert [incident["reason"] for incident in listed] == ["two", "one"]
-    assert listed[0]["id"] in desk.run("incident", "list").out
+    shown = desk.run("incident", "list").out
+    assert listed[0]["id"] in shown
+    assert "  prod; billing-*  " in shown
 
 
 def test_an_incident_that_there_is_not_is_declined() -> None:
