@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,8 @@ from scripts.hosting_prices import METERS, Load, known, vault_calls
 WORKSPACE = "Microsoft.OperationalInsights/workspaces"
 QUEUE = "Microsoft.Storage/storageAccounts/queueServices/queues"
 WITHIN, ABOVE, NO_SNAPSHOT, UNKNOWN = 0, 1, 2, 3
+LEFT_OPEN = re.compile(r"'REKEY_VAULTS', join\(createArray\((.+?)\), ','\)")
+"""How a snapshot writes the vaults' URLs where the parameters name no cloud."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +115,11 @@ def _parser() -> argparse.ArgumentParser:
 def _load(options: argparse.Namespace, snapshot: Mapping[str, Any]) -> Load:
     resources = snapshot["predictedResources"]
     (app,) = [resource for resource in resources if resource["type"] == "Microsoft.Web/sites"]
-    app_settings = app["properties"]["siteConfig"]["appSettings"]
-    settings = {setting["name"]: setting["value"] for setting in app_settings}
     (workspace,) = [one for one in resources if one["type"] == WORKSPACE]
     queues = Counter(one["id"].split("/")[8] for one in resources if one["type"] == QUEUE)
     return Load(
         secrets=options.secrets,
-        vaults=len(settings["REKEY_VAULTS"].split(",")),
+        vaults=_vaults(app["properties"]["siteConfig"]["appSettings"]),
         rotations=options.secrets * 30 / options.validity_days,
         sweeps=options.sweeps_a_day * 30,
         memory_gb=app["properties"]["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"]
@@ -126,6 +127,16 @@ def _load(options: argparse.Namespace, snapshot: Mapping[str, Any]) -> Load:
         queues=queues,
         retention_days=workspace["properties"]["retentionInDays"],
     )
+
+
+def _vaults(settings: Sequence[Mapping[str, str]] | str) -> int:
+    """Return how many vaults the app serves; its settings are an expression if no cloud is named."""
+    if isinstance(settings, str):
+        if urls := LEFT_OPEN.search(settings):
+            return urls[1].count("format(")
+        raise ValueError("REKEY_VAULTS")
+    values = {setting["name"]: setting["value"] for setting in settings}
+    return len(values["REKEY_VAULTS"].split(","))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -60,10 +60,13 @@ def test_an_alert_that_is_switched_off_costs_nothing() -> None:
 
 
 def estimated(
-    folder: Path, capsys: pytest.CaptureFixture[str], parameters: str = ""
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    parameters: str = "",
+    base: str = DEFAULT + PUBLIC_CLOUD,
 ) -> dict[str, Any]:
     """Return what a deployment is estimated to cost, and the types of its resources."""
-    run = bicep.predicted(folder, DEFAULT + PUBLIC_CLOUD + parameters)
+    run = bicep.predicted(folder, base + parameters)
     assert run.code == 0, run.said
     file = folder / "case.snapshot.json"
     validate_costs.main([str(file), "--budget", str(BUDGET), "--json"])
@@ -75,6 +78,17 @@ def test_the_default_deployment_costs_less_than_16_dollars_logs_and_all(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert estimated(tmp_path, capsys)["total"] < BUDGET
+
+
+def test_parameters_that_name_no_cloud_cost_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So does what `rekey init` writes; a snapshot leaves the app's settings open then."""
+    group = f"/subscriptions/{bicep.SUBSCRIPTION}/resourceGroups/data"
+    two = DEFAULT.replace("\n}]", f"\n}}, {{ name: 'other', scopes: ['{group}'] }}]")
+    shown = estimated(tmp_path, capsys, base=two)
+    assert shown == estimated(tmp_path, capsys, base=two + PUBLIC_CLOUD)
+    assert shown["total"] > estimated(tmp_path, capsys)["total"]
 
 
 def test_the_page_justifies_each_resource_of_the_default_deployment_with_its_cost(
