@@ -101,11 +101,14 @@ def _shorter(scenario: str, script: Sequence[Step], promise: str) -> Sequence[St
 
 def main(arguments: Sequence[str]) -> None:
     """Print the reduced case."""
-    logging.disable(logging.CRITICAL)
     for text in arguments:
-        case, problem = reduced(Case.parse(text))
+        try:
+            case, problem = reduced(Case.parse(text))
+        except ValueError as error:
+            sys.exit(str(error))
         print(f"{case}\n    {problem}")  # noqa: T201 - this is a command
 
 
 if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
     main(sys.argv[1:])

@@ -10,7 +10,7 @@ import pytest
 from tests.proof import guided
 from tests.proof.case import Case
 from tests.proof.guided import Search
-from tests.proof.reduce import Recording
+from tests.proof.reduce import Recording, main
 from tests.proof.run import ONE_KEY, Part, run, searched
 from tests.proof.scenarios import SCENARIOS
 from tests.proof.schedule import Schedule
@@ -69,3 +69,8 @@ def test_a_search_is_a_part_of_the_proof(monkeypatch: pytest.MonkeyPatch) -> Non
     run([part], iter(lambda: None, 0), cores=1)
     assert part.played == 6
     assert part.violations == []
+
+
+def test_a_seed_that_breaks_nothing_is_not_reduced() -> None:
+    with pytest.raises(SystemExit, match="owners/many#4016 breaks nothing"):
+        main(["owners/many#4016"])
