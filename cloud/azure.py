@@ -58,6 +58,11 @@ FOREIGN_FIX = (
 FIREWALL_FIX = (
     "let the app's network in: virtual network rule, private endpoint or outbound addresses"
 )
+BY_NETWORK = frozenset({"ForbiddenByFirewall", "ForbiddenByConnection", "AuthorizationFailure"})
+"""How a vault and a storage account refuse a network, before they look at roles. The second is a
+vault without public access, the third any storage account; it names a missing role otherwise. See
+https://learn.microsoft.com/azure/key-vault/general/rest-error-codes and `az storage` on the third.
+"""
 IDENTITY_FIX = (
     "if it persists, see that the app has the identity that AZURE_CLIENT_ID names, and look at the "
     "platform's health"
@@ -68,6 +73,8 @@ KEYLESS_FIX = (
     "AzureWebJobsStorage__accountName and"
     " AzureWebJobsStorage__credential=managedidentity"
 )
+WRONG_KEY = "AuthenticationFailed"
+WRONG_KEY_FIX = f"{KEYLESS_FIX}, or write a connection string with a present key there"
 
 STANDS_IN_THE_WAY = {
     "ObjectIsDeletedButRecoverable": "recover the deleted secret, or purge it",
@@ -268,11 +275,13 @@ def _refusal(
         what, fix = f"{described}: {where} is in another tenant", FOREIGN_FIX
     elif status == 401:  # noqa: PLR2004
         return TransientError(f"{described}: the app's token was refused", where=where, code=code)
-    elif code == "ForbiddenByFirewall":
+    elif code in BY_NETWORK:
         what, fix = f"{described} by its firewall", FIREWALL_FIX
     # A call with a role uses the app's own account. A call that verifies a key has no role.
     elif code == KEYLESS and role:
         what, fix = f"{described}: the account does not accept keys", KEYLESS_FIX
+    elif status == 403 and code == WRONG_KEY and role:  # noqa: PLR2004
+        what, fix = f"{described}: the key in the connection string is refused", WRONG_KEY_FIX
     elif status == 403:  # noqa: PLR2004
         what, fix = f"{described} for {_caller(text)}", _grant(role, where)
     else:

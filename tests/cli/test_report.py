@@ -249,7 +249,9 @@ def test_nothing_is_certified_where_the_records_cannot_be_read(
 ) -> None:
     """Tags alone do not tell what leaked, or was left at a source."""
     desk = leaked_desk(edited=True)
-    refuse(desk, 403, "AuthorizationFailure", lambda sent: "comp=list" in sent.url, times=99)
+    refuse(
+        desk, 403, "AuthorizationPermissionMismatch", lambda sent: "comp=list" in sent.url, times=99
+    )
     ran = desk.run(*command)
     ran.ends(4, "have the role Storage Blob Data Reader granted to you there")
     assert shown in ran.out

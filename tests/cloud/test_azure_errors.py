@@ -380,6 +380,25 @@ async def test_a_key_where_an_identity_is_demanded_names_the_settings_to_change(
     assert "AzureWebJobsStorage__credential=managedidentity" in translated.fix
 
 
+async def test_a_connection_string_whose_key_is_refused_says_so_and_asks_for_no_role() -> None:
+    """Somebody has renewed the account's keys. A role would not help."""
+    refusal = await answered(403, "", {"x-ms-error-code": "AuthenticationFailed"})
+    refusal.error_code = "AuthenticationFailed"  # type: ignore[attr-defined]
+    translated = translate(refusal, "taking the lease", "here", "Storage Blob Data Owner")
+    assert isinstance(translated, AccessDenied)
+    assert "the key in the connection string is refused" in translated.what
+    assert "Storage Blob Data Owner" not in translated.fix
+    assert "AzureWebJobsStorage__credential=managedidentity" in translated.fix
+
+
+@pytest.mark.parametrize("code", ["ForbiddenByFirewall", "ForbiddenByConnection"])
+async def test_a_vault_that_lets_no_network_in_is_not_helped_by_a_role(code: str) -> None:
+    translated = translate(await answered(403, inner("Forbidden", code)), "reading", "there", "R")
+    assert isinstance(translated, AccessDenied)
+    assert "by its firewall" in translated.what
+    assert "private endpoint" in translated.fix
+
+
 @pytest.mark.parametrize(
     ("seconds", "calls"), [("6", 1), ("900", 1), ("0", 3), (None, 3), ("soon", 3)]
 )

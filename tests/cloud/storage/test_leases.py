@@ -355,8 +355,14 @@ async def test_what_goes_wrong_inside_comes_out_and_the_lease_is_given_back(rig:
 
 
 async def test_storage_that_refuses_the_app_names_the_role(rig: Rig) -> None:
-    rig.host.network_default_action = "Deny"
+    refuse(rig, 403, "AuthorizationPermissionMismatch", "acquire")
     with pytest.raises(AccessDenied, match="Storage Blob Data Owner"):
+        await touch(rig)
+
+
+async def test_storage_whose_firewall_refuses_the_app_asks_for_no_role(rig: Rig) -> None:
+    rig.host.network_default_action = "Deny"
+    with pytest.raises(AccessDenied, match=r"by its firewall.*let the app's network in"):
         await touch(rig)
 
 

@@ -15,6 +15,7 @@ from simulator.faults import Fault
 from simulator.wire import Request, json_response
 from tests.shared.builders import NOW, item
 from tests.shared.rig import Rig
+from tests.shared.scene import refuse
 
 
 async def test_a_message_is_base64_of_json_in_utf8() -> None:
@@ -97,8 +98,17 @@ async def test_a_message_is_not_posted_twice_by_the_client() -> None:
     assert len(rig.messages("rotations")) == 1
 
 
-async def test_a_refusal_names_the_role() -> None:
+@pytest.mark.parametrize(
+    ("code", "fix"),
+    [
+        ("AuthorizationPermissionMismatch", "Storage Queue Data Contributor"),
+        ("AuthorizationFailure", "let the app's network in"),
+    ],
+)
+async def test_a_refusal_names_what_is_missing_a_role_or_a_way_through_the_firewall(
+    code: str, fix: str
+) -> None:
     rig = Rig()
-    rig.host.network_default_action = "Deny"
-    with pytest.raises(AccessDenied, match="Storage Queue Data Contributor"):
+    refuse(rig, 403, code, lambda request: request.method == "POST")
+    with pytest.raises(AccessDenied, match=fix):
         await rig.service().engine.queue.post_rotation(item())
