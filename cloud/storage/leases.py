@@ -86,7 +86,7 @@ class BlobLease:
         if self.remaining > seconds:
             return
         sent_at = self._clock.monotonic()
-        await _lease_call("renewing the lease", self._renew(), self.where)
+        await _held("renewing the lease", self._renew(), self.where)
         self._ends = sent_at + SECONDS
 
     async def _renew(self) -> None:
@@ -113,7 +113,7 @@ class BlobLease:
             match_condition=MatchConditions.IfNotModified,
             **CHANGING,
         )
-        answer = await _lease_call("writing the record", request, self.where)
+        answer = await _held("writing the record", request, self.where)
         self._etag, self._record = answer["etag"], record
 
     async def read_record(self, part: str, shown: Stored | None) -> None:
@@ -123,7 +123,8 @@ class BlobLease:
         taken.
         """
         if shown is None or shown.etag != self._lease.etag:
-            shown = await _stored(self._blob, self.where, lease=self._lease.id)
+            request = _stored(self._blob, self.where, lease=self._lease.id)
+            shown = await _held("reading the record of the source", request, self.where)
         self._etag = shown.etag
         try:
             record = parsed(shown.content, shown.metadata, self._source, self.where)
@@ -250,7 +251,9 @@ class BlobLeases:
             # Nobody has worked on this source yet. The secret that creates its record owns it.
             record = Record(source=whole, owner=owner)
         content = record.to_json().encode()
-        etag = await create(self._client, blob, content, listing(record))
+        # Another worker may have created it, and may hold it already.
+        request = create(self._client, blob, content, listing(record))
+        etag = await _lease_call("creating the record", request, HERE)
         return await self._acquire(blob, whole), Stored(content, {}, etag)
 
     async def peek(self, source: str) -> Record | None:
@@ -312,4 +315,18 @@ async def _lease_call[T](what: str, request: Awaitable[T], where: str) -> T:
             raise
         raise LeaseUnavailable(
             f"{what}: another worker has it ({error.code})", where=where, code=error.code
+        ) from None
+
+
+async def _held[T](what: str, request: Awaitable[T], where: str) -> T:
+    """Await an operation under a lease; raises LeaseUnavailable if the blob is gone, too.
+
+    Somebody deleted it, or its container. That says nothing about the source, so what was begun
+    there is tried again, under a new record.
+    """
+    try:
+        return await _lease_call(what, request, where)
+    except NotFound as error:
+        raise LeaseUnavailable(
+            f"{what}: the record was deleted ({error.code})", where=where, code=error.code
         ) from None

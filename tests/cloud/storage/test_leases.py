@@ -24,6 +24,7 @@ from engine.state.tags import Pending
 from simulator.faults import Fault
 from simulator.reach.transport import Intercept
 from simulator.wire import Request, Response, json_response
+from tests.shared import scene
 from tests.shared.rig import Rig
 
 SOURCE = "/subscriptions/s/resourcegroups/g/providers/microsoft.storage/storageaccounts/appdata"
@@ -211,6 +212,39 @@ async def test_what_is_written_is_read_by_the_next_holder_and_the_source_is_kept
         assert lease.record == Record(
             SOURCE, SECOND, kind="storage-key", compromised=Compromised(("a",))
         )
+
+
+@pytest.mark.parametrize("gone", ["blob", "container"])
+@pytest.mark.parametrize("step", ["ensure", "write"])
+async def test_a_record_that_is_deleted_under_its_lease_is_a_lost_lease_and_not_a_lost_source(
+    rig: Rig, gone: str, step: str
+) -> None:
+    """A container is deleted whatever leases its blobs have, and a lease can be broken."""
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        held: Any = lease
+        service: Any = leases(rig)
+        if gone == "blob":
+            await blob_of(rig).delete_blob(lease=held._lease.id)
+        else:
+            await service._client.delete_container(blobs.CONTAINER)
+        rig.clock.advance(45)
+        steps = {"ensure": partial(lease.ensure, 20), "write": partial(lease.write, lease.record)}
+        with pytest.raises(LeaseUnavailable):
+            await steps[step]()
+
+
+async def test_a_record_that_is_deleted_before_it_is_read_is_no_lost_source(rig: Rig) -> None:
+    await touch(rig)
+    scene.refuse(rig, 404, "BlobNotFound", lambda request: request.method == "GET", times=2)
+    with pytest.raises(LeaseUnavailable, match="was deleted"):
+        await touch(rig)
+
+
+async def test_the_first_record_that_another_worker_holds_already_is_its_own(rig: Rig) -> None:
+    """Which of two reasons to refuse a second creation comes first is for Azure to say."""
+    scene.refuse(rig, 412, "LeaseIdMissing", lambda sent: sent.header("if-none-match") == "*")
+    with pytest.raises(LeaseUnavailable, match="LeaseIdMissing"):
+        await touch(rig)
 
 
 def blob_of(rig: Rig) -> Any:
