@@ -50,7 +50,9 @@ def credential(client_id: str | None, env: Mapping[str, str]) -> AsyncTokenCrede
     from cloud.retries import ShortRetries
 
     if "IDENTITY_ENDPOINT" in env:
-        limits = {**READING, "retry_total": 1}
+        # The identity answers on this machine alone: no proxy of the environment reaches it, and
+        # none is to see the header that it asks for.
+        limits = {**READING, "retry_total": 1, "use_env_settings": False}
         return ManagedIdentityCredential(
             client_id=client_id, retry_policy_class=ShortRetries, **limits
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
@@ -49,8 +50,9 @@ CHANGING: Mapping[str, Any] = {
 It is never retried blindly, since it may have taken effect although its answer was lost.
 """
 
-FOREIGN = re.compile(r"AKV10032|Invalid issuer")
-"""How Key Vault answers a token from a tenant that it does not trust."""
+FOREIGN = re.compile(r"AKV10032|Invalid issuer|from the wrong issuer")
+"""How Key Vault, and Resource Manager in the last words, answer a token from a tenant that they do
+not trust."""
 FOREIGN_FIX = (
     "serve it with an app in its own tenant, or move it to this app's tenant: an identity "
     "exists in one tenant only"
@@ -63,6 +65,10 @@ BY_NETWORK = frozenset({"ForbiddenByFirewall", "ForbiddenByConnection", "Authori
 vault without public access, the third any storage account; it names a missing role otherwise. See
 https://learn.microsoft.com/azure/key-vault/general/rest-error-codes and `az storage` on the third.
 """
+UNTRUSTED_FIX = (
+    "see that the address is right; where a proxy opens TLS between the app and Azure, name a file "
+    "with its authorities, and the usual ones, in the setting SSL_CERT_FILE"
+)
 IDENTITY_FIX = (
     "if it persists, see that the app has the identity that AZURE_CLIENT_ID names, and look at the "
     "platform's health"
@@ -201,9 +207,9 @@ def translate(  # noqa: PLR0911 - a table
     from azure.core.exceptions import HttpResponseError
 
     if not isinstance(error, HttpResponseError) or error.status_code is None:
-        # A network failure, a time-out, or no token.
+        why, remedy = no_answer(error)
         return TransientError(
-            f"{what} got no answer: {type(error).__name__}", where=where, code=NO_ANSWER
+            f"{what} got no answer: {why}", where=where, fix=remedy, code=NO_ANSWER
         )
     status, code, text = error.status_code, error_code(error), _message(error)
     described, wait = f"{what} was answered {status} {code}", retry_after(error.response)
@@ -233,6 +239,17 @@ def translate(  # noqa: PLR0911 - a table
     if status in (409, 412):
         return TransientError(described, where=where, code=code, retry_after=wait)
     return PermanentError(f"{described}: {text[:200]}", where=where, code=code, retry_after=wait)
+
+
+def no_answer(error: Exception) -> tuple[str, str]:
+    """Return why a call got no answer, and what to do where that is known.
+
+    It is a network failure, a time-out or a missing token. No text of the error is passed on.
+    """
+    if isinstance(getattr(error, "inner_exception", None), ssl.SSLCertVerificationError):
+        why = "the certificate has expired, is not valid for its name or has an unknown issuer"
+        return why, UNTRUSTED_FIX
+    return type(error).__name__, ""
 
 
 def _is_of_identity(error: HttpResponseError) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from asyncio import StreamReader, StreamWriter, start_server
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -17,6 +20,8 @@ from rotators.registry import ROTATORS
 from simulator.reach.transport import Call, SimulatedTransport
 from simulator.wire import Request, Response, json_response
 from tests.shared.rig import Rig
+
+type Connected = Callable[[StreamReader, StreamWriter], Awaitable[None]]
 
 IDENTITY = {"IDENTITY_ENDPOINT": "http://127.0.0.1:41741/msi/token", "IDENTITY_HEADER": "x"}
 
@@ -74,6 +79,36 @@ async def test_a_long_pause_of_the_identity_endpoint_is_left_to_the_queue(
             await Graph(rig.azure(credential=identity)).claims("here")
     assert len(sent) == calls
     assert caught.value.retry_after == float(seconds)
+
+
+async def test_no_proxy_stands_between_the_app_and_its_identity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It asks for a header that is a secret, and answers on this machine alone."""
+    heard: dict[str, bytes] = {}
+
+    def answers(name: str, status: str, body: bytes = b"") -> Connected:
+        async def connected(reader: StreamReader, writer: StreamWriter) -> None:
+            heard[name] = await reader.readuntil(b"\r\n\r\n")
+            head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
+            writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            await writer.drain()
+            writer.close()
+
+        return connected
+
+    token = {"access_token": "x", "expires_on": "4102444800", "resource": "https://v"}
+    proxy = await start_server(answers("proxy", "502 Bad Gateway"), "127.0.0.1", 0)
+    platform = answers("platform", "200 OK", json.dumps(token).encode())
+    endpoint = await start_server(platform, "127.0.0.1", 0)
+    ports = [server.sockets[0].getsockname()[1] for server in (proxy, endpoint)]
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{ports[0]}")
+    env = IDENTITY | {"IDENTITY_ENDPOINT": f"http://127.0.0.1:{ports[1]}/msi/token"}
+    for name, text in env.items():
+        monkeypatch.setenv(name, text)
+    async with proxy, endpoint, credential(None, env) as identity:
+        assert (await identity.get_token("https://v/.default")).token == "x"
+    assert [*heard] == ["platform"]
 
 
 async def test_elsewhere_it_is_the_developers_own_sign_in() -> None:

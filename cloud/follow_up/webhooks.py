@@ -19,7 +19,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cloud.azure import BUSY, CHANGING, Azure
+from cloud.azure import BUSY, CHANGING, Azure, no_answer
 from cloud.follow_up import signatures
 from cloud.meter.metering import NO_ANSWER, count
 from cloud.rest.client import Json, quiet_pipeline, without_logging
@@ -75,8 +75,9 @@ class ChatWebhooks:
             async with asyncio.timeout(SECONDS):
                 status, wait = await self._exchange(url, content, headers)
         except (AzureError, TimeoutError, ValueError) as error:
+            why, fix = no_answer(error)
             return NO_ANSWER, TransientError(
-                f"{SENDING} got no answer: {type(error).__name__}", where=where
+                f"{SENDING} got no answer: {why}", where=where, fix=fix
             )
         return str(status), _problem(status, wait, where)
 

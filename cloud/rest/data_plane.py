@@ -78,11 +78,11 @@ class DataPlane:
         except TransientError as error:
             if error.code != NO_ANSWER:
                 raise
-            what, host = error.what, urlsplit(signed.url).netloc
+            what, fix, host = error.what, error.fix, urlsplit(signed.url).netloc
         else:
             return Answer(response.status_code, body_of(response)[:most], response.headers)
         count("source", "Prove", UNANSWERED)
-        fix = (
+        fix = fix or (
             f"see whether the app's network reaches {host}: a private endpoint, its DNS, a firewall"
         )
         raise TransientError(what, where=where, fix=fix, code=NO_ANSWER)

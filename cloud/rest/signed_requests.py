@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cloud.azure import CHANGING, Azure
+from cloud.azure import CHANGING, Azure, no_answer
 from cloud.azure import NO_ANSWER as UNKNOWN
 from cloud.meter.metering import NO_ANSWER, count
 from cloud.rest.client import is_json, quiet_pipeline, without_logging
@@ -62,7 +62,7 @@ class SignedRequests:
             async with asyncio.timeout(SECONDS):
                 answer = await self._exchange(call, body, key)
         except (AzureError, TimeoutError, OSError) as error:
-            problem = type(error).__name__
+            problem, fix = no_answer(error)
         else:
             count("source", call.capitalize(), str(answer.status))
             return answer
@@ -70,7 +70,7 @@ class SignedRequests:
         raise TransientError(
             f"{what} got no answer: {problem}",
             where=where,
-            fix=f"see whether the app's network reaches {self._url}",
+            fix=fix or f"see whether the app's network reaches {self._url}",
             code=UNKNOWN,
         )
 

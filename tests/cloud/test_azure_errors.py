@@ -358,12 +358,22 @@ async def test_what_is_no_azure_error_comes_through_as_it_is() -> None:
         await call("writing", write(), where="there")
 
 
-async def test_a_vault_of_another_tenant_is_no_refused_token_that_may_pass() -> None:
-    message = (
+ISSUERS = {
+    "Unauthorized": (
         "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/a/, found "
         "https://sts.windows.net/b/."
-    )
-    refusal = await answered(401, error("Unauthorized", message))
+    ),
+    "InvalidAuthenticationTokenTenant": (
+        "The access token is from the wrong issuer 'https://sts.windows.net/b/'. It must match the "
+        "tenant 'https://sts.windows.net/a/' associated with this subscription."
+    ),
+}
+"""What a vault answers, and Resource Manager."""
+
+
+@pytest.mark.parametrize("code", ISSUERS)
+async def test_what_is_in_another_tenant_is_no_refused_token_that_may_pass(code: str) -> None:
+    refusal = await answered(401, error(code, ISSUERS[code]))
     translated = translate(refusal, "listing", "https://prod.vault.azure.net", "R")
     assert isinstance(translated, AccessDenied)
     assert "another tenant" in translated.what
