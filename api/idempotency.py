@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -82,10 +82,10 @@ class Queued:
         return json.dumps(data)
 
     @classmethod
-    def from_json(cls, text: str, fingerprint: str, now: datetime) -> Queued:
+    def from_json(cls, text: str, fingerprints: Collection[str], now: datetime) -> Queued:
         """Read what was written; raises KeyReused where it was another request."""
         data = json.loads(text)
-        if data["request"] != fingerprint:
+        if data["request"] not in fingerprints:
             raise KeyReused(
                 "this Idempotency-Key was sent with another request", fix="send a new key"
             )
@@ -130,13 +130,13 @@ async def once(
             flaws=[Flaw("it is malformed", header=HEADER)],
         )
     digest = _digest(caller.id, request.url, key)
-    query = sorted((name, text) for name, text in request.query.items() if name not in BESIDE)
-    fingerprint = _digest(request.method, json.dumps(query), request.body.hex())
+    fingerprints = _fingerprints(request)
     if (earlier := await memory.recall(digest)) is None:
         if isinstance(considered := await consider(), Answer):
             return considered
-        earlier = await memory.remember(digest, considered.to_json(fingerprint, engine.clock.now()))
-    queued = Queued.from_json(earlier, fingerprint, engine.clock.now())
+        written = considered.to_json(fingerprints[0], engine.clock.now())
+        earlier = await memory.remember(digest, written)
+    queued = Queued.from_json(earlier, fingerprints, engine.clock.now())
     posted = _digest("posted", digest)
     if await memory.recall(posted) is None:
         # A repetition that posts is the act: the request before it may be recorded as declined.
@@ -144,6 +144,20 @@ async def once(
         await queued.post(engine)
         await memory.remember(posted, stamp(engine.clock.now()))
     return queued.answer
+
+
+def _fingerprints(request: Request) -> tuple[str, str]:
+    """Return what tells a repetition from another request, as this version and as 0.2.0 wrote it.
+
+    0.2.0 counted every parameter. A request whose answer an upgrade cut off is sent again to this
+    version, and a new key would make another request of it.
+    """
+    every = sorted(request.query.items())
+    query = [(name, text) for name, text in every if name not in BESIDE]
+    now, before = (
+        _digest(request.method, json.dumps(terms), request.body.hex()) for terms in (query, every)
+    )
+    return now, before
 
 
 def _digest(*parts: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 
 import pytest
@@ -14,6 +16,7 @@ from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.api.test_access import SIGNED_IN, principal
 from tests.shared.delivery import Delivery
+from tests.shared.due import stored
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, ask, scene
 from tests.unchanged import unchanged
@@ -69,6 +72,21 @@ async def test_a_repetition_may_wait_longer_and_come_with_another_function_key()
     first = await keyed(rig, wait="1", code="old")
     assert (await keyed(rig, wait="2", code="new")).body == first.body
     assert len(rig.messages("rotations")) == 1
+
+
+async def test_a_repetition_of_what_was_sent_to_0_2_gets_the_answer_to_that() -> None:
+    """It counted all parameters; the upgrade itself may have cut its answer off."""
+    rig = scene(days_left=80)
+    first = await keyed(rig, wait="1", code="a")
+    (memory,) = [
+        blob for blob in stored(rig.world, rig.host.name, "requests/") if b"items" in blob.content
+    ]
+    terms = ("POST", json.dumps([("code", "a"), ("wait", "1")]), json.dumps(FORCE).encode().hex())
+    of_0_2 = hashlib.sha256("\n".join(terms).encode()).hexdigest()
+    memory.content = json.dumps(json.loads(memory.content) | {"request": of_0_2}).encode()
+    again = await keyed(rig, wait="1", code="a")
+    assert (again.status, again.body) == (first.status, first.body)
+    assert (await keyed(rig, wait="1", code="b")).status == 422
 
 
 @pytest.mark.parametrize(
