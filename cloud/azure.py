@@ -86,10 +86,14 @@ STANDS_IN_THE_WAY = {
     "ObjectIsDeletedButRecoverable": "recover the deleted secret, or purge it",
     "ScopeLocked": "remove the lock, or make it one that only keeps the resource from being deleted",
     "ReadOnlyDisabledSubscription": "enable the subscription again",
+    "AccountIsDisabled": "enable the subscription of the storage account again",
+    "BlobArchived": "move the blob to an online tier, and let no lifecycle rule archive the app's own",
+    "BlobImmutableDueToPolicy": "lift the immutability policy of that container",
     "RequestDisallowedByPolicy": "exempt the resource from that Azure Policy, or make it comply",
 }
 """Codes of what does not pass by itself, and that no role helps with, each with its fix. A read-only
-lock forbids to list keys, too: https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources."""
+lock forbids to list keys, too: https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources.
+Storage's own: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes."""
 
 NO_ANSWER = "NoAnswer"
 """The code of an error where Azure gave no answer at all."""
