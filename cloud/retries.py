@@ -8,6 +8,7 @@ postpones the message. This module imports azure-core and aiohttp, so import it 
 from __future__ import annotations
 
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 from aiohttp import (
     ClientConnectionError,
@@ -17,10 +18,12 @@ from aiohttp import (
     ClientRequest,
     ClientResponse,
     ServerDisconnectedError,
+    encode_basic_auth,
 )
 from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.core.pipeline.transport import AioHttpTransport
+from yarl import URL
 
 from cloud.waiting import retry_after
 
@@ -51,11 +54,32 @@ class SendsOnce(AioHttpTransport):  # type: ignore[misc]
     It does so on a new connection too, below every retry policy: `_request` in its client.py,
     IDEMPOTENT_METHODS. The lost one may have taken effect, so two versions of a secret would come
     of one call, and a write of a record would be refused because of itself.
+
+    The environment names proxies, and nothing else: aiohttp would also send what ~/.netrc holds for
+    a host, or for all, where a request has no token, and refuse it where it has one.
     """
+
+    def __init__(self, **options: Any) -> None:
+        """Take azure-core's options of a transport."""
+        super().__init__(**{"use_env_settings": False, **options})
 
     async def send(self, request: Any, **options: Any) -> Any:
         """Send a request; a change that gets no answer is not sent again."""
-        return await super().send(request, middlewares=(_once,), **options)
+        way = {**_proxy_for(request.url), **options}
+        return await super().send(request, middlewares=(_once,), **way)
+
+
+def _proxy_for(url: str) -> dict[str, Any]:
+    """Return the proxy that the environment names for an address, as aiohttp takes it."""
+    address = URL(url)
+    named = getproxies().get(address.scheme)
+    if not named or proxy_bypass(address.host or ""):
+        return {}
+    proxy = URL(named)
+    if proxy.user is None:
+        return {"proxy": proxy}
+    headers = {"Proxy-Authorization": encode_basic_auth(proxy.user, proxy.password or "")}
+    return {"proxy": proxy.with_user(None), "proxy_headers": headers}
 
 
 async def _once(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
