@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from cloud import vaults
-from cloud.azure import FOREIGN_FIX, NO_ANSWER
+from cloud.azure import FIREWALL_FIX, FOREIGN_FIX, NO_ANSWER, UNTRUSTED_FIX
 from cloud.policy_store import Ungoverned
 from cloud.storage import blobs, queues
 from engine.errors import AccessDenied, ConfigError, PermanentError, RekeyError, TransientError
@@ -22,6 +22,17 @@ SIGN_IN = (
     "az login, or any other sign-in of https://aka.ms/azsdk/python/identity/defaultazurecredential"
 )
 SIGN_IN_THERE = "sign in to the tenant of the vault: az login --tenant <tenant>"
+HERE = {
+    FOREIGN_FIX: SIGN_IN_THERE,
+    FIREWALL_FIX: (
+        "let this machine's network in, or run this where the network may in: a private deployment "
+        "is reached from its own network alone"
+    ),
+    UNTRUSTED_FIX: UNTRUSTED_FIX.replace("the app", "this machine").replace(
+        "setting", "environment variable"
+    ),
+}
+"""What the app is told to do → what the person at this machine can do about it."""
 OUT_OF_REACH = "see that this machine reaches it: name, network, VPN, firewall"
 IDENTITY = re.compile(r"the app's identity(?: \(application ([^,]+), object ([^)]+)\))?")
 GRANT = re.compile(
@@ -74,8 +85,9 @@ def plain(error: RekeyError) -> RekeyError:  # noqa: PLR0911 - a table
         return _unread_policy(plain(error.cause))
     if is_signed_out(error):
         return TransientError(SIGNED_OUT, fix=SIGN_IN, code=NO_ANSWER)
-    if error.code == NO_ANSWER and not error.fix:
-        return TransientError(error.what, where=error.where, fix=OUT_OF_REACH, code=NO_ANSWER)
+    if error.code == NO_ANSWER and error.fix in ("", UNTRUSTED_FIX):
+        fix = HERE.get(error.fix, OUT_OF_REACH)
+        return TransientError(error.what, where=error.where, fix=fix, code=NO_ANSWER)
     if isinstance(error, ConfigError) and any(
         problem.startswith(UNSET) for problem in error.problems
     ):
@@ -116,10 +128,8 @@ def _you(match: re.Match[str]) -> str:
 
 def _asked_for(error: AccessDenied) -> str:
     """Return the fix of who was refused: to ask for the role that this one call needs."""
-    if error.fix == FOREIGN_FIX:
-        return SIGN_IN_THERE
     if not (grant := GRANT.fullmatch(error.fix)):
-        return error.fix
+        return HERE.get(error.fix, error.fix)
     enough = SMALLEST.get(grant[1], ())
     role = next((role for start, role in enough if error.what.startswith(start)), grant[1])
     return f"have the role {role} granted to you there; a new grant takes minutes"

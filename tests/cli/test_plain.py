@@ -12,7 +12,7 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
 from cli.log_lines import OwnWords
 from cli.plain import advice, plain
-from cloud.azure import FOREIGN_FIX
+from cloud.azure import FIREWALL_FIX, FOREIGN_FIX, NO_ANSWER, UNTRUSTED_FIX
 from engine.errors import AccessDenied, RekeyError, TransientError
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from tests.cli.desk import Desk, managing
@@ -181,6 +181,14 @@ GRANT += "docs/permissions.md; a new grant takes minutes"
         (
             AccessDenied("listing was answered 401: it is in another tenant", fix=FOREIGN_FIX),
             "az login --tenant",
+        ),
+        (
+            AccessDenied("reading was answered 403 by its firewall", fix=FIREWALL_FIX),
+            "let this machine's network in",
+        ),
+        (
+            TransientError("reading got no answer: x", fix=UNTRUSTED_FIX, code=NO_ANSWER),
+            "between this machine and Azure",
         ),
     ],
 )
