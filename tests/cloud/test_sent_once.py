@@ -5,7 +5,7 @@ aiohttp repeats a PUT and a DELETE by itself, which only real clients over TLS s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,7 +18,10 @@ from azure.core.rest import HttpRequest
 from cli.transport import SharedTransport
 from cloud.azure import CHANGING, NO_ANSWER, NOT_READ, Azure, call
 from cloud.clock import SystemClock
+from cloud.rest.arm import Arm
 from cloud.rest.client import quiet_pipeline, without_logging
+from cloud.rest.graph import Graph
+from cloud.rest.key_pairs import KeyPairs, Order
 from cloud.retries import SendsOnce
 from cloud.storage import blobs
 from cloud.storage.backlog import backlog
@@ -26,15 +29,16 @@ from cloud.storage.host_storage import HostStorage
 from cloud.storage.leases import BlobLeases
 from cloud.vaults import KeyVaults
 from engine.errors import LeaseUnavailable, TransientError
-from engine.secret import Draft, SecretRef, Sensitive
+from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from simulator.azure import Azure as World
 from simulator.azure import build_world
 from simulator.keyvault.state import Vault
 from simulator.reach.names import resolve_localhost
 from simulator.reach.server import Running, serve
-from simulator.reach.transport import SimulatedCredential, forget_challenges
+from simulator.reach.transport import Call, SimulatedCredential, forget_challenges
 from simulator.wire import Request, Response, json_response
-from tests.shared.rig import VAULT_ACTIONS
+from tests.shared.builders import NOW, V1
+from tests.shared.rig import VAULT_ACTIONS, Rig
 
 SOURCE = "/subscriptions/x/resourcegroups/y"
 CUT_OFF = json_response(502, {"error": {"code": "NoSuchHost"}})
@@ -184,6 +188,47 @@ async def test_a_change_whose_answer_does_not_unpack_may_have_taken_effect(name:
             await change(stand)
         assert caught.value.code == NOT_READ
         assert len(stand.front.sent) == 1
+
+
+type Act = Callable[[Azure], Awaitable[object]]
+REF, SITE = SecretRef("https://prod.vault.azure.net", "app"), "/subscriptions/x/sites/y"
+HELD = SecretVersion(REF, V1, True, NOW, None, None, value=None)
+ORDER = Order(REF.vault, "app", "orders", None, NOW, 3, "application/x-pkcs12")
+ACTS: Mapping[str, Act] = {
+    "an action on a resource": lambda client: Arm(client, "1", "").act(SITE, "", ""),
+    "a change that goes on": lambda client: Arm(client, "1", "").begin(SITE, {}, "", ""),
+    "a merge into a resource": lambda client: Arm(client, "1", "").merge(SITE, {}, "", ""),
+    "a change of a resource": lambda client: call(
+        "changing", Arm(client, "1", "").change(SITE, {}), where=""
+    ),
+    "an action of Graph": lambda client: Graph(client).change("/x", {}, "", ""),
+    "a change of Graph": lambda client: Graph(client).replace("/x", {}, "", ""),
+    "a key pair": lambda client: KeyPairs(client, SystemClock()).make(ORDER),
+    "a version's tags": lambda client: vaults(client).retag(HELD, {}),
+    "a version's end": lambda client: vaults(client).disable(REF, V1),
+}
+
+
+def vaults(client: Azure) -> KeyVaults:
+    return KeyVaults(client, frozenset([REF.vault]))
+
+
+@pytest.mark.parametrize("name", ACTS)
+async def test_a_change_that_a_busy_service_answers_is_left_to_the_caller(name: str) -> None:
+    """It may have taken effect. An SDK that may repeat it does so after a 503, a POST too."""
+    sent = list[str]()
+
+    async def busy(request: Request, proceed: Call) -> Response:
+        if not request.header("authorization"):
+            return await proceed()  # Key Vault's client first asks without a token who gives them.
+        if request.method == "GET":
+            return json_response(404, {"error": {"code": "CertificateNotFound"}})
+        sent.append(request.method)
+        return json_response(503, {"error": {"code": "ServiceUnavailable"}})
+
+    with pytest.raises(TransientError, match="503"):
+        await ACTS[name](Rig().azure(busy))
+    assert len(sent) == 1
 
 
 async def test_a_version_whose_answer_is_lost_is_the_only_one() -> None:
