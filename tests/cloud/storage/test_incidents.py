@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from engine.ports import Incidents
 from engine.state.incident import Incident
 from tests.shared.builders import VAULT
@@ -39,3 +41,10 @@ async def test_what_was_reported_first_stays() -> None:
     await incidents.keep(first)
     await incidents.keep(replace(first, name="other", reason="second thoughts"))
     assert await incidents.find(first.id) == first
+
+
+@pytest.mark.parametrize("text", ["", "..", "{id}/../../sources/x", "x{id}", "{id}x", "{id}\n"])
+async def test_what_is_no_id_of_an_incident_is_looked_up_nowhere(text: str) -> None:
+    rig = Rig()
+    assert await stored(rig).find(text.format(id=incident(0).id)) is None
+    assert rig.world.exchanges == []

@@ -87,6 +87,27 @@ async def test_a_record_read_beside_its_lease_counts_unless_it_was_written_meanw
     assert len(reads) == 1 + is_written
 
 
+async def test_a_lease_that_has_passed_on_before_its_record_is_read_is_lost(rig: Rig) -> None:
+    await touch(rig)
+    was_read = asyncio.Event()
+
+    async def slow(request: Request, call: Any) -> Any:
+        if request.header("x-ms-lease-action") == "acquire":
+            await was_read.wait()
+            async with leases(rig).hold(SOURCE, FIRST) as another:
+                await another.write(another.record)
+        if request.method == "GET" and was_read.is_set():
+            rig.clock.advance(SECONDS)
+            await touch(rig)
+        response = await call()
+        was_read.set()
+        return response
+
+    with pytest.raises(LeaseUnavailable):
+        async with leases(rig, slow).hold(SOURCE, FIRST):
+            pass
+
+
 async def test_where_azure_names_a_time_for_the_read_the_lease_is_given_back(rig: Rig) -> None:
     await touch(rig)
     busy = json_response(503, {}, {"Retry-After": "20", "x-ms-error-code": "ServerBusy"})

@@ -27,6 +27,13 @@ async def test_a_message_is_base64_of_json_in_utf8() -> None:
     assert message.visible <= rig.clock.now()
 
 
+async def test_work_that_is_posted_outside_of_any_call_stays_in_its_trace() -> None:
+    rig, trace = Rig(), f"00-{'1' * 32}-{'2' * 16}-01"
+    await rig.service().engine.queue.post_rotation(item(trace=trace))
+    (message,) = rig.messages("rotations")
+    assert message["trace"] == trace
+
+
 async def test_a_missing_queue_is_created() -> None:
     rig = Rig()
     order = SweepOrder(rig.vault.url, NOW, NOW, timedelta(hours=1))
