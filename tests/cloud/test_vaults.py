@@ -127,6 +127,16 @@ async def test_a_disabled_secret_comes_without_its_value() -> None:
     assert (read.enabled, read.value, read.version) == (False, None, None)
 
 
+@pytest.mark.parametrize("code", ["Forbidden", "ForbiddenByRbac", "ForbiddenByFirewall"])
+async def test_a_secret_that_the_app_may_not_read_is_not_taken_for_a_disabled_one(
+    code: str,
+) -> None:
+    rig = scene()
+    refuse(rig, 403, code, to_vault())
+    with pytest.raises(AccessDenied, match=code):
+        await vaults(rig).read(rig.item(NAME).ref)
+
+
 async def test_a_secret_that_is_not_there_or_deleted_is_not_found() -> None:
     rig = scene()
     rig.vault.delete(NAME)
@@ -257,6 +267,7 @@ async def test_a_list_tells_all_that_a_decision_needs() -> None:
         "http://prod.vault.azure.net/secrets?$skiptoken=x",
         "https://prod.vault.azure.net:444/secrets?$skiptoken=x",
         "https://prod.vault.azure.net:x/secrets?$skiptoken=x",
+        "https://prod.vault.azure.net.evil.example/secrets?$skiptoken=x",
         "https://prod.vault.azure.net@evil.example/secrets?$skiptoken=x",
         "https://somebody@prod.vault.azure.net/secrets?$skiptoken=x",
         "https://prod.vault.azure.net/deletedsecrets?$skiptoken=x",
@@ -311,6 +322,17 @@ async def test_a_list_goes_on_where_the_link_names_the_port_of_https() -> None:
 
     store = rig.service(named).engine.vaults
     assert len([secret async for secret in store.list(rig.vault.url)]) == 31
+
+
+async def test_a_page_without_a_secret_may_lead_on() -> None:
+    rig = scene()
+    rig.vault.empty_pages = True
+    store = vaults(rig)
+    empty, token = await store.page(rig.vault.url, None)
+    (secret,), _ = await store.page(rig.vault.url, token)
+    assert not empty
+    assert [secret] == [listed async for listed in store.list(rig.vault.url)]
+    assert [version async for version in store.versions(secret.ref)]
 
 
 async def test_reading_is_repeated_while_azure_is_busy() -> None:
