@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
-from cloud.print_keys import KEPT_SECONDS, LEAST_KEY, MOST_KEYS
+from cloud.print_keys import KEPT_SECONDS, LEAST_KEY, MOST_KEYS, PrintKeys
+from cloud.vaults import KeyVaults
 from engine.service import Service
 from simulator.keyvault.state import SecretVersion
-from tests.shared.policies import EMPTY, PolicyRig
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
+from tests.shared.policies import EMPTY, PolicyRig, policy
+from tests.shared.rig import RigClock
 from tests.shared.scene import refuse
 
-NAME = "leak-key"
+NAME, OTHER = "leak-key", "other-key"
 
 
 @pytest.fixture
@@ -22,10 +27,10 @@ def rig() -> PolicyRig:
     return rig
 
 
-def put(rig: PolicyRig, length: int = LEAST_KEY) -> SecretVersion:
+def put(rig: PolicyRig, length: int = LEAST_KEY, name: str = NAME) -> SecretVersion:
     """Write a new key, as a person does, a second after the last one."""
     rig.clock.advance(1)
-    return rig.vault.put(NAME, "k" * length)
+    return rig.vault.put(name, "k" * length)
 
 
 async def keys_of(service: Service) -> Sequence[str]:
@@ -58,3 +63,31 @@ async def test_a_read_that_fails_takes_no_key_out_of_use(rig: PolicyRig) -> None
     assert await keys_of(service) == [key.version]
     rig.clock.advance(KEPT_SECONDS)
     assert await keys_of(service) == [newer.version, key.version]
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_a_policy_that_names_another_key_makes_no_print_under_the_former_one(
+    rig: PolicyRig, *, is_refused: bool
+) -> None:
+    vaults = KeyVaults(rig.azure(), frozenset([rig.vault.url]))
+    keys = PrintKeys(vaults, RigClock(rig.clock))
+    versions = {name: put(rig, name=name).version for name in (NAME, OTHER)}
+    if is_refused:
+        refuse(rig, 403, "ForbiddenByRbac", lambda request: f"/secrets/{OTHER}" in request.path)
+    for name, version in versions.items():
+        prints = await keys.current(policy(f"leaks:\n  keySecret: {name}\n"))
+        assert [*prints.keys] == ([] if is_refused and name == OTHER else [version])
+
+
+async def test_where_no_key_is_in_memory_its_read_may_take_longer(
+    rig: PolicyRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.print_keys.PATIENCE_SECONDS", 0)
+
+    async def slow(request: Request, call: Call) -> Response:
+        del request
+        await asyncio.sleep(0)
+        return await call()
+
+    key = put(rig)
+    assert await keys_of(rig.service(slow)) == [key.version]

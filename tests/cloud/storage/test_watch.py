@@ -121,6 +121,14 @@ async def test_an_app_that_no_longer_asks_for_what_was_accepted_is_not_well(
     assert runs or "recheck" in answer.body["detail"]
 
 
+async def test_an_app_that_asks_a_little_late_for_what_was_accepted_is_well(rig: Rig) -> None:
+    queues(rig)
+    await rig.service().engine.accept(rig.item("put-off"))
+    wait(rig, GRACE + SLACK - timedelta(minutes=1))
+    await sweep(rig)
+    assert await health(rig) == 200
+
+
 @pytest.mark.parametrize("runs", [True, False])
 async def test_an_app_that_asks_for_very_many_one_after_another_is_well(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, *, runs: bool
