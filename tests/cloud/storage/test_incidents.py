@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from engine.errors import NeedsHuman
 from engine.ports import Incidents
 from engine.state.incident import Incident
 from tests.shared.builders import VAULT
@@ -48,3 +50,15 @@ async def test_what_is_no_id_of_an_incident_is_looked_up_nowhere(text: str) -> N
     rig = Rig()
     assert await stored(rig).find(text.format(id=incident(0).id)) is None
     assert rig.world.exchanges == []
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b"\xff"])
+async def test_an_incident_that_cannot_be_read_is_told_and_not_taken_for_none(
+    content: bytes,
+) -> None:
+    store: Any = stored(Rig())
+    await store.keep(incident(0))
+    await store._blob(incident(0).id).upload_blob(content, overwrite=True)
+    for what, argument in (("find", incident(0).id), ("newest", 1)):
+        with pytest.raises(NeedsHuman, match=r"cannot be read.*incidents/2026"):
+            await getattr(store, what)(argument)
