@@ -27,8 +27,8 @@ from engine.secret import SecretRef
 from engine.state.policy import Policy
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
-from simulator.reach.transport import SimulatedCredential, SimulatedTransport
-from simulator.wire import Request, json_response
+from simulator.reach.transport import Call, SimulatedCredential, SimulatedTransport
+from simulator.wire import Request, Response, json_response
 from tests.shared.builders import VAULT
 from tests.shared.collected import Collected, dims
 from tests.shared.policies import ALL, DEPLOYED, EMPTY, OWN, PolicyRig
@@ -105,6 +105,27 @@ async def test_many_that_ask_at_once_cost_one_call(rig: PolicyRig) -> None:
     gathered = await asyncio.gather(*(policies.current() for _ in range(20)))
     assert {owner(policy) for policy in gathered} == {"one"}
     assert rig.calls() == {"vault": 1}
+
+
+async def test_a_read_that_its_caller_has_given_up_is_made_again_for_the_next(
+    rig: PolicyRig,
+) -> None:
+    rig.push(owned_by("one"))
+    is_read, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: Request, call: Call) -> Response:
+        del request
+        is_read.set()
+        await may_go_on.wait()
+        return await call()
+
+    policies = rig.service(slow).policies
+    given_up = asyncio.create_task(policies.current())
+    await is_read.wait()
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    may_go_on.set()
+    assert owner(await policies.current()) == "one"
 
 
 async def test_a_wrong_version_changes_nothing_and_all_its_problems_are_told(

@@ -65,6 +65,17 @@ async def test_a_read_that_fails_takes_no_key_out_of_use(rig: PolicyRig) -> None
     assert await keys_of(service) == [newer.version, key.version]
 
 
+async def test_a_key_that_cannot_be_read_is_not_asked_for_again_at_every_step(
+    rig: PolicyRig,
+) -> None:
+    """Work waits for that read, and most of it needs no print."""
+    service = rig.service()
+    assert await keys_of(service) == []
+    rig.calls()
+    assert await keys_of(service) == []
+    assert rig.calls() == {}
+
+
 @pytest.mark.parametrize("is_refused", [False, True])
 async def test_a_policy_that_names_another_key_makes_no_print_under_the_former_one(
     rig: PolicyRig, *, is_refused: bool
