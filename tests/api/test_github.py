@@ -130,7 +130,20 @@ def test_a_signature_is_made_as_github_documents_it() -> None:
     from leaks.feeds import is_signed
 
     documented = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
-    assert is_signed(b"Hello, World!", documented, Sensitive("It's a Secret to Everybody"))
+    key = Sensitive("It's a Secret to Everybody")
+    assert is_signed(b"Hello, World!", documented, key)
+    for other in (documented[:-1], documented.removeprefix("sha256="), f"sha1{documented[6:]}"):
+        assert not is_signed(b"Hello, World!", other, key)
+
+
+def test_how_long_a_forged_signature_is_looked_at_tells_nothing_of_the_right_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from engine.secret import Sensitive
+    from leaks.feeds import is_signed
+
+    monkeypatch.setattr("leaks.feeds.hmac.compare_digest", lambda right, _: right[:7] == b"sha256=")
+    assert is_signed(b"x", "forged", Sensitive("key")), "nothing else compares them"
 
 
 async def test_an_alert_leads_to_its_value_and_that_is_cut_off() -> None:
@@ -223,6 +236,9 @@ async def test_a_delivery_that_is_replayed_is_taken_once_and_one_that_failed_aga
         ({**PAYLOAD, "repository": {"full_name": "x/y?z"}}, {}, 202),
         (b"[" * 100_000, {}, 202),
         ({"zen": "Keep it logically awesome."}, {"x_github_event": "ping"}, 202),
+        # Their alerts have numbers of their own.
+        (PAYLOAD, {"x_github_event": "code_scanning_alert"}, 202),
+        (PAYLOAD, {"x_github_event": "dependabot_alert"}, 202),
     ],
 )
 async def test_what_is_forged_cut_or_about_something_else_asks_nobody_and_changes_nothing(

@@ -59,8 +59,8 @@ GITLEAKS = {
 """A finding as report/finding.go of github.com/gitleaks/gitleaks at 0534836 names its fields."""
 
 
-def line(value: str) -> str:
-    return json.dumps({**TRUFFLEHOG, "Raw": value})
+def line(value: str, whole: str = "") -> str:
+    return json.dumps({**TRUFFLEHOG, "Raw": value, "RawV2": whole})
 
 
 def array(*values: str) -> str:
@@ -79,6 +79,8 @@ def page(*values: str) -> str:
     [
         ("trufflehog", f"{line('one-secret')}\n\n{line('two-secret')}\n", ["one-secret", "two-secret"], 0),
         ("trufflehog", f"{line('one-secret')}\n{line('two-secret')[:-9]}", ["one-secret"], 1),
+        ("trufflehog", line("one-id", "one-id:secret"), ["one-id", "one-id:secret"], 0),
+        ("trufflehog", line("one-secret", "one-secret"), ["one-secret"], 0),
         ("trufflehog", '{"level": "info-0", "msg": "scanned"}\n', [], 0),
         ("trufflehog", "[1]\nnonsense", [], 2),
         ("gitleaks", array("one-secret", "two-secret"), ["one-secret", "two-secret"], 0),
