@@ -9,6 +9,8 @@ import pytest
 
 from api.leaks import MORE
 from simulator.databases.servers import DatabaseRefusal, FlexibleServer
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
 from tests.api.test_access import SIGNED_IN, principal
 from tests.api.test_leaks import TRUSTED, audit, leak, leaky, rotate, settle
 from tests.api.test_leaks_of_one_text import DOCUMENTS, interrupted
@@ -203,3 +205,16 @@ async def test_no_password_of_a_login_is_called_refused_amid_a_change_of_it() ->
     assert (await leak(rig.api(), current)).body["accepted"]
     await rig.note(known.source, NAME, blind=False)
     assert (await leak(rig.api(), earlier)).body["status"] == "refused"
+
+
+async def test_a_password_is_not_called_refused_where_a_change_came_and_went_meanwhile() -> None:
+    rig, _, (*_, earlier, _) = await rotated(TRUSTED, 2)
+    (known,) = (await rig.service().engine.index()).of(rig.item(NAME).ref)
+
+    async def changing(request: Request, call: Call) -> Response:
+        if request.method == "SIGN-IN":
+            await rig.note(known.source, NAME, begun=rig.clock.now())
+        return await call()
+
+    amid = await leak(rig.api(changing), earlier)
+    assert (amid.status, "in the midst of a change" in amid.body["detail"]) == (503, True)
