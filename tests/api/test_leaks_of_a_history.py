@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from api.leaks import MORE
+from leaks.verdict import MOST_REFUSED
 from simulator.databases.servers import DatabaseRefusal, FlexibleServer
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
@@ -153,23 +154,40 @@ async def test_what_is_in_its_overlap_is_tried_before_what_is_dead() -> None:
     assert not [password for password in scene.live() if password in superseded]
 
 
-async def test_of_a_source_that_locks_nothing_all_that_works_is_cut_off() -> None:
-    """Somebody adds a client secret each time, and leaves the earlier ones."""
+async def application(by_hand: int) -> Application:
+    """Return an application to which somebody adds a client secret each time, and leaves the others."""
     rig = Application()
     rig.vault.put("leak-key", "k" * 40)
     rig.push(EMPTY + TRUSTED)
     rig.managed()
     await audit(rig, GRAPH)
-    for number in range(5):
+    for number in range(by_hand):
         theirs = rig.directory.add_password(rig.app, f"by hand {number}")
         rig.clock.advance(60)
         rig.write(GRAPH, theirs.secret, CredentialId=theirs.key_id)
         await audit(rig, GRAPH)
+    return rig
+
+
+async def test_of_a_source_that_locks_nothing_all_that_works_is_cut_off() -> None:
+    rig = await application(by_hand=5)
     leaked = [password.secret for password in rig.alive()]
     answer = await leak(rig.api(), history(leaked))
     assert (answer.status, MORE in answer.body["reason"]) == (202, False)
     await settle(rig)
     assert not {password.secret for password in rig.alive()} & {*leaked}
+
+
+async def test_of_a_source_that_locks_nothing_no_dead_one_hides_what_works() -> None:
+    rig = await application(by_hand=MOST_REFUSED + 2)
+    oldest, *others, _ = rig.alive()
+    for dead in others:
+        rig.directory.remove_password(rig.app, dead)
+    rig.clock.advance(3600)
+    answer = await leak(rig.api(), history([password.secret for password in (oldest, *others)]))
+    assert (answer.status, MORE in answer.body["reason"]) == (202, False)
+    await settle(rig)
+    assert oldest not in rig.alive()
 
 
 async def replaced(document: str) -> tuple[PolicyRig, list[str]]:
