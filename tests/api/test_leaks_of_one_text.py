@@ -141,6 +141,16 @@ async def interrupted(rig: PolicyRig) -> str:
     return f"A={rig.latest('other').value}\nB={unpublished}\n"
 
 
+async def test_what_is_about_to_be_published_and_cannot_be_tried_is_reported_again() -> None:
+    """An incident is about versions, and it has none yet."""
+    rig = leaky()
+    unpublished = (await interrupted(rig)).partition("B=")[2].strip()
+    refuse(rig, 503, "ServerBusy", lambda sent: sent.host.startswith("appdata."), times=9)
+    answer = await leak(rig.api(), unpublished, act=True)
+    assert answer.status == 503
+    assert "a rotation that is in progress" in answer.body["detail"]
+
+
 @DOCUMENTS
 async def test_one_that_cannot_be_judged_keeps_no_other_alive_and_is_told(document: str) -> None:
     rig, text = await amid(document)
