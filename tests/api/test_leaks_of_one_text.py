@@ -14,6 +14,7 @@ from api.leaks import BLIND, CUT, MORE
 from engine.errors import TransientError
 from engine.secret import Sensitive
 from rotators.storage_key import StorageKey
+from simulator.wire import Request
 from tests.api.test_access import SIGNED_IN, principal
 from tests.api.test_github import POLICY, deliver, hooked
 from tests.api.test_leak_cases import accepted
@@ -149,6 +150,24 @@ async def test_what_is_about_to_be_published_and_cannot_be_tried_is_reported_aga
     answer = await leak(rig.api(), unpublished, act=True)
     assert answer.status == 503
     assert "a rotation that is in progress" in answer.body["detail"]
+
+
+@DOCUMENTS
+async def test_what_was_superseded_a_moment_ago_is_found_though_no_record_says_so_yet(
+    document: str,
+) -> None:
+    rig = leaky(document)
+    superseded = rig.latest("app-key")
+
+    def records_it(sent: Request) -> bool:
+        is_write = sent.method == "PUT" and "/sources/" in sent.path and "comp" not in sent.query
+        return is_write and rig.latest("app-key").version != superseded.version
+
+    refuse(rig, 503, "ServerBusy", records_it, times=9)
+    with contextlib.suppress(TransientError):
+        await rotate(rig)
+    answer = await leak(rig.api(), superseded.value)
+    assert (answer.status, answer.body["version"]) == (202, superseded.version)
 
 
 @DOCUMENTS
