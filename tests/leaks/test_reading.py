@@ -102,6 +102,12 @@ def test_what_no_digest_can_be_made_of_is_read_as_well() -> None:
     assert all(part.encode() for part in parts)
 
 
+def test_what_is_short_enough_to_be_guessed_is_no_part() -> None:
+    assert "8letters" in read("PIN=8letters").parts
+    assert "7letter" not in read("PIN=7letter").parts
+    assert read("1234567").parts == ()
+
+
 def test_a_report_shows_no_value() -> None:
     assert KEY not in repr(read(KEY))
 
