@@ -335,6 +335,13 @@ async def test_a_page_without_a_secret_may_lead_on() -> None:
     assert [version async for version in store.versions(secret.ref)]
 
 
+async def test_a_vault_that_is_not_found_is_not_taken_for_an_empty_one() -> None:
+    rig = scene()
+    refuse(rig, 404, "VaultNotFound", to_vault())
+    with pytest.raises(NotFound, match="VaultNotFound"):
+        _ = [secret async for secret in vaults(rig).list(rig.vault.url)]
+
+
 async def test_reading_is_repeated_while_azure_is_busy() -> None:
     rig = scene()
     refuse(rig, 503, "Busy", to_vault(), times=2)
