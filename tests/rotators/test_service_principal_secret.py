@@ -258,6 +258,15 @@ async def test_an_answer_without_a_secret_may_pass(rig: GraphRig, body: bytes) -
         await rig.rotator().issue(rig.job())
 
 
+@pytest.mark.parametrize("body", [{}, {"access_token": ""}, {"access_token": None}])
+async def test_a_sign_in_that_gives_no_token_proves_nothing(
+    rig: GraphRig, body: dict[str, Any]
+) -> None:
+    fails(rig, "/token", json_response(200, body), times=40)
+    with pytest.raises(TransientError, match="without a token"):
+        await rig.rotator().verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
+
+
 @pytest.mark.parametrize("body", [{}, {"passwordCredentials": None}, {"passwordCredentials": {}}])
 async def test_an_answer_without_a_list_does_not_say_that_a_secret_is_gone(
     rig: GraphRig, body: object
