@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -80,6 +82,7 @@ class App(GitHub):
     """The same where an app has to ask for a token: of this installation, for one repository."""
 
     public: Any = None
+    now: Callable[[], datetime] = field(kw_only=True)
     wanted: list[Any] = field(default_factory=list)
 
     def handle(self, request: Request) -> Response:
@@ -88,9 +91,14 @@ class App(GitHub):
         self.asked.append(request.path)
         token = str(request.header("authorization")).removeprefix("Bearer ")
         claims = jwt.decode(
-            token, self.public, ["RS256"], issuer="Iv23liExample", options={"verify_exp": False}
+            token,
+            self.public,
+            ["RS256"],
+            issuer="Iv23liExample",
+            options={"verify_exp": False, "verify_iat": False},
         )
-        assert claims["exp"] - claims["iat"] <= 600
+        now = self.now().timestamp()
+        assert claims["iat"] < now < claims["exp"] <= now + 600
         if request.path == "/repos/Codertocat/Hello-World/installation":
             return json_response(200, {"id": 42, "app_slug": "rekey"})
         assert (request.method, request.path) == ("POST", "/app/installations/42/access_tokens")
@@ -166,7 +174,7 @@ def with_app(pem: str = "") -> tuple[PolicyRig, App]:
     rig, _ = hooked(OF_AN_APP)
     usual = Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
     rig.vault.put("gh-app-key", pem or app_key().private_bytes(*usual).decode())
-    app = App(rig.latest("app-key").value, public=app_key().public_key())
+    app = App(rig.latest("app-key").value, public=app_key().public_key(), now=rig.clock.now)
     rig.world.services[:] = [it for it in rig.world.services if not isinstance(it, GitHub)]
     rig.world.services.append(app)
     rig.clock.advance(60)

@@ -223,6 +223,14 @@ async def test_a_changing_call_that_is_refused_is_never_repeated_by_itself_and_s
     assert rig.asked() == ["addPassword"]
 
 
+async def test_two_changes_at_once_are_told_by_their_message_where_the_code_says_less(
+    rig: GraphRig,
+) -> None:
+    fails(rig, "/addPassword", refusal(400, "Request_BadRequest", BUSY))
+    with pytest.raises(TransientError, match="was under way"):
+        await rig.rotator().issue(rig.job())
+
+
 @pytest.mark.parametrize("status", [200, 403, 404, 503])
 @pytest.mark.parametrize("action", ["/addPassword", "/token"])
 async def test_html_in_place_of_json_may_pass_and_is_named(
