@@ -165,6 +165,15 @@ async def test_what_changed_or_failed_becomes_an_event_on_the_topic_and_no_libra
     assert not [record for record in caplog.records if record.name.startswith("azure")]
 
 
+async def test_an_event_names_nobody() -> None:
+    """Whoever gets a topic's events is not whoever may read the audit log."""
+    topic = Topic()
+    await topic.reports().concluded(OUTCOME)
+    (request,) = topic.requests
+    assert b"ops@example.com" not in request.body
+    assert b"incident 7" not in request.body
+
+
 @pytest.mark.parametrize("result", sorted(set(get_args(Result)) - set(EVENTS)))
 async def test_what_changed_nothing_is_no_event(result: Any) -> None:
     topic = Topic()

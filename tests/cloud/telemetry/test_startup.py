@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from azure.identity.aio import ManagedIdentityCredential
 
 from cloud.azure import call
-from cloud.telemetry import startup
+from cloud.telemetry import setup, startup
 from engine.errors import ConfigError, TransientError
 from simulator.reach.server import start_in_thread
 from simulator.reach.transport import Call, SimulatedTransport
@@ -116,6 +117,18 @@ async def test_a_token_that_azure_identity_cannot_read_is_in_no_log(
     with pytest.raises(TransientError, match="got no answer"):
         await call("reading", identity.get_token("https://vault.azure.net/.default"), where="x")
     assert "planted" not in caplog.text
+
+
+def test_every_span_of_a_mass_rotation_is_sent_and_none_that_holds_a_url(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options: dict[str, Any] = {}
+    monitor = "azure.monitor.opentelemetry.configure_azure_monitor"
+    monkeypatch.setattr(monitor, lambda **named: options.update(named))
+    monkeypatch.setattr(setup, "overhear", lambda _: None)
+    assert setup.configure({setup.CONNECTION: "InstrumentationKey=x"})
+    assert options["sampling_ratio"] == 1.0
+    assert options["instrumentation_options"]["azure_sdk"] == {"enabled": False}
 
 
 def test_what_another_library_warns_of_arrives_from_an_app_that_started(tmp_path: Path) -> None:
