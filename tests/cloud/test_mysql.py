@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Iterator
+from typing import Self
 
 import pytest
 from pymysql.converters import escape_string
@@ -12,7 +13,14 @@ from pymysql.err import OperationalError
 
 from cloud.azure import NO_ANSWER
 from cloud.databases import problems
-from cloud.databases.mysql import MySqlServers, _connected, _of_operator, _of_sign_in, account
+from cloud.databases.mysql import (
+    ACCOUNT,
+    MySqlServers,
+    _connected,
+    _of_operator,
+    _of_sign_in,
+    account,
+)
 from cloud.databases.servers import Operator
 from engine.errors import (
     AccessDenied,
@@ -227,6 +235,61 @@ def test_a_statement_waits_no_longer_for_a_lock_and_a_session_idles_no_longer_th
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT @@lock_wait_timeout, @@wait_timeout")
         assert cursor.fetchone() == (5, 5)
+
+
+class Connection:
+    """Answers each query with one row, and keeps what is executed."""
+
+    def __init__(self, row: tuple[object, ...] | None = None) -> None:
+        self.row, self.executed = row, list[str]()
+
+    def cursor(self) -> Self:
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        pass
+
+    def execute(self, statement: str, _: object) -> None:
+        self.executed.append(statement)
+
+    def fetchone(self) -> tuple[object, ...] | None:
+        return self.row
+
+
+async def test_a_statement_whose_time_has_passed_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = Connection()
+    monkeypatch.setattr("cloud.databases.mysql._connected", lambda *_: connection)
+    monkeypatch.setattr("cloud.databases.mysql.SENT_WITHIN", -1.0)
+    error = await problem_of(MYSQL.set_password("server", APP, "app", Sensitive(FIRST)))
+    assert (error.code, error.unsent) == ("NotSent", True)
+    assert not connection.executed
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        (None, problems.NO_LOGIN),
+        (("authentication_ldap_simple", "", 0, None), "PasswordsOff"),
+        (("caching_sha2_password", "X509", 0, None), "PasswordsOff"),
+        (("caching_sha2_password", "", 1, None), problems.SEVERAL),
+        (("caching_sha2_password", "", 0, 1), "SecondPassword"),
+    ],
+)
+async def test_an_account_whose_password_is_not_all_is_left_alone(
+    row: tuple[object, ...] | None, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = Connection(row)
+    monkeypatch.setattr("cloud.databases.mysql._connected", lambda *_: connection)
+    assert (await problem_of(MYSQL.rehearse("server", APP, "app"))).code == code
+    assert connection.executed == [ACCOUNT]
 
 
 @pytest.mark.parametrize(

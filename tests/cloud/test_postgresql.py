@@ -6,9 +6,11 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from asyncpg.exceptions import InvalidPasswordError, TooManyConnectionsError
 
 from cloud.databases import problems
 from cloud.databases.postgresql import SETTINGS, PostgresServers, identifier
@@ -202,6 +204,40 @@ async def test_a_server_that_only_reads_needs_a_person_and_a_closed_network_is_n
         problems.READ_ONLY,
     )
     assert await kind_of(sign_in(peculiar, "anybody", "value")) == (AccessDenied, problems.FIREWALL)
+
+
+class Connection:
+    """Keeps what is executed."""
+
+    def __init__(self) -> None:
+        self.executed: list[str] = []
+
+    async def execute(self, text: str) -> None:
+        self.executed.append(text)
+
+
+async def test_a_statement_whose_time_has_passed_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = Connection()
+    monkeypatch.setattr("cloud.databases.postgresql._operating", lambda *_: nullcontext(connection))
+    monkeypatch.setattr("cloud.databases.postgresql.SENT_WITHIN", -1.0)
+    error = await problem_of(POSTGRES.set_password("server", APP, "app", Sensitive(FIRST)))
+    assert (error.code, error.unsent) == ("NotSent", True)
+    assert connection.executed == ["BEGIN"]
+
+
+@pytest.mark.parametrize("refusal", [TooManyConnectionsError, InvalidPasswordError, TimeoutError])
+async def test_a_change_that_its_server_does_not_let_in_is_known_not_to_be_sent(
+    refusal: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def connect(**options: object) -> None:
+        del options
+        raise refusal("no")
+
+    monkeypatch.setattr("asyncpg.connect", connect)
+    error = await problem_of(POSTGRES.set_password("server", APP, "app", Sensitive(FIRST)))
+    assert error.unsent
 
 
 async def test_no_password_without_tls() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -78,10 +80,12 @@ async def test_a_cache_that_nobody_reaches_is_no_refusal() -> None:
     assert problem.fix
 
 
-def trusted_tls(trusted: pytest.MonkeyPatch, folder: Path) -> ssl.SSLContext:
+def trusted_tls(
+    trusted: pytest.MonkeyPatch, folder: Path, name: str = "localhost"
+) -> ssl.SSLContext:
     """Return TLS whose authority this process trusts."""
     authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(context)
+    authority.issue_cert(name).configure_cert(context)
     authority.cert_pem.write_to_path(folder / "authority.pem")
     trusted.setenv("SSL_CERT_FILE", str(folder / "authority.pem"))
     return context
@@ -102,6 +106,45 @@ async def test_what_is_no_redis_proves_nothing(
         problem = await tried(f"localhost:{listener.sockets[0].getsockname()[1]}", FIRST)
     assert problem
     assert problem.code in (NO_ANSWER, "NotRedis", problems.NOT_REACHED)
+
+
+@asynccontextmanager
+async def accepting(tls: ssl.SSLContext, heard: bytearray) -> AsyncIterator[str]:
+    """Serve what accepts every key, and keeps what it hears."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.extend(await reader.readuntil(FIRST.encode() + b"\r\n"))
+        writer.write(b"+OK\r\n")
+        heard.extend(await reader.readuntil(b"PING\r\n"))
+        writer.write(b"+PONG\r\n")
+        writer.close()
+
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    async with listener:
+        yield f"localhost:{listener.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(("login", "words"), [("", b"*2\r\n"), ("app", b"*3\r\n")])
+async def test_a_key_is_tried_for_the_user_that_has_it(
+    login: str, words: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    heard = bytearray()
+    async with accepting(trusted_tls(monkeypatch, tmp_path), heard) as server:
+        await REDIS.sign_in(server, "", login, Sensitive(FIRST))
+    assert heard.startswith(words + b"$4\r\nAUTH\r\n")
+    assert (b"\r\napp\r\n" in heard) == bool(login)
+
+
+async def test_a_server_with_the_certificate_of_another_one_gets_no_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All engines take their TLS from one place."""
+    heard, tls = bytearray(), trusted_tls(monkeypatch, tmp_path, "elsewhere.example")
+    async with accepting(tls, heard) as server:
+        problem = await tried(server, FIRST)
+    assert problem
+    assert problem.code == problems.UNTRUSTED
+    assert not heard
 
 
 @pytest.mark.parametrize(
