@@ -84,6 +84,7 @@ class App(GitHub):
     public: Any = None
     now: Callable[[], datetime] = field(kw_only=True)
     wanted: list[Any] = field(default_factory=list)
+    installation: int | str | None = 42
 
     def handle(self, request: Request) -> Response:
         if request.path == PATH:
@@ -100,7 +101,7 @@ class App(GitHub):
         now = self.now().timestamp()
         assert claims["iat"] < now < claims["exp"] <= now + 600
         if request.path == "/repos/Codertocat/Hello-World/installation":
-            return json_response(200, {"id": 42, "app_slug": "rekey"})
+            return json_response(200, {"id": self.installation, "app_slug": "rekey"})
         assert (request.method, request.path) == ("POST", "/app/installations/42/access_tokens")
         self.wanted.append(json.loads(request.body))
         return json_response(201, {"token": "gh-token-value", "expires_at": "2026-11-02T10:00:00Z"})
@@ -203,6 +204,16 @@ async def test_what_is_no_key_of_an_app_asks_nobody_and_is_told_in_the_log_alone
     assert "planted" not in answer.text() + caplog.text
     assert "gh-app-key" not in answer.text(), "GitHub shows it to whoever sees the webhook"
     assert "holds no private key of a GitHub App" in caplog.text
+
+
+@pytest.mark.parametrize("installation", ["42/../7", "", None])
+async def test_what_is_no_number_of_an_installation_is_asked_for_no_token(
+    installation: str | None,
+) -> None:
+    rig, app = with_app()
+    app.installation = installation
+    assert (await deliver(rig.api())).status == 503
+    assert app.asked == ["/repos/Codertocat/Hello-World/installation"]
 
 
 async def test_the_public_key_of_an_app_is_no_private_one(

@@ -40,6 +40,7 @@ KEYED = "leaks:\n  keySecret: leak-key\n"
 TRUSTED = f"{KEYED}  trusted: [api]\n"
 IN_ITS_PLACE = "a later version holds the same value, and is cut off in its place"
 WITHOUT = "leaks:\n  trusted: [api]\n"
+CUT_OFF = "{action: cut off, feed: api}"
 
 
 def leaky(document: str = TRUSTED) -> PolicyRig:
@@ -174,6 +175,8 @@ async def test_an_owner_is_told_of_a_value_once_a_day_however_often_it_is_report
         (f"{KEYED}  rules: [{{action: cut off, rotator: storage-key, feed: api}}]\n", {}, True),
         (f"{KEYED}  rules: [{{action: cut off, match: {{secret: other}}}}]\n", {}, False),
         (f"{KEYED}  rules: [{{action: cut off, accepted: true}}]\n", {}, True),
+        (f"{KEYED}  rules: [{{action: ask, owner: orders}}, {CUT_OFF}]\n", {}, False),
+        (f"{KEYED}  rules: [{CUT_OFF}, {{action: ask, owner: orders}}]\n", {}, True),
     ],
 )
 async def test_the_policy_says_what_is_cut_off_before_a_person_is_asked(

@@ -275,6 +275,15 @@ async def test_a_sign_in_that_gives_no_token_proves_nothing(
         await rig.rotator().verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
 
 
+async def test_a_sign_in_that_is_refused_without_a_code_of_entras_is_no_wrong_secret(
+    rig: GraphRig,
+) -> None:
+    fails(rig, "/token", json_response(400, {"error": "invalid_request"}), times=40)
+    with pytest.raises(PermanentError, match="was answered 400") as caught:
+        await rig.rotator().verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
+    assert not isinstance(caught.value, VerificationFailed)
+
+
 @pytest.mark.parametrize("body", [{}, {"passwordCredentials": None}, {"passwordCredentials": {}}])
 async def test_an_answer_without_a_list_does_not_say_that_a_secret_is_gone(
     rig: GraphRig, body: object

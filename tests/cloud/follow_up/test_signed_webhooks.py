@@ -284,7 +284,9 @@ async def test_a_key_changes_without_a_gap_while_a_secret_has_both(listening: Li
     assert standardwebhooks.Webhook(OTHER).verify(request.body, dict(request.headers))
 
 
-@pytest.mark.parametrize("key", ["", "hush", "whsec_", "whsec_c2hvcnQ=", "whsec_*", "x" + KEY])
+@pytest.mark.parametrize(
+    "key", ["", "hush", "whsec_", "whsec_c2hvcnQ=", "whsec_*", "x" + KEY, f"{KEY[:20]}*{KEY[20:]}"]
+)
 async def test_what_is_no_key_is_reported_unshown_and_nothing_is_sent(
     key: str, listening: Listening, caplog: pytest.LogCaptureFixture
 ) -> None:
