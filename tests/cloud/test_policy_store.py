@@ -287,6 +287,7 @@ async def test_a_document_is_written_checked_and_with_its_history(rig: PolicyRig
     await policies.push(owned_by("two"), by="x" * 300, why="y" * 300, replacing=first.version)
     newest, oldest = await policies.history()
     assert oldest.version == first.version
+    assert (oldest.content_type, newest.content_type) == (CONTENT_TYPE, CONTENT_TYPE)
     assert oldest.tags == {BY: "ada", WHY: "begin"}
     assert newest.tags == {BY: "x" * 256, WHY: "y" * 256}
     assert await policies.text() == owned_by("two")
@@ -315,6 +316,15 @@ async def test_a_version_lives_as_long_as_the_one_that_it_replaces(
         assert newest.expires == newest.created + life * 24 * 3600
     rig.clock.advance(life * 24 * 3600 + 1)
     assert owner(await policies.current()) == "three", "an expired version is followed, too"
+
+
+async def test_of_two_versions_of_one_second_the_one_that_is_read_is_the_newest(
+    rig: PolicyRig,
+) -> None:
+    """A vault keeps whole seconds, so their times do not tell."""
+    versions = [rig.vault.put(OWN.name, owned_by(name)).version for name in ("one", "two", "three")]
+    newest, *_ = await store(rig).history()
+    assert newest.version == versions[-1]
 
 
 async def test_the_first_version_lives_for_ten_years(rig: PolicyRig) -> None:

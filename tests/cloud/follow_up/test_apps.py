@@ -100,3 +100,17 @@ async def test_a_site_that_is_gone_is_named_in_the_form_of_its_provider() -> Non
     rig.world.faults.append(Fault(lambda request: SITE in request.path, json_response(404, body)))
     with pytest.raises(NeedsHuman):
         await apps_of(rig).refresh(SITE, await current(rig), ask=True)
+
+
+def reference(vault: str, status: str) -> dict[str, object]:
+    about = {"vaultName": vault, "secretName": NAME, "status": status}
+    return {"name": f"KEY_OF_{vault}", "properties": about}
+
+
+async def test_a_secret_of_another_vault_with_the_same_name_is_another_secret() -> None:
+    rig = Consuming(SHOP)
+    rig.site()
+    rows = [reference("other", "SecretNotFound"), reference("prod", "Resolved")]
+    answer = json_response(200, {"value": rows})
+    rig.world.faults.append(Fault(lambda request: SITE in request.path, answer))
+    assert not await apps_of(rig).lags(SITE, await current(rig))

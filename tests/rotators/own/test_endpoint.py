@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -138,6 +139,16 @@ async def issued(stage: Stage, **changes: Any) -> Issued:
 @pytest.fixture
 def stage() -> Stage:
     return Stage()
+
+
+async def test_each_request_has_a_nonce_of_its_own_so_that_none_is_taken_for_a_replay(
+    stage: Stage,
+) -> None:
+    for _ in range(2):
+        await stage.rotator.verify(SOURCE, "first", Sensitive(VALUE))
+    inputs = [it.request.header("signature-input") for it in stage.rig.world.exchanges]
+    nonces = re.findall('nonce="([^"]{20,})"', " ".join(map(str, inputs)))
+    assert len(nonces) == len(inputs) == len(set(nonces)) == 2
 
 
 async def test_the_slot_that_is_not_held_is_filled_and_the_request_says_all_that_it_takes() -> None:
