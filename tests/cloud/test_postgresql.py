@@ -227,6 +227,15 @@ async def test_a_statement_whose_time_has_passed_is_not_sent(
     assert connection.executed == ["BEGIN"]
 
 
+async def test_what_is_sent_holds_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection()
+    monkeypatch.setattr("cloud.databases.postgresql._operating", lambda *_: nullcontext(connection))
+    await POSTGRES.set_password("server", APP, "app", Sensitive(FIRST))
+    _, statement = connection.executed
+    assert statement.startswith('ALTER ROLE "app" PASSWORD \'SCRAM-SHA-256$')
+    assert FIRST not in statement
+
+
 @pytest.mark.parametrize("refusal", [TooManyConnectionsError, InvalidPasswordError, TimeoutError])
 async def test_a_change_that_its_server_does_not_let_in_is_known_not_to_be_sent(
     refusal: type[Exception], monkeypatch: pytest.MonkeyPatch

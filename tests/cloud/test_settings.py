@@ -9,6 +9,7 @@ import pytest
 
 from cloud.settings import HOURLY, Settings
 from engine.errors import ConfigError
+from tests.shared.rig import Rig
 
 VAULT = "https://prod.vault.azure.net"
 SCOPE = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/production"
@@ -350,6 +351,16 @@ def test_host_storage_may_be_given_by_identity(form: dict[str, str], blob: str, 
 )
 def test_every_form_of_a_connection_string_is_taken(text: str) -> None:
     assert read(AzureWebJobsStorage=text).storage.connection_string == text
+
+
+async def test_without_a_connection_string_each_service_is_asked_at_its_own_address() -> None:
+    settings = read(AzureWebJobsStorage=None, AzureWebJobsStorage__accountName="own")
+    azure = Rig().azure()
+    for client, service in (
+        (settings.storage.blobs(azure), "blob"),
+        (settings.storage.queues(azure), "queue"),
+    ):
+        assert client.url.rstrip("/") == f"https://own.{service}.core.windows.net"
 
 
 def test_events_are_in_the_apps_own_account_where_no_setting_names_another() -> None:

@@ -114,6 +114,14 @@ def test_a_record_says_the_source_that_was_to_be_looked_at_where_no_more_is_know
     assert record(Outcome(item(source=source), "parked", "why"))["source"] == shown
 
 
+@pytest.mark.parametrize(("force", "compromised"), [(True, False), (False, True)])
+def test_a_record_tells_what_is_forced_from_what_has_leaked(
+    *, force: bool, compromised: bool
+) -> None:
+    entry = record(Outcome(item(force=force, compromised=compromised), "rotated", "why"))
+    assert (entry["forced"], entry["compromised"]) == (force, compromised)
+
+
 def test_a_record_of_what_follows_has_the_same_fields_and_names_nobody() -> None:
     task = task_of(REF, "refresh", version=V1, trigger="manual", reason="a new version")
     entry = record_of_task(TaskOutcome(task, "unrefreshed", "why", "mend it", version=V2))
