@@ -10,12 +10,19 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from asyncpg.exceptions import InvalidPasswordError, TooManyConnectionsError
+from asyncpg.exceptions import InvalidPasswordError, PostgresError, TooManyConnectionsError
 
 from cloud.databases import problems
-from cloud.databases.postgresql import SETTINGS, PostgresServers, identifier
+from cloud.databases.postgresql import SETTINGS, PostgresServers, _of_sign_in, identifier
 from cloud.databases.servers import Operator
-from engine.errors import AccessDenied, NeedsHuman, TransientError
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.secret import Sensitive
 from tests.cloud.database_contract import FIRST, DatabaseContract, kind_of, problem_of
 from tests.postgresql import HBA, SECRET, SUPERUSER, PostgreSql, start_postgresql
@@ -207,13 +214,16 @@ async def test_a_server_that_only_reads_needs_a_person_and_a_closed_network_is_n
 
 
 class Connection:
-    """Keeps what is executed."""
+    """Answers each query with one row, and keeps what is executed."""
 
-    def __init__(self) -> None:
-        self.executed: list[str] = []
+    def __init__(self, row: tuple[object, ...] | None = None) -> None:
+        self.row, self.executed = row, list[str]()
 
     async def execute(self, text: str) -> None:
         self.executed.append(text)
+
+    async def fetchrow(self, *_: str) -> tuple[object, ...] | None:
+        return self.row
 
 
 async def test_a_statement_whose_time_has_passed_is_not_sent(
@@ -234,6 +244,51 @@ async def test_what_is_sent_holds_no_password(monkeypatch: pytest.MonkeyPatch) -
     _, statement = connection.executed
     assert statement.startswith('ALTER ROLE "app" PASSWORD \'SCRAM-SHA-256$')
     assert FIRST not in statement
+
+
+async def test_a_rehearsal_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection((True, False, "scram-sha-256"))
+    monkeypatch.setattr("cloud.databases.postgresql._operating", lambda *_: nullcontext(connection))
+    await POSTGRES.rehearse("server", APP, "app")
+    (statement,) = connection.executed
+    assert (statement[:6], statement[-10:]) == ("BEGIN;", "; ROLLBACK")
+
+
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [
+        (None, NotFound),
+        ((False, False, "scram-sha-256"), NeedsHuman),
+        ((True, True, "scram-sha-256"), NeedsHuman),
+        ((True, False, "md5"), NeedsHuman),
+    ],
+)
+async def test_a_role_that_no_verifier_lets_in_is_left_alone(
+    row: tuple[object, ...] | None, kind: type[RekeyError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = Connection(row)
+    monkeypatch.setattr("cloud.databases.postgresql._operating", lambda *_: nullcontext(connection))
+    assert isinstance(await problem_of(POSTGRES.rehearse("server", APP, "app")), kind)
+    assert not connection.executed
+
+
+@pytest.mark.parametrize(
+    ("state", "text", "is_app", "kind", "code"),
+    [
+        ("28P01", "no", False, VerificationFailed, problems.REFUSED),
+        ("28P01", "no", True, AccessDenied, problems.REFUSED),
+        ("28000", "no pg_hba.conf entry for host", False, AccessDenied, problems.FIREWALL),
+        ("53300", "too many clients", False, TransientError, problems.BUSY),
+        ("57P03", "starting up", False, TransientError, problems.BUSY),
+    ],
+)
+def test_what_ends_a_sign_in_has_its_documented_meaning(
+    state: str, text: str, is_app: bool, kind: type[RekeyError], code: str
+) -> None:
+    ended = PostgresError(text)
+    ended.sqlstate = state
+    made = _of_sign_in(ended, "server", "app", is_app=is_app)
+    assert (type(made), made.code) == (kind, code)
 
 
 @pytest.mark.parametrize("refusal", [TooManyConnectionsError, InvalidPasswordError, TimeoutError])
