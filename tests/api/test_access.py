@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from tests.shared.rig import Rig
 from tests.shared.scene import NAME, ask, scene, send, state
 from tests.unchanged import unchanged
 
+ROOT = Path(__file__).parents[2]
 SIGNED_IN = {"WEBSITE_AUTH_ENABLED": "True"}
 PATH = {"vault": "prod", "name": NAME, "operation": "0", "incident": "0"}
 INCLUDED = {
@@ -25,6 +28,14 @@ INCLUDED = {
     Role.OPERATOR: {Role.REPORTER, Role.READER, Role.OPERATOR},
     Role.ADMIN: set(Role),
 }
+LONG_NAMES = {
+    "preferred_username": "",
+    "oid": "",
+    "sub": "0c0c-another",
+    "http://schemas.microsoft.com/identity/claims/objectidentifier": "0b0e-jane",
+    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn": "jane@contoso.com",
+}
+"""What Easy Auth may call the claims that say who calls."""
 GUARDED = [route for route in ROUTES if route.role]
 
 
@@ -70,6 +81,15 @@ def test_what_changes_something_is_not_for_readers_and_incidents_are_for_admins(
             assert route.role in (own, Role.ADMIN)
         if route.name in ("http_incident", "http_push_policy"):
             assert route.role is Role.ADMIN
+
+
+def test_every_call_has_its_least_role_on_the_page() -> None:
+    page = (ROOT / "docs" / "access.md").read_text()
+    rows = re.findall(r"^\| `(\w+) (/api/\S+)` \| (?:none|`([\w.]+)`) \|$", page, re.MULTILINE)
+    assert sorted(rows) == sorted(
+        (route.method, f"/api/{route.path}", route.role.value if route.role else "")
+        for route in ROUTES
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,6 +165,7 @@ async def test_without_platform_sign_in_a_forged_principal_is_nobody(env: dict[s
     [
         ("jane@contoso.com", {}),
         ("1f1f-pipeline", {"preferred_username": "", "azp": "1f1f-pipeline"}),
+        ("jane@contoso.com", LONG_NAMES),
     ],
 )
 async def test_who_asked_is_in_the_message_by_name_and_id_an_app_by_its_own(
