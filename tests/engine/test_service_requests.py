@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.errors import TransientError
+from engine.parts import GRACE_SECONDS
 from engine.service import MAX_TRIES
 from engine.state.incident import Incident
 from engine.state.request import DAY, INCIDENT_SECONDS, TRIED_ON, Outcome, WorkItem
@@ -19,7 +21,7 @@ from leaks.incidents import counted
 from tests.shared.delivery import Delivery
 from tests.shared.heard import Log, handled_by
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, to_vault
+from tests.shared.scene import NAME, refuse, scene, source_of, to_arm, to_vault
 
 MOST_PAUSE = 6 * 3600.0
 """The longest pause before an order is sent again, in seconds."""
@@ -71,7 +73,8 @@ async def test_a_request_waits_for_a_vault_that_is_not_served_for_a_month(
         text = json.dumps(stored)
         rig.clock.advance(INCIDENT_SECONDS)
     assert results == ["parked", "waiting", "waiting"]
-    rig.clock.advance(DAY.total_seconds())
+    # A day after people heard of it, however lately it was tried.
+    rig.clock.advance(DAY.total_seconds() - 3 * INCIDENT_SECONDS)
     await rig.service().rotate(text, 1)
     assert json.loads(caplog.messages[-1])["result"] == "parked"
     rig.environment = served
@@ -103,6 +106,28 @@ async def test_an_incident_without_its_time_is_stored_once_with_it_where_it_come
     ((_, stored),) = rig.open_requests
     assert stored["reported"] == rig.clock.now().isoformat()
     assert [stored[name] for name in ("deferred", "waited", "tried")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("is_busy", "reason"), [(True, "waited"), (False, "deferred")])
+async def test_a_request_whose_message_waits_is_stored_for_after_that(
+    is_busy: bool, reason: str
+) -> None:
+    """The timer would post a second message beside the one that waits, with fewer tries."""
+    rig = scene()
+    item = await asked(rig, version=rig.latest(NAME).version)
+    rig.clock.advance(GRACE_SECONDS)
+    async with AsyncExitStack() as stack:
+        if is_busy:
+            held = rig.service().engine.leases.hold(source_of(rig), str(item.ref))
+            await stack.enter_async_context(held)
+        else:
+            refuse(rig, 429, "TooManyRequests", to_arm("listKeys"), times=9, Retry_After="90")
+        await rig.service().rotate(item.to_json(), 1)
+    (waiting,), ((due, stored),) = rig.queue("rotations"), rig.open_requests
+    assert waiting.visible > rig.clock.now()
+    # A queue counts whole seconds.
+    assert abs((due - waiting.visible).total_seconds() - GRACE_SECONDS) < 1
+    assert stored[reason] == 1
 
 
 async def order_of_an_incident(rig: Rig) -> SweepOrder:
