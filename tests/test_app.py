@@ -119,6 +119,19 @@ def test_every_function_is_bounded_logged_and_flushed_under_its_own_name() -> No
         assert not [node for node in outside if isinstance(node, ast.Await)]
 
 
+def printed(script: str) -> Any:
+    """Run a script beside the app, in a process of its own; return what it prints last, as JSON."""
+    run = subprocess.run(  # noqa: S603 - nobody else's input
+        [sys.executable, "-c", script],
+        env=environment(),
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return json.loads(run.stdout.splitlines()[-1])
+
+
 SERVED = """
 import asyncio, json
 import azure.functions as func
@@ -127,28 +140,64 @@ from api.answers import Answer
 
 class Seen:
     async def answer(self, route, request):
-        return Answer(200, dict(request.query))
+        seen = {"query": request.query, "headers": request.headers}
+        return Answer(202, seen, "application/seen", {"Location": "/there"})
 
 function_app.api = Seen
 url = "https://app/api/secrets/prod/app-key/rotate?dry_run&dryRun=&wait=5"
-sent = func.HttpRequest("POST", url, params={"wait": "5"}, route_params={}, body=b"")
-served = function_app.serve(function_app.ROUTES[0])
-print(asyncio.run(served(sent)).get_body().decode())
+sent = func.HttpRequest(
+    "POST", url, headers={"If-Match": '"A"'}, params={"wait": "5"}, route_params={}, body=b""
+)
+served = asyncio.run(function_app.serve(function_app.ROUTES[0])(sent))
+head = [served.status_code, served.mimetype, served.headers["Location"]]
+print(json.dumps([head, json.loads(served.get_body())]))
 """
 
 
-def test_a_parameter_without_a_value_reaches_the_api_although_the_host_leaves_it_out() -> None:
-    """`?dry_run` would act otherwise, and so would whatever is mistyped."""
-    run = subprocess.run(  # noqa: S603 - nobody else's input
-        [sys.executable, "-c", SERVED],
-        env=environment(),
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    seen = json.loads(run.stdout.splitlines()[-1])
-    assert seen == {"dry_run": "", "dryRun": "", "wait": "5"}
+def test_a_call_reaches_the_api_and_its_answer_the_caller() -> None:
+    """`?dry_run` without a value, which the host leaves out, would act otherwise."""
+    head, seen = printed(SERVED)
+    assert seen["query"] == {"dry_run": "", "dryRun": "", "wait": "5"}
+    assert seen["headers"]["if-match"] == '"A"'
+    assert head == [202, "application/seen", "/there"]
+
+
+HANDED_ON = """
+import asyncio, json
+from azure.functions.queue import QueueMessage
+from azure.functions.timer import TimerRequest
+import function_app
+
+calls = {}
+
+class Service:
+    def __getattr__(self, name):
+        async def note(*arguments, **named):
+            calls[name] = [arguments, named]
+        return note
+
+function_app.service = Service
+message = QueueMessage(id="its id", body=b"its text", dequeue_count=3)
+timer = TimerRequest(past_due=True, schedule_status={"Last": "then"})
+for function in function_app.app.get_functions():
+    kind = function.get_trigger().type
+    if kind in ("queueTrigger", "timerTrigger"):
+        asyncio.run(function.get_user_function()(message if kind == "queueTrigger" else timer))
+print(json.dumps(calls, default=bytes.decode))
+"""
+
+
+def test_each_message_reaches_the_service_with_how_often_it_was_tried() -> None:
+    """The last try parks a secret, and counts what is lost. A timer says what it has missed."""
+    tried = [["its text", 3], {}]
+    assert printed(HANDED_ON) == {
+        "on_event": tried,
+        "sweep_vault": tried,
+        "rotate": tried,
+        "park": [["its text", "its id"], {}],
+        "sweep": [[{"Last": "then"}], {"past_due": True}],
+        "recheck": [[], {}],
+    }
 
 
 def test_event_grid_starts_its_function(functions: dict[str, list[dict[str, Any]]]) -> None:

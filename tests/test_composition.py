@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from asyncio import StreamReader, StreamWriter, start_server
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport
@@ -14,10 +16,10 @@ from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from cloud.clock import SystemClock
 from cloud.rest.graph import Graph
 from cloud.telemetry import setup as telemetry
-from composition import build, credential
+from composition import build, connect, credential
 from engine.errors import TransientError
 from rotators.registry import ROTATORS
-from simulator.reach.transport import Call, SimulatedTransport
+from simulator.reach.transport import Call, SimulatedCredential, SimulatedTransport
 from simulator.wire import Request, Response, json_response
 from tests.shared.rig import Rig
 
@@ -40,6 +42,19 @@ def test_only_the_listed_vaults_and_their_scopes_are_handed_on() -> None:
     assert dict(policy.scopes) == dict(rig.settings.scopes)
     assert policy.manages(rig.vault.url)
     assert not policy.manages("https://foreign.vault.azure.net")
+
+
+def test_each_setting_reaches_the_part_that_it_is_for() -> None:
+    rig = Rig()
+    names = (
+        *("arm_endpoint", "graph_endpoint", "authority", "tenant_id"),
+        *("identity_name", "logs_workspace", "logs_endpoint"),
+    )
+    of_azure: dict[str, Any] = {name: f"the {name}" for name in names}
+    settings = replace(rig.settings, deployment="west", **of_azure)
+    azure = connect(settings, identity=SimulatedCredential(rig.world, rig.identity))
+    assert {name: getattr(azure, name) for name in names} == of_azure
+    assert build(settings, identity=azure.credential).engine.policy.deployment == "west"
 
 
 async def test_without_a_policy_document_the_settings_are_the_policy() -> None:
