@@ -24,6 +24,18 @@ async def test_strangers_who_all_wait_for_the_apps_health_do_not_close_the_door(
     assert [(await send(api, name)).status for name in names] == [429, 401, 200]
 
 
+async def test_who_lists_whole_vaults_takes_one_of_the_few_places_for_that() -> None:
+    api = replace(scene().api(), listings=ConcurrencyLimit(0))
+    names = ("list", "dashboard", "metrics", "incidents", "incident_progress", "incident_report")
+    path = {"incident": "20261102T090000Z-0a1b2c3d"}
+    answers = {name: (await send(api, f"http_{name}", path)).status for name in names}
+    drill = b'{"everything": true, "reason": "a drill"}'
+    answers["incident"] = (
+        await send(api, "http_incident", query={"dry_run": "true"}, body=drill)
+    ).status
+    assert answers == dict.fromkeys((*names, "incident"), 429)
+
+
 async def reported(api: Api, go: asyncio.Event, names: Sequence[str]) -> list[int]:
     """Have callers report at once what nobody holds, and return the answers."""
     reports = [
@@ -47,6 +59,23 @@ async def test_a_caller_who_sends_many_reports_at_once_keeps_nobody_elses_out() 
     answers = await reported(rig.api(wait, env=SIGNED_IN), go, ["flood"] * 30 + ["team"] * 4)
     assert answers.count(202) == app.MOST_OF_ONE + 4
     assert answers[30:] == [202] * 4
+
+
+async def test_holders_of_function_keys_do_not_share_the_few_places_of_one_caller() -> None:
+    rig, go = leaky(KEYED), asyncio.Event()
+
+    async def wait(request: Request, call: Call) -> Response:
+        if ".vault." in request.host:
+            await go.wait()
+        return await call()
+
+    answers = await reported(rig.api(wait), go, ["anybody"] * (app.MOST_OF_ONE + 1))
+    assert answers == [200] * len(answers)
+
+
+async def test_a_request_that_fails_gives_its_place_back() -> None:
+    api = replace(scene().api(), acts=ConcurrencyLimit(1))
+    assert [(await ask(api, name="nothing-here")).status for _ in range(2)] == [404, 404]
 
 
 async def test_full_reports_keep_no_admins_report_out() -> None:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from api import app
 from api.answers import Answer
 from api.app import Api
 from simulator.reach.transport import Call
@@ -274,6 +275,16 @@ async def test_what_was_accepted_stays_accepted_where_its_end_cannot_be_seen() -
     answer = await ask(api, wait="30")
     assert answer.status == 202
     assert len(rig.messages("rotations")) == 1
+
+
+async def test_what_was_accepted_stays_accepted_whatever_goes_wrong_while_its_caller_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object) -> Answer:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(app, "follow", fail)
+    assert (await ask(scene().api(), wait="30")).status == 202
 
 
 async def test_a_leak_is_taken_up_with_unreadable_tags_and_ends_once_they_are_mended() -> None:

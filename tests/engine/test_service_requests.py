@@ -166,6 +166,16 @@ async def test_an_incidents_order_is_closed_once_it_was_sent_twice_and_nothing_i
     assert (rig.open_requests, len(rig.messages("rotations"))) == ([], 1)
 
 
+async def test_an_incidents_order_that_met_nothing_is_sent_once_more() -> None:
+    """What it covers may take another name before that, and the vault's listing may lag."""
+    rig = Rig()
+    await rig.service().sweep_vault((await order_of_an_incident(rig)).to_json())
+    ((seconds, order),) = orders(rig)
+    assert (seconds, order["again"]) == (INCIDENT_SECONDS, True)
+    await sent_again(rig)
+    assert orders(rig) == []
+
+
 async def test_an_order_comes_again_ever_more_seldom_and_posts_nothing_that_waits() -> None:
     """What only a person can do may take weeks, and each time costs a look at the vault."""
     rig = scene()
