@@ -11,12 +11,13 @@ from typing import NoReturn
 import pytest
 
 from api import app
-from api.answers import Answer
+from api.answers import Answer, problem
 from api.concurrency_limit import ConcurrencyLimit
 from api.requests import Request as ApiRequest
 from api.requests import query_of
 from api.route import Route
 from api.routes import METHODS, ROUTES, allowed, arriving, document
+from engine.errors import TransientError
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.shared.rig import Rig
@@ -95,14 +96,23 @@ async def test_the_head_of_what_can_be_read_is_the_same_without_its_body(called:
 async def test_a_problem_has_a_type_that_the_document_describes(
     name: str, query: dict[str, str], kind: str
 ) -> None:
-    problem = (await send(scene().api(), name, {"vault": "prod", "name": "none"}, query)).body
-    address, _, place = problem["type"].partition("#/")
+    shown = (await send(scene().api(), name, {"vault": "prod", "name": "none"}, query)).body
+    address, _, place = shown["type"].partition("#/")
     assert (address, place.rpartition("/")[2]) == ("/api/openapi.json", kind)
     described = document()
     for part in place.split("/"):
         described = described[part]
-    assert described["description"] == problem["title"]
-    assert set(problem) == {"type", "title", "status", "detail", "instance", "fix", "errors"}
+    assert described["description"] == shown["title"]
+    assert set(shown) == {"type", "title", "status", "detail", "instance", "fix", "errors"}
+
+
+@pytest.mark.parametrize(
+    ("wait", "shown"), [(None, "30"), (0.2, "1"), (1.0, "1"), (7.2, "8"), (60.0, "60")]
+)
+def test_who_comes_back_when_a_problem_says_comes_no_earlier_than_azure_asked(
+    wait: float | None, shown: str
+) -> None:
+    assert problem(TransientError("busy", retry_after=wait), "/").headers["Retry-After"] == shown
 
 
 async def held_up(rig: Rig, name: str, inside: int) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from datetime import timedelta
@@ -9,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from api import incidents
 from api.access import BY_KEY
 from api.answers import Answer
 from api.app import Api
 from engine.state.incident import MOST_NAMED
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
 from tests.api.inventory import Inventory
 from tests.shared.delivery import Delivery
 from tests.shared.rig import Rig
@@ -270,6 +274,30 @@ async def test_a_version_that_only_a_record_remembers_is_taken(rig: Rig) -> None
     await rig.work("app-one", force=True)
     rig.vault.secrets["app-one"] = [rig.latest("app-one")]
     answer = await begin(rig.api(), vault="prod", name="app-one", version=lost)
+    assert answer.status == 202
+
+
+@pytest.mark.parametrize(
+    ("of_one", "silent"), [(True, "/secrets/app-one/versions"), (False, "/secrets")]
+)
+async def test_an_incident_waits_for_nothing_that_is_only_to_be_checked_or_named(
+    of_one: bool, silent: str, rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.work("batch", force=True)
+    rig.vault.delete("batch")
+    monkeypatch.setattr(incidents, "NAMING_SECONDS", 0.0)
+    scope: dict[str, Any] = {"everything": True}
+    if of_one:
+        version = rig.latest("app-one").version
+        scope = {"vault": "prod", "name": "app-one", "version": version}
+
+    async def stay_silent(request: Request, call: Call) -> Response:
+        if request.path == silent:
+            await asyncio.Event().wait()
+        return await call()
+
+    async with asyncio.timeout(60):
+        answer = await begin(rig.api(stay_silent), **scope)
     assert answer.status == 202
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.listing import PAGES_AT_ONCE, Cursor
+from api.listing import PAGES_AT_ONCE, Cursor, compared, every
 from tests.api.inventory import Inventory, varied
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, send
@@ -320,3 +320,15 @@ async def test_where_no_vault_can_be_listed_the_answer_is_the_problem() -> None:
     refuse(rig, 403, "No", lambda sent: sent.path == "/secrets", times=99)
     for name in ("http_list", "http_dashboard", "http_metrics"):
         assert (await send(rig.api(), name)).status == 403
+
+
+async def test_of_a_replica_nothing_is_told_while_the_vault_of_its_primary_is_not_listed() -> None:
+    rig = Inventory()
+    other = rig.shared.url
+    rig.vault.put("copy", "x", tags={"ReplicaOf": f"{other}/secrets/{NAME}"})
+    entries = [entry async for entry in every(rig.service().engine, [rig.vault.url])]
+    states = [
+        {entry.secret.ref.name: entry.state for entry in compared(entries, vaults)}["copy"]
+        for vaults in ([rig.vault.url], [rig.vault.url, other])
+    ]
+    assert states == ["ok", "parked"]

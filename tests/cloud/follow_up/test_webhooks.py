@@ -477,6 +477,16 @@ async def test_an_owner_is_the_same_in_upper_and_lower_case(tag: str, bound: str
     assert received(rig) == [f"slack: {NAME} has a new credential"]
 
 
+async def test_each_webhook_tells_the_owner_of_the_moment_at_which_there_was_news() -> None:
+    rig = told_about()
+    news = FollowUp(rig.item(NAME).ref, "tell", version=rig.latest(NAME).version, news="rotated")
+    await rig.service().rotate(news.to_json(), 1)
+    rig.tag(NAME, Owner="zoo")
+    await rig.deliver()
+    title = f"{NAME} has a new credential"
+    assert received(rig) == [f"slack: {title}", f"teams: {title}"]
+
+
 async def test_a_chat_that_is_down_is_tried_again_and_the_other_is_not_told_twice() -> None:
     rig = told_about()
     rig.world.faults.append(Fault(lambda request: request.host == SLACK, Response(503), times=3))
