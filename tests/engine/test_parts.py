@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import PermanentError, RekeyError, TransientError
+from engine.errors import AccessDenied, PermanentError, RekeyError, TransientError
 from engine.kinds import Kinds
 from engine.parts import GRACE_SECONDS
 from engine.secret import SecretRef
@@ -17,7 +17,7 @@ from rotators.storage_key import StorageKey
 from tests.shared.builders import REF, VAULT, Rotate
 from tests.shared.collected import Collected, dims
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, scene
+from tests.shared.scene import NAME, refuse, scene, to_vault
 
 
 @pytest.mark.parametrize(
@@ -152,3 +152,10 @@ def test_a_view_of_rotators_shows_the_class_of_each() -> None:
     kinds = Kinds({"storage-key": StorageKey.__new__(StorageKey)})
     assert dict(kinds) == {"storage-key": StorageKey}
     assert len(kinds) == 1
+
+
+async def test_a_version_that_the_app_may_not_read_is_not_taken_for_gone() -> None:
+    rig = scene()
+    refuse(rig, 403, "Forbidden", to_vault(name=NAME), times=9)
+    with pytest.raises(AccessDenied):
+        await rig.service().engine.earlier(rig.item(NAME).ref, str(rig.latest(NAME).version))

@@ -246,3 +246,20 @@ async def test_a_sweep_whose_first_part_could_not_list_the_records_counts_no_sta
     await rig.service().sweep_vault(json.dumps(more))
     counts = {dict(k)["state"]: v for k, v in sent.metric("rekey.secrets").items()}
     assert counts == {}
+
+
+async def test_a_sweep_that_another_message_continues_is_not_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The alert on a late sweep goes by those that are."""
+    monkeypatch.setattr(service, "SWEEP_SECONDS", 0.0)
+    rig, ended = Rig(), []
+    for number in range(26):
+        rig.vault.put(f"plain-{number}", "x")
+    now = rig.clock.now()
+    text = SweepOrder(rig.vault.url, now, now, timedelta(hours=1)).to_json()
+    for _ in range(2):
+        await rig.service().sweep_vault(text)
+        ended += [swept.ended for swept in await rig.service().watch.sweeps()]
+        text = json.dumps(rig.messages("sweeps")[0])
+    assert ended == [None, now]
