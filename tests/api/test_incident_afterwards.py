@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from api.answers import Answer
 from tests.api.test_incidents import begin, carry_out, progress, reported, scattered
+from tests.engine.sweep.test_unserved import replaced
 from tests.shared.rig import Rig
 
 MONTHS = 90 * 86_400
@@ -37,6 +40,33 @@ async def test_an_incident_that_has_ended_is_not_taken_up_because_a_secret_is_ou
         before["secrets"][0]["refused"],
     ), row["reason"]
     assert (await progress(rig.api(), accepted))["status"] == "ended"
+
+
+async def test_what_was_cut_off_stays_in_the_report_once_its_vault_is_not_served_any_more() -> None:
+    """Nobody may read its versions then: the records alone are the evidence."""
+    rig = scattered()
+    accepted = await begin(rig.api(), name="app-one")
+    await carry_out(rig)
+    (before,) = (await reported(rig.api(), accepted))["secrets"]
+    replaced(rig, "other")
+    (after,) = (await reported(rig.api(), accepted))["secrets"]
+    assert (after["secret"], after["cut_off"]) == ("app-one", before["cut_off"])
+    assert after["cut_off"][0]["proof"]
+
+
+async def test_the_report_of_one_version_names_no_other_one_once_its_secret_is_purged() -> None:
+    rig, incidents = scattered(), dict[str, Answer]()
+    for key in ("one", "two"):
+        leaked = str(rig.latest("app-one").version)
+        scope: dict[str, Any] = {"vault": "prod", "name": "app-one", "version": leaked}
+        incidents[leaked] = await begin(rig.api(), key=key, **scope)
+        await carry_out(rig)
+        rig.clock.advance(60)
+    rig.vault.delete("app-one")
+    rig.vault.deleted.clear()
+    for leaked, accepted in incidents.items():
+        (row,) = (await reported(rig.api(), accepted))["secrets"]
+        assert [cut_off["version"] for cut_off in row["cut_off"]] == [leaked]
 
 
 async def test_an_incident_that_has_ended_is_not_taken_up_by_an_overlap_of_a_later_rotation() -> (

@@ -56,6 +56,24 @@ async def test_a_foreign_vault_that_a_tag_names_is_not_reported_on_for_a_month()
     assert rig.open_items == []
 
 
+async def test_a_leaked_version_of_a_replica_is_cut_off_with_the_version_that_it_copies() -> None:
+    """A replica has no source of its own, so nothing could replace what it holds there."""
+    rig: Rig = scattered()
+    copied, url = rig.latest("app-one"), f"{rig.vault.url}/secrets"
+    copy = rig.vault.put("copy", copied.value, tags={"ReplicaOf": f"{url}/app-one"})
+    rig.tag("app-one", Replicas=f"{url}/copy")
+    rig.clock.advance(60)
+    accepted = await begin(rig.api(), vault="prod", name="copy", version=copy.version)
+    shown = accepted.body
+    assert (accepted.status, shown["name"], shown["version"]) == (202, "app-one", copied.version)
+    assert shown["reason"].endswith(f"; reported of its replica {url}/copy")
+    await carry_out(rig)
+    works = {key.value for key in rig.world.accounts["appone"].accepted_keys()}
+    assert copied.value not in works
+    assert rig.latest("copy").value in works
+    assert (await progress(rig.api(), accepted))["status"] == "ended"
+
+
 async def test_an_incident_says_of_a_replica_that_nothing_writes_that_it_needs_a_person() -> None:
     """Its primary does not name it any more, so it would be waited for until the month is over."""
     rig: Rig = scattered()
