@@ -250,6 +250,7 @@ async def test_a_delivery_that_is_replayed_is_taken_once_and_one_that_failed_aga
         ({**PAYLOAD, "action": "resolved"}, {}, 202),
         ({**PAYLOAD, "alert": {"number": "191"}}, {}, 202),
         ({**PAYLOAD, "alert": {"number": -1}}, {}, 202),
+        ({**PAYLOAD, "alert": {"number": True}}, {}, 202),
         ({**PAYLOAD, "repository": {"full_name": "x/../y"}}, {}, 202),
         ({**PAYLOAD, "repository": {"full_name": "../.."}}, {}, 202),
         ({**PAYLOAD, "repository": {"full_name": "x/y?z"}}, {}, 202),

@@ -174,6 +174,7 @@ async def test_an_owner_is_told_of_a_value_once_a_day_however_often_it_is_report
         (f"{TRUSTED}  rules: [{{action: ask, owner: others}}]\n", {}, True),
         (f"{KEYED}  rules: [{{action: cut off, rotator: storage-key, feed: api}}]\n", {}, True),
         (f"{KEYED}  rules: [{{action: cut off, match: {{secret: other}}}}]\n", {}, False),
+        (f"{KEYED}  rules: [{{action: cut off, match: {{secret: app-*}}}}]\n", {}, True),
         (f"{KEYED}  rules: [{{action: cut off, accepted: true}}]\n", {}, True),
         (f"{KEYED}  rules: [{{action: ask, owner: orders}}, {CUT_OFF}]\n", {}, False),
         (f"{KEYED}  rules: [{CUT_OFF}, {{action: ask, owner: orders}}]\n", {}, True),

@@ -7,7 +7,7 @@ from functools import reduce
 
 import pytest
 
-from leaks.signatures import KINDS, UNSEALED, checksum, kind_of, marvin
+from leaks.signatures import CLIENT_LETTERS, KINDS, UNSEALED, checksum, kind_of, marvin
 
 VECTORS = (
     (0xD53CD9CECD0893B7, b"abc", 0x22C74339492769BF),
@@ -87,6 +87,15 @@ def test_a_checksum_in_base_62_counts_as_well() -> None:
     kinds = [kind_of(key + end) for end in ends]
     titles = [*["AI services key"] * 4, *[UNSEALED] * 3]
     assert [kind.title if kind else None for kind in kinds] == titles
+
+
+def test_a_small_checksum_of_a_client_secret_is_written_in_six_letters() -> None:
+    """CustomAlphabetEncoder.cs puts the first letter of its alphabet before it."""
+    secret, written = f"fff8Q~{'f' * 31}", "aYIJ_H"
+    number = reduce(lambda high, low: high * 66 + CLIENT_LETTERS.index(low), written, 0)
+    assert int.from_bytes(checksum(secret.encode(), "AadPwd00"), "little") == number
+    kinds = [kind_of(secret + end) for end in (written[:3], written[1:4], "bYI")]
+    assert [kind.title if kind else None for kind in kinds] == ["Entra client secret", None, None]
 
 
 def test_microsofts_samples_of_annotated_keys_hold_the_checksum_of_an_older_seed() -> None:
