@@ -215,8 +215,14 @@ async def test_a_value_at_its_bounds_is_taken(stage: Stage, length: int) -> None
     assert len((await issued(stage)).fields["token"].reveal()) == length
 
 
-async def test_a_refused_credential_is_replaced_in_its_own_slot(stage: Stage) -> None:
-    made = await issued(stage, in_place=True)
+@pytest.mark.parametrize("proven", [True, False])
+async def test_a_refused_credential_is_replaced_in_its_own_slot(
+    stage: Stage, *, proven: bool
+) -> None:
+    """Nobody asks which slot it is in: no slot accepts it."""
+    refused = stage.job(in_place=True, proven=proven, held=Sensitive("refused by now"))
+    await stage.rotator.preflight(refused)
+    made = await stage.rotator.issue(refused)
     assert (made.credential_id, made.supersedes) == ("first", None)
 
 

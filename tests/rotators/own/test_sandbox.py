@@ -312,6 +312,7 @@ class Torn(UserDict[str, Any]):
         made("green", fields(token=12345)),
         made("green", {"token": "plain text"}),
         made("green", Torn()),
+        made("green", [("token", Sensitive("t"))]),
         made("green", fields(token="t"), supersedes="a\nb"),
         made("green", fields(token="t"), supersedes=""),
         made("green", fields(token="t"), supersedes=0),  # type: ignore[arg-type]
