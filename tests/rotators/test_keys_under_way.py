@@ -137,6 +137,22 @@ async def test_no_key_is_listed_where_none_can_tell_what_an_earlier_try_made() -
     assert not [path for path in paths if path.endswith("/listkeys")]
 
 
+async def test_a_key_that_was_only_modified_since_it_was_asked_for_is_no_new_one() -> None:
+    """App Configuration tells when a key was modified, and not when its value was made."""
+    scene = KeyScene(BY_NAME["app-configuration-key"])
+    since, busy = scene.rig.clock.now(), json_response(409, {"error": {"code": "Conflict"}})
+    scene.rig.world.faults.append(Fault(replaces, busy))
+    with pytest.raises(UnderWay) as caught:
+        await scene.rotator().issue(scene.job())
+    scene.rig.clock.advance(60)
+    other = scene.member.kind.facts.place(scene.source).pair.second.name
+    scene.ring.keys[other] = replace(scene.ring.keys[other], created=scene.rig.clock.now())
+    old = scene.value(other)
+    retried = replace(scene.job(), asked=since, mark=caught.value.mark)
+    issued = await scene.rotator().issue(retried)
+    assert issued.fields["connection_string"].reveal() == scene.value(other) != old
+
+
 def replaces(request: Request) -> bool:
     return "/regenerate" in request.path.lower()
 

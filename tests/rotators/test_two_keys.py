@@ -246,6 +246,12 @@ async def test_an_entity_is_asked_for_where_the_rule_is_one_of_the_namespace() -
     assert scene.live() == before
 
 
+async def test_a_rule_of_an_entity_fills_its_name_into_the_template() -> None:
+    job = replace(KeyScene(QUEUE).job(), options={"ValueTemplate": "{key};EntityPath={entity}"})
+    issued = await KeyScene(QUEUE).rotator().issue(job)
+    assert issued.fields["entity"].reveal() == "orders"
+
+
 async def test_a_connection_string_names_the_rule_as_it_is_spelt() -> None:
     issued = await KeyScene(QUEUE).rotator().issue(KeyScene(QUEUE).job())
     assert {name: issued.fields[name].reveal() for name in ("entity", "host", "rule")} == {
