@@ -13,6 +13,7 @@ from engine.secret import SecretRef
 from engine.state.record import RECHECK, parts_of
 from engine.state.record_parts import Past
 from engine.state.request import Outcome
+from engine.state.tags import Pending
 from rotators.service_principal_secret import ServicePrincipalSecret
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
@@ -21,7 +22,7 @@ from tests.engine.rotation.test_retiring import changed
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import CONNECTION_STRING, Rig
-from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, to_arm
+from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, struck, to_arm
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import SqlProduct, sql
 
@@ -131,10 +132,11 @@ async def test_a_revocation_that_does_not_spread_ends_no_incident() -> None:
     ("asked", "comes_back"),
     [
         ({"compromised": True}, True),
+        ({"compromised": True, "trigger": "sweep"}, True),
         ({"trigger": "manual", "force": True}, True),
         ({"trigger": "sweep"}, False),
     ],
-    ids=["the incident", "what a person asks for", "a sweep"],
+    ids=["the incident", "its sweep", "what a person asks for", "a sweep"],
 )
 async def test_an_incident_stays_open_while_an_earlier_request_may_bring_back_what_leaked(
     asked: dict[str, Any], *, comes_back: bool
@@ -354,6 +356,26 @@ async def test_an_incident_is_dealt_with_at_its_source_although_its_secret_has_l
     assert rig.passwords() == before
 
 
+async def test_an_incident_ends_where_a_person_cut_off_what_it_is_about_and_moved_the_secret() -> (
+    None
+):
+    """The rotation there came to nothing. Elsewhere nobody could read the leaked version."""
+    rig = scene(days_left=80)
+    leaked, elsewhere = rig.latest(NAME), rig.account("elsewhere")
+    theirs = dict(elsewhere.keys)
+    rig.clock.advance(60)
+
+    def move() -> None:
+        rig.world.accounts["appdata"].regenerate("key1")
+        rig.write(NAME, theirs["key1"].value, ProviderAddress=elsewhere.resource_id)
+
+    item = rig.item(NAME, version=leaked.version, compromised=True)
+    outcome = await rig.service(struck(rig, to_regenerate, move)).engine.handle(item)
+    assert (outcome.result, outcome.source) == ("confirmed", source_of(rig))
+    assert outcome.reason == "what leaked is refused"
+    assert elsewhere.keys == theirs
+
+
 @pytest.mark.parametrize("is_younger", [True, False])
 async def test_an_incident_ends_where_its_version_was_unless_what_is_held_now_is_as_old(
     *, is_younger: bool
@@ -459,6 +481,21 @@ async def test_what_nobody_can_read_is_found_gone_although_the_secret_is_disable
     rig.vault.amend(rig.latest(NAME), enabled=False)
     await report(rig, leaked)
     assert (await rig.known(source_of(rig))).compromised.versions == ()
+
+
+@pytest.mark.parametrize("facts", [{}, {"tags": {}}], ids=["", "of an earlier Rekey"])
+async def test_a_key_that_a_person_put_in_place_of_what_nobody_can_read_is_not_revoked(
+    facts: dict[str, Any],
+) -> None:
+    """Its overlap lasts. The account is asked, whether the record knows the secret's tags or not."""
+    rig = scene()
+    leaked = await unreadable(rig, NAME, source_of(rig))
+    theirs = rig.world.accounts["appdata"].regenerate("key2")
+    owed = Pending(rig.clock.now() + timedelta(days=1), leaked.version, "key2")
+    await rig.note(source_of(rig), NAME, pending=owed, **facts)
+    outcome = await report(rig, leaked)
+    assert (outcome.result, outcome.retired) == ("retired", ("key2",))
+    assert keys_of(rig)["key2"] == theirs.value
 
 
 async def test_a_key_that_its_account_does_not_show_is_not_taken_for_gone() -> None:

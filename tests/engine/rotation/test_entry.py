@@ -105,6 +105,25 @@ async def test_an_incident_of_a_deleted_secret_says_where_what_leaked_may_work(
     assert outcome.fix == RECOVER
 
 
+async def test_an_incident_of_which_no_record_knows_the_source_waits_for_the_tags() -> None:
+    """The secret has claimed a source once, which has accepted nothing of it."""
+    rig = scene(tags=NO_TAGS)
+    await rig.note(source_of(rig), NAME)
+    outcome = await handle(rig, compromised=True)
+    assert (outcome.result, outcome.comes_back) == ("parked", True)
+    assert outcome.reason.startswith(f"not managed: no tag ProviderAddress: {STILL_ACCEPTED}")
+    assert outcome.fix.startswith("set the tag ProviderAddress")
+
+
+async def test_an_incident_whose_source_is_gone_does_not_call_its_secret_deleted(rig: Rig) -> None:
+    source = source_of(rig)
+    rig.world.remove_account("appdata")
+    outcome = await handle(rig, compromised=True)
+    assert outcome.result == "parked"
+    assert outcome.reason.endswith(f"was answered 404 ResourceNotFound ({source})")
+    assert outcome.fix == "restore what was deleted, or correct the tags"
+
+
 async def test_an_incident_that_began_before_what_is_current_is_dealt_with_at_its_source() -> None:
     rig = scene(days_left=80)
     leaked, since = rig.latest(NAME), rig.clock.now()

@@ -225,6 +225,28 @@ async def test_an_incident_that_was_noted_goes_on_whatever_is_asked_for(action: 
     assert [accepted(rig, number) for number in range(3)] == [False, False, True]
 
 
+async def test_what_is_in_its_overlap_is_part_of_an_incident_that_names_the_current_version() -> (
+    None
+):
+    """Until it is refused as well, the incident is not over."""
+    rig = await rotated()
+    superseded, leaked = (version.version for version in rig.vault.versions(NAME))
+    refuse(rig, 403, "AuthorizationFailed", to_regenerate, times=99)
+    assert (await order(rig, HOUR / 2, version=leaked)).result == "parked"
+    assert {*(await record(rig)).compromised.versions} == {superseded, leaked}
+
+
+async def test_an_incident_that_was_noted_waits_for_no_replica_whoever_goes_on_with_it() -> None:
+    rig = scene(days_left=80)
+    copy = rig.vault.put("copy", "theirs")
+    leaked = rig.tag(NAME, Replicas=f"{rig.vault.url}/secrets/{copy.name}")
+    await rig.note(source_of(rig), NAME, compromised=(leaked.version,))
+    outcome = await rig.handle(NAME, action="audit", trigger="sweep", source=source_of(rig))
+    assert outcome.result == "rotated"
+    assert "a replica has missed it: the replica does not consent" in outcome.reason
+    assert not accepted(rig, 0)
+
+
 @pytest.mark.parametrize("leaked", [0, 1])
 async def test_what_has_not_leaked_is_restored_in_place_of_what_has(leaked: int) -> None:
     """The earlier version has leaked, or the current one."""

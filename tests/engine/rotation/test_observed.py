@@ -468,6 +468,26 @@ async def test_until_when_what_was_made_may_have_leaked_is_as_late_as_the_latest
     assert (noted.versions, noted.leaked_before) == ((V2,), dates[expected])
 
 
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"reported": -1}, -1),
+        ({"reported": -1, "since": 1}, 1),
+        ({"reported": 1, "since": -1}, -1),
+        ({}, 0),
+    ],
+    ids=["its report", "its date", "its date, before the report", "neither"],
+)
+async def test_what_was_made_before_an_incidents_date_does_not_serve_although_no_record_notes_it(
+    at: Held, item: dict[str, int], expected: int
+) -> None:
+    """Its source has no owner yet, or what was named is refused already."""
+    dates = {name: (at.now + minutes * MINUTE).isoformat() for name, minutes in item.items()}
+    job = at.steps(compromised=True, **dates).rotation.job(at.secret)
+    assert job.not_before == at.now + expected * MINUTE
+    assert at.steps(**dates).rotation.job(at.secret).not_before is None
+
+
 async def test_nothing_is_older_than_an_incident_of_which_nothing_was_published(at: Held) -> None:
     latest = datetime.max.replace(tzinfo=at.now.tzinfo)
     assert not (at.record.wrote(at.secret) and at.record.is_older(at.secret, latest))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ import pytest
 
 from engine.errors import LeaseUnavailable
 from engine.rotation import proof
-from engine.rotation.proof import Proof
+from engine.rotation.proof import SAME_VALUE, TRIED, Proof, proof_text, read_proof
 from engine.rotation.source_lease import CALL_SECONDS
 from engine.secret import Sensitive
 
@@ -135,3 +136,22 @@ async def test_while_a_removal_spreads_the_lease_is_renewed(
     rotator: Any = source
     assert await Proof(lease).unlisted(rotator, "id") is is_gone
     assert (kept.renewed, kept.slept) == (pauses, sum(proof.REVOKED[:pauses]))
+
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("noted", "words"),
+    [(TRIED, TRIED), (SAME_VALUE, SAME_VALUE), (f"{SAME_VALUE}: {'1' * 32}", SAME_VALUE)],
+)
+def test_a_proof_is_told_in_one_of_a_few_words_whatever_version_was_cut_off_in_its_place(
+    noted: str, words: str
+) -> None:
+    """Whoever reads a report compares them."""
+    assert read_proof(proof_text(NOON, noted)) == (NOON, words)
+
+
+@pytest.mark.parametrize("text", ["", SAME_VALUE, "yesterday tried"])
+def test_a_text_that_does_not_say_when_proves_nothing(text: str) -> None:
+    assert read_proof(text) == (None, "")
