@@ -25,6 +25,7 @@ from tests.engine.rotation.plain_kind import (
     Able,
     Plain,
     Work,
+    replicas,
     rotating,
     working,
 )
@@ -291,6 +292,16 @@ async def test_nothing_is_removed_for_a_vault_that_takes_no_write() -> None:
         assert kind.calls == [PROVEN]
 
 
+async def test_of_a_kind_that_leaves_nothing_behind_an_audit_asks_its_vault_for_no_write() -> None:
+    """A vault that takes none, for whatever reason, then parks nothing."""
+    kind = Plain()
+    async with working(kind, action="audit") as work:
+        work.at.know(ahead=work.at.announced(LATE))
+        await confirm(work)
+        assert kind.calls == [PROVEN]
+        assert patches(work) == 0
+
+
 async def test_an_audit_says_what_would_prevent_the_next_rotation() -> None:
     kind = Able(problem=NeedsHuman("a right is missing"))
     async with working(kind, action="audit") as work:
@@ -333,6 +344,15 @@ async def test_a_refused_version_that_rekey_wrote_is_replaced_in_place_and_disab
         assert record.verified.repaired_at == work.at.now
         assert record.published
         assert (record.published.replaces, record.stale) == (before, ())
+
+
+async def test_a_repair_disables_what_its_replicas_held_with_the_refused_version() -> None:
+    """That value is dead, and no retirement comes later that would disable it."""
+    async with rotating(Plain(accepted=set()), replicas("copy"), action="audit") as work:
+        work.put_replica("copy")
+        await work.confirm(work.secret, "audited")
+        copies = work.rig.vault.versions("copy")
+        assert [(copy.value, copy.enabled) for copy in copies] == [(OLD, False), (NEW, True)]
 
 
 async def test_of_several_repairs_the_latest_tells_whether_somebody_fights_over_it() -> None:

@@ -15,9 +15,10 @@ from engine.state.record import Record
 from engine.state.record_parts import Published
 from engine.state.request import Outcome
 from engine.state.tags import MAX_TAGS
-from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
+from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene, managed
 from tests.shared.records import knowing
 from tests.shared.rig import VAULT_ACTIONS
+from tests.shared.scene import refuse
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 GAIN, VALIDITY = timedelta(hours=1), timedelta(days=60)
@@ -210,6 +211,15 @@ async def test_a_due_secret_waits_for_a_key_of_which_it_would_last_no_longer_and
     url = f"{signed.rig.vault.url}/secrets/{KEY}"
     is_reason = outcome.reason.endswith(f", as does its key in {url}")
     assert is_reason is (waits and action == "rotate")
+
+
+async def test_a_secret_with_replicas_waits_for_its_key_although_its_source_is_silent() -> None:
+    """Only a value that is to be replaced is tried first."""
+    signed = managed(
+        key_days_left=10, tags={"Replicas": "https://prod.vault.azure.net/secrets/copy"}
+    )
+    refuse(signed.rig, 503, "ServerBusy", lambda sent: sent.host.startswith("appdata."), times=9)
+    assert (await worked(signed, trigger="sweep")).result == "waiting"
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,14 @@ async def test_a_dry_run_says_that_a_replica_does_not_consent(rig: Rig) -> None:
         await preview(rig)
 
 
+async def test_a_dry_run_of_an_incident_waits_for_no_replica_as_the_incident_would(
+    rig: Rig,
+) -> None:
+    rig.vault.put("copy", "theirs")
+    rig.tag(NAME, Replicas=f"{rig.vault.url}/secrets/copy")
+    assert isinstance(await preview(rig, compromised=True), Rotate)
+
+
 async def test_a_dry_run_of_a_signature_says_that_its_key_does_not_consent() -> None:
     signed = managed(consent=None)
     with pytest.raises(NeedsHuman, match="does not consent"):

@@ -169,6 +169,17 @@ async def test_a_replica_of_two_logins_that_names_neither_keeps_what_works_for_i
     assert outcome.fix == "add {user} to its ValueTemplate"
 
 
+async def test_a_replica_of_one_login_need_not_say_whose_password_it_holds() -> None:
+    """Its reader knows the login by heart, and that stays the same."""
+    rig = sql()
+    rig.tag(SQL, Replicas=f"{rig.vault.url}/secrets/{COPY}")
+    consent = {REPLICA_OF: f"{rig.vault.url}/secrets/{SQL}", "ValueTemplate": "pwd={password}"}
+    rig.vault.put(COPY, "pwd=older", tags=consent)
+    outcome = await rig.handle(SQL)
+    assert (outcome.result, COPY in outcome.reason) == ("rotated", False)
+    assert rig.latest(COPY).value == f"pwd={rig.latest(SQL).value}"
+
+
 async def test_each_replica_gets_the_credential_in_its_own_form_and_keeps_its_owners_tags(
     at: Held,
 ) -> None:
