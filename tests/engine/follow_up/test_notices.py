@@ -355,6 +355,13 @@ def test_what_was_told_of_before_is_in_the_digest_of_what_is_new() -> None:
     assert [line.split()[0] for line in item.cause.reason.splitlines()[1:]] == ["old", "new"]
 
 
+def test_what_never_expires_comes_last_in_a_digest_and_the_oldest_of_that_first() -> None:
+    """A digest has room for some lines: what ends soonest must be among them."""
+    endless = [dropped("b", age=9 * DAY, Owner="x"), dropped("a", age=HOUR / 2, Owner="x")]
+    (item,) = digests(*endless, standing("d", Owner="x"), standing("c", left=2 * DAY, Owner="x"))
+    assert [line.split()[0] for line in item.cause.reason.splitlines()[1:]] == [*"cdba"]
+
+
 @pytest.mark.parametrize("state", ["ok", "due", "unmanaged", "disabled"])
 def test_what_needs_no_person_is_in_no_digest(state: State) -> None:
     assert digests(standing(state=state)) == []

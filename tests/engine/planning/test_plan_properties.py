@@ -142,6 +142,8 @@ PATHS: tuple[tuple[str, SecretVersion, dict[str, Any], dict[str, Any], dict[str,
     ("claim, report", DISABLED, RETIRE, DUE, {**ELSEWHERE, "has_done": True}),
     ("claim, park unbound", DISABLED, RETIRE, DUE, ELSEWHERE),
     ("clean up, conclude", FRESH, {"recheck": True}, LATE, {}),
+    ("clean up, conclude", FRESH, {"recheck": True}, {"stale": (f"{REF}/{V2}",)}, {}),
+    ("conclude", FRESH, {"recheck": True}, {"stale": (V2,)}, {}),
     ("conclude", FRESH, {}, LATE, {}),
     ("conclude", FRESH, {"recheck": True}, {}, {}),
 )

@@ -201,6 +201,17 @@ async def test_a_version_that_was_written_meanwhile_gets_no_mark_and_the_report_
     assert "RekeyState" not in (written.tags or {})
 
 
+async def test_what_fails_once_a_version_is_published_does_not_say_that_the_source_refuses_it() -> (
+    None
+):
+    rig = sql()
+    refuse(rig, 403, "Forbidden", to_vault("PATCH"))
+    outcome = await rig.handle(SQL)
+    assert outcome.reason.startswith("disabling a version was answered 403 Forbidden")
+    assert rig.accepted(rig.latest(SQL))
+    assert rig.tags(SQL)["RekeyState"].startswith("parked ")
+
+
 async def test_a_mark_that_the_vault_refuses_is_told_of_in_the_report(rig: Rig) -> None:
     refuse(rig, 403, "Forbidden", to_vault("PATCH"))
     outcome = await rig.service().engine.park(rig.item(NAME), PermanentError("it failed"))

@@ -322,6 +322,18 @@ async def test_a_secret_that_has_gone_over_to_another_source_retires_nothing_the
     assert (known.retirement, [*known.compromised.revoked]) == (None, [first.version])
 
 
+async def test_what_fails_at_a_source_that_was_left_is_reported_and_marks_nothing(rig: Rig) -> None:
+    """A mark would keep what the secret asks for at its present source waiting."""
+    elsewhere = rig.account("elsewhere")
+    rig.write(NAME, elsewhere.keys["key1"].value, 10, ProviderAddress=elsewhere.resource_id)
+    refuse(rig, 403, "AuthorizationFailed", to_regenerate, times=9)
+    outcome = await retire(rig, source=source_of(rig))
+    assert (outcome.result, "RekeyState" in rig.tags(NAME)) == ("parked", False)
+    assert outcome.reason.endswith(f"({source_of(rig)}); the secret has left that source")
+    rig.world.faults.clear()
+    assert (await rig.handle(NAME, trigger="sweep")).source == elsewhere.resource_id.lower()
+
+
 @pytest.mark.parametrize(("early", "is_retired"), [(1, False), (0, True)])
 async def test_what_a_secret_that_has_left_superseded_is_kept_to_the_end_of_its_overlap(
     rig: Rig, early: float, *, is_retired: bool
