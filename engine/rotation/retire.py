@@ -317,7 +317,7 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
 
     The outcome says so if nobody may know its password.
     """
-    if _is_settled(at, secret):
+    if _is_settled(at, secret) and not at.leaves_unknown:
         # The leaked version is disabled by now, so the item must not go on at another source.
         at.progress.result = at.progress.result or "confirmed"
         at.progress.reason = at.progress.reason or "what leaked is refused"

@@ -15,9 +15,10 @@ from tests.shared.heard import LOST
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, source_of, struck, to_vault
 from tests.shared.sql_product import NAME as SQL
-from tests.shared.sql_product import sql
+from tests.shared.sql_product import SqlProduct, sql
 
 type Act = Callable[[Rig, str], None]
+THEIRS = "0ther-password-nobody-uses"
 
 
 def disable(rig: Rig, name: str) -> None:
@@ -48,6 +49,13 @@ def move(rig: Rig, name: str) -> None:
     rig.vault.amend(rig.latest(name), tags={**tags, "ProviderAddress": f"{address}/other"})
 
 
+def write_elsewhere(rig: Rig, name: str) -> None:
+    """Write a version of another source, whose password works there."""
+    assert isinstance(rig, SqlProduct)
+    rig.server.add_user("shop", "app", THEIRS)
+    rig.write(name, THEIRS, ProviderAddress=f"{rig.server.resource_id}/databases/shop")
+
+
 def write(rig: Rig, name: str) -> None:
     rig.vault.put(name, "Written-by-hand-1", tags={**rig.tags(name), "Manual": "true"})
 
@@ -55,7 +63,8 @@ def write(rig: Rig, name: str) -> None:
 async def rotate(rig: Rig, name: str, act: Act, *, compromised: bool) -> Outcome:
     """Rotate; a person acts once the source has a new credential."""
     acts = struck(rig, _changes, lambda: act(rig, name))
-    outcome = await rig.service(acts).engine.handle(rig.item(name, compromised=compromised))
+    item = rig.item(name, version=rig.latest(name).version, compromised=compromised)
+    outcome = await rig.service(acts).engine.handle(item)
     assert not acts.hooks[0].times
     return outcome
 
@@ -71,6 +80,7 @@ def _changes(request: Request) -> bool:
         pytest.param(disable_and_hide, "", id="disabled, and not to be read"),
         pytest.param(misname, "", id="asks for a kind that there is not"),
         pytest.param(move, "", id="asks for another source"),
+        pytest.param(write_elsewhere, "set a password there", id="has a version of another one"),
     ],
 )
 async def test_a_leaked_password_that_is_replaced_in_vain_is_told_of_as_lost(
