@@ -278,13 +278,17 @@ def _replaced(case: Case) -> Retire | Confirm | Skip | None:
     return Skip("a newer version has replaced the requested one")
 
 
+def _inside(pending: Pending) -> str:
+    return f"inside its overlap until {pending.at:%Y-%m-%d %H:%M}Z"
+
+
 def _nothing_to_retire(case: Case) -> Skip | None:
     if case.item.action != "retire":
         return None
-    return Skip(
-        "nothing is to be retired yet",
-        "only if the current one has leaked, send compromised with rotate",
-    )
+    fix = "only if the current one has leaked, send compromised with rotate"
+    if pending := case.managed.pending:
+        return Skip(f"{pending.credential_id} is {_inside(pending)}", fix)
+    return Skip("nothing is to be retired", fix)
 
 
 def _compromised(case: Case) -> Retire | Rotate | None:
@@ -319,10 +323,9 @@ def _rotate_when_due(case: Case) -> Decision:
         )
     reason = due or "forced"
     if pending := managed.pending:
-        until = f"{pending.at:%Y-%m-%d %H:%M}Z"
         return Wait(
             pending.at,
-            f"{reason}, but {pending.credential_id} is inside its overlap until {until}",
+            f"{reason}, but {pending.credential_id} is {_inside(pending)}",
             "wait; only if it has leaked, send compromised with rotate",
         )
     return _in_its_window(case, reason)

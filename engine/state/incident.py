@@ -40,6 +40,10 @@ BY_PEOPLE_FIX = "see whether that value is a new one; else rotate it with compro
 UNWRITTEN = f"its tag {REPLICA_OF} names no secret that names it in its tag Replicas"
 TO_AGREE = "make the two tags agree, or remove its own where it is no replica any more"
 AGREE = "make the two tags agree and report it once more, or revoke by hand what it holds"
+NO_ADDRESS = f"it was rotated itself, and has a tag {REPLICA_OF} and no ProviderAddress"
+GIVE_BACK = (
+    "give it its ProviderAddress back and report it once more, or revoke by hand what it held"
+)
 UNSERVED = "its vault is not served any more"
 SERVE = "list its vault in REKEY_VAULTS again and report it once more, or revoke it there by hand"
 PASSED_ON = "the secret has left that source, or it is gone"
@@ -357,8 +361,9 @@ class IncidentProgress:
 def _unrotated(entry: Entry, known: Sequence[Listed]) -> tuple[str, str]:
     """Return why nothing rotates a secret, and its way out."""
     tags = entry.secret.tags
-    if REPLICA_OF in tags and "ProviderAddress" not in tags and not known:
-        return f"{UNWRITTEN}: {STILL_ACCEPTED}", AGREE
+    if REPLICA_OF in tags and "ProviderAddress" not in tags:
+        why, fix = (NO_ADDRESS, GIVE_BACK) if known else (UNWRITTEN, AGREE)
+        return f"{why}: {STILL_ACCEPTED}", fix
     return entry.reason or "it cannot be rotated", entry.fix
 
 

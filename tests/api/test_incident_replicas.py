@@ -88,3 +88,20 @@ async def test_an_incident_says_of_a_replica_that_nothing_writes_that_it_needs_a
     assert (shown["status"], shown["rotated"]) == ("needs a person", 2)
     rows = (await reported(rig.api(), accepted))["secrets"]
     assert {row["secret"]: row["status"] for row in rows}["app-copy"] == "needs a person"
+
+
+async def test_an_incident_says_how_to_help_a_secret_that_became_a_replica() -> None:
+    """What it held still works at its source, which no tag names any more."""
+    rig = scattered()
+    await rig.work("app-one", force=True, trigger="manual")
+    held = rig.latest("app-one").value
+    primary = f"{rig.vault.url}/secrets/app-two"
+    rig.tag("app-one", ProviderAddress=None, ReplicaOf=primary)
+    rig.tag("app-two", Replicas=f"{rig.vault.url}/secrets/app-one")
+    rig.clock.advance(60)
+    accepted = await begin(rig.api(), name="app-one")
+    await carry_out(rig)
+    assert held in {key.value for key in rig.world.accounts["appone"].keys.values()}
+    (named,) = (await progress(rig.api(), accepted))["named"]
+    assert named["reason"].endswith("what leaked may still be accepted")
+    assert named["fix"].startswith("give it its ProviderAddress back")
