@@ -6,7 +6,7 @@ but for an overload.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -71,10 +71,15 @@ class DataPlane:
         self._azure = azure
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
 
-    async def send(self, signed: Signed, where: str, most: int = MOST_TEXT) -> Answer:
-        """Send once; raises TransientError without an answer, or from an overloaded service."""
+    async def send(
+        self, signed: Signed, where: str, most: int = MOST_TEXT, busy: Collection[int] = BUSY
+    ) -> Answer:
+        """Send once; raises TransientError without an answer, or from an overloaded service.
+
+        `busy`: the statuses with which the service says that it is overloaded.
+        """
         try:
-            response = await call(WHAT, self._exchange(signed), where=where)
+            response = await call(WHAT, self._exchange(signed, busy), where=where)
         except TransientError as error:
             if error.code != NO_ANSWER:
                 raise
@@ -87,7 +92,7 @@ class DataPlane:
         )
         raise TransientError(what, where=where, fix=fix, code=NO_ANSWER)
 
-    async def _exchange(self, signed: Signed) -> AsyncHttpResponse:
+    async def _exchange(self, signed: Signed, busy: Collection[int]) -> AsyncHttpResponse:
         from azure.core.exceptions import HttpResponseError
         from azure.core.rest import HttpRequest
 
@@ -96,7 +101,7 @@ class DataPlane:
         )
         response = await self._pipeline().send_request(request, **without_logging(CHANGING))
         count("source", "Prove", str(response.status_code))
-        if response.status_code in BUSY:
+        if response.status_code in busy:
             raise HttpResponseError(response=response)
         return response
 

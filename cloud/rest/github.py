@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-from cloud.azure import Azure
+from cloud.azure import BUSY, Azure
 from cloud.rest.data_plane import Answer, DataPlane, Signed
 from cloud.waiting import LONGEST, retry_after
 from engine.errors import (
@@ -34,6 +34,8 @@ MOST_TEXT = 64 * 1024
 NUMBER = re.compile(r"[0-9]{1,12}")
 SKEW, LIFE = timedelta(minutes=1), timedelta(minutes=9)
 """How far back the app's own assertion is dated, and how long it lives: GitHub allows ten minutes."""
+OVERLOADED = BUSY - {HTTPStatus.TOO_MANY_REQUESTS}
+"""A 429 is a rate limit as a 403 may be: only headers of GitHub's own say how long it lasts."""
 READ = {"secret_scanning_alerts": "read"}
 """All that a token may do."""
 
@@ -85,7 +87,7 @@ class GitHubAlerts:
 
     async def _told(self, name: str, request: Signed, where: str) -> Sensitive:
         """Send a request, and return one field of its answer."""
-        answer = await self._plane.send(request, where, MOST_TEXT)
+        answer = await self._plane.send(request, where, MOST_TEXT, OVERLOADED)
         if not answer.is_success:
             raise _refused(answer, where, self._clock.now())
         try:
@@ -110,7 +112,7 @@ def _request(token: Sensitive, path: str, body: Mapping[str, Any] | None = None)
 
 def _refused(answer: Answer, where: str, now: datetime) -> PermanentError | TransientError:
     status, what = answer.status, f"GitHub answers {answer.status}"
-    if status == HTTPStatus.FORBIDDEN and _is_limited(answer):
+    if _is_limited(answer):
         wait = retry_after(answer)
         return Throttled(
             f"{what}: its rate limit is used up",
@@ -128,16 +130,23 @@ def _refused(answer: Answer, where: str, now: datetime) -> PermanentError | Tran
 
 
 def _is_limited(answer: Answer) -> bool:
-    """Return whether a 403 is about how often one asks, and not about a right.
+    """Return whether an answer is about how often one asks: a 429 is, a 403 may be about a right.
 
     https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
     """
-    return "Retry-After" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
+    if answer.status == HTTPStatus.FORBIDDEN:
+        return "Retry-After" in answer.headers or _is_used_up(answer)
+    return answer.status == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def _is_used_up(answer: Answer) -> bool:
+    """Return whether no request is left until the reset. A burst is limited while some are."""
+    return answer.headers.get("x-ratelimit-remaining") == "0"
 
 
 def _until_reset(answer: Answer, now: datetime) -> float | None:
     """Return the seconds until GitHub takes requests again; None if it does not say when."""
     reset = answer.headers.get("x-ratelimit-reset", "")
-    if not NUMBER.fullmatch(reset):
+    if not _is_used_up(answer) or not NUMBER.fullmatch(reset):
         return None
     return min(max(int(reset) - now.timestamp(), 0.0), LONGEST)

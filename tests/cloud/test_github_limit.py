@@ -1,4 +1,4 @@
-"""GitHub's rate limit is 403 as a missing right is: its headers tell them apart."""
+"""GitHub's rate limit is 429, or 403 as a missing right is: its headers tell them apart."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from tests.shared.rig import Rig, RigClock
 FULL, EMPTY = {"X-RateLimit-Remaining": "41"}, {"X-RateLimit-Remaining": "0"}
 
 
-async def refused(headers: dict[str, str], reset: float | None = None) -> RekeyError:
-    """Return the error for a 403 with these headers, and a reset in so many seconds."""
+async def refused(
+    headers: dict[str, str], reset: float | None = None, status: int = 403
+) -> RekeyError:
+    """Return the error for an answer with these headers, and a reset in so many seconds."""
     rig = Rig()
     if reset is not None:
         headers = headers | {"X-RateLimit-Reset": f"{rig.clock.now().timestamp() + reset:.0f}"}
 
     async def limited(request: Request, proceed: Call) -> Response:
         del request, proceed
-        return json_response(403, {"message": "no"}, headers)
+        return json_response(status, {"message": "no"}, headers)
 
     alerts = GitHubAlerts(rig.azure(limited), RigClock(rig.clock))
     with pytest.raises(RekeyError) as caught:
@@ -30,6 +32,7 @@ async def refused(headers: dict[str, str], reset: float | None = None) -> RekeyE
     return caught.value
 
 
+@pytest.mark.parametrize("status", [403, 429])
 @pytest.mark.parametrize(
     ("headers", "reset", "wait"),
     [
@@ -42,11 +45,21 @@ async def refused(headers: dict[str, str], reset: float | None = None) -> RekeyE
     ],
 )
 async def test_a_rate_limit_is_no_missing_right_and_says_how_long(
-    headers: dict[str, str], reset: float | None, wait: float | None
+    headers: dict[str, str], reset: float | None, wait: float | None, status: int
 ) -> None:
-    error = await refused(headers, reset)
+    error = await refused(headers, reset, status)
     assert isinstance(error, Throttled)
     assert error.retry_after == wait
+    assert error.fix == "let GitHub deliver it again"
+
+
+@pytest.mark.parametrize("headers", [{}, FULL])
+async def test_a_limit_on_bursts_does_not_last_until_the_reset_of_another_limit(
+    headers: dict[str, str],
+) -> None:
+    error = await refused(headers, 900, 429)
+    assert isinstance(error, Throttled)
+    assert error.retry_after is None
 
 
 @pytest.mark.parametrize("headers", [{}, FULL])
