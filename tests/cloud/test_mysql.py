@@ -237,6 +237,13 @@ def test_a_statement_waits_no_longer_for_a_lock_and_a_session_idles_no_longer_th
         assert cursor.fetchone() == (5, 5)
 
 
+def test_a_session_is_opened_with_these_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = dict[str, object]()
+    monkeypatch.setattr("pymysql.connect", lambda **named: options.update(named))
+    _connected("server", None, "rekey", Sensitive(FIRST))
+    assert options["init_command"] == "SET SESSION lock_wait_timeout = 5, wait_timeout = 5"
+
+
 class Connection:
     """Answers each query with one row, and keeps what is executed."""
 
@@ -299,6 +306,7 @@ async def test_an_account_whose_password_is_not_all_is_left_alone(
         ("app@10.0.%", "10.1.2.3", NeedsHuman),
         ("app@10.0.%", "10.0.2.3", VerificationFailed),
         ("app@10.0.0._", "10.0.0.44", NeedsHuman),
+        ("app@10.0.0._", "10.0.0.4", VerificationFailed),
         ("app@10.0.0.4", "10.0.0.44", NeedsHuman),
         ("app@localhost", "10.0.0.4", NeedsHuman),
         ("app@LocalHost", "localhost", VerificationFailed),

@@ -8,17 +8,25 @@ import time
 from collections.abc import Awaitable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asyncpg.exceptions import InvalidPasswordError, PostgresError, TooManyConnectionsError
 
 from cloud.databases import problems
-from cloud.databases.postgresql import SETTINGS, PostgresServers, _of_sign_in, identifier
+from cloud.databases.postgresql import (
+    SETTINGS,
+    PostgresServers,
+    _of_sign_in,
+    _of_statement,
+    identifier,
+)
 from cloud.databases.servers import Operator
 from engine.errors import (
     AccessDenied,
     NeedsHuman,
     NotFound,
+    PermanentError,
     RekeyError,
     TransientError,
     VerificationFailed,
@@ -289,6 +297,42 @@ def test_what_ends_a_sign_in_has_its_documented_meaning(
     ended.sqlstate = state
     made = _of_sign_in(ended, "server", "app", is_app=is_app)
     assert (type(made), made.code) == (kind, code)
+
+
+@pytest.mark.parametrize(
+    ("state", "text", "kind", "code"),
+    [
+        ("42704", "no", NotFound, problems.NO_LOGIN),
+        ("42501", "no", AccessDenied, problems.MAY_NOT_ALTER),
+        ("25006", "no", NeedsHuman, problems.READ_ONLY),
+        ("22023", "no", NeedsHuman, problems.POLICY),
+        ("XX000", "tuple concurrently updated", TransientError, problems.BUSY),
+        ("XX000", "cache lookup failed", PermanentError, "XX000"),
+        ("55P03", "canceling statement due to lock timeout", TransientError, problems.BUSY),
+    ],
+)
+def test_what_ends_a_statement_has_its_documented_meaning(
+    state: str, text: str, kind: type[RekeyError], code: str
+) -> None:
+    ended = PostgresError(text)
+    ended.sqlstate = state
+    made = _of_statement(ended, "server", "app")
+    assert (type(made), made.code) == (kind, code)
+
+
+async def test_the_server_ends_what_takes_longer_than_the_client_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = dict[str, Any]()
+
+    async def connect(**named: object) -> None:
+        options.update(named)
+        raise TimeoutError
+
+    monkeypatch.setattr("asyncpg.connect", connect)
+    await problem_of(POSTGRES.rehearse("server", APP, "app"))
+    limits = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    assert [options["server_settings"].get(name) for name in limits] == ["5000"] * 3
 
 
 @pytest.mark.parametrize("refusal", [TooManyConnectionsError, InvalidPasswordError, TimeoutError])

@@ -9,6 +9,7 @@ import string
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import mssql_python
 import pytest
@@ -17,7 +18,7 @@ import trustme
 import cloud.sql.driver
 from cloud.azure import NO_ANSWER
 from cloud.databases.problems import REFUSED, UNTRUSTED
-from cloud.sql.driver import DriverSqlServers
+from cloud.sql.driver import STATEMENT_SECONDS, DriverSqlServers
 from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE, NOT_LOADED
 from engine.errors import (
     AccessDenied,
@@ -244,6 +245,34 @@ class SentAnyway:
 
     def execute(self, statement: str) -> None:
         raise AssertionError(f"{statement} was sent late")
+
+
+class Sent(SentAnyway):
+    """A connection that keeps how long each statement may take."""
+
+    description = None
+
+    def __init__(self) -> None:
+        self.limits = list[int]()
+
+    def execute(self, statement: str) -> None:
+        del statement
+        self.limits.append(self.timeout)
+
+
+def test_a_statement_is_sent_with_a_limit() -> None:
+    connection = Sent()
+    cloud.sql.driver._first_row("ALTER", float("inf"), "orders", connection)
+    assert connection.limits == [STATEMENT_SECONDS]
+
+
+def test_the_driver_tries_no_sign_in_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each one with a wrong password counts against the login."""
+    texts = list[str]()
+    driver = SimpleNamespace(connect=lambda text, **_: texts.append(text))
+    monkeypatch.setattr("cloud.sql.driver._driver", lambda: driver)
+    cloud.sql.driver._connected("orders", "master", {}, {})
+    assert "ConnectRetryCount={0};" in texts[0]
 
 
 def test_a_statement_whose_time_has_passed_is_not_sent() -> None:
