@@ -27,7 +27,7 @@ from engine.secret import SecretRef
 from engine.state.policy import Policy
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
-from simulator.reach.transport import Call, SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import Call, Intercept, SimulatedCredential, SimulatedTransport
 from simulator.wire import Request, Response, json_response
 from tests.shared.builders import VAULT
 from tests.shared.collected import Collected, dims
@@ -43,9 +43,9 @@ def owned_by(name: str) -> str:
     return f"{EMPTY}defaults: {{owner: {name}}}\n"
 
 
-def store(rig: PolicyRig) -> PolicyStore:
+def store(rig: PolicyRig, intercept: Intercept | None = None) -> PolicyStore:
     """Return the store of a fresh process."""
-    held = rig.service().policies
+    held = rig.service(intercept).policies
     assert isinstance(held, PolicyStore)
     return held
 
@@ -126,6 +126,54 @@ async def test_a_read_that_its_caller_has_given_up_is_made_again_for_the_next(
     await asyncio.wait([given_up])
     may_go_on.set()
     assert owner(await policies.current()) == "one"
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_while_one_task_reads_another_goes_on_unless_the_document_was_just_replaced(
+    rig: PolicyRig, *, is_replaced: bool
+) -> None:
+    first = rig.push(owned_by("one"))
+    rig.clock.advance(1)
+    is_read, may_go_on = asyncio.Event(), asyncio.Event()
+    may_go_on.set()
+
+    async def slow(request: Request, call: Call) -> Response:
+        del request
+        is_read.set()
+        await may_go_on.wait()
+        return await call()
+
+    policies = store(rig, slow)
+    await policies.current()
+    if is_replaced:
+        await policies.push(owned_by("two"), by="ada", why="", replacing=first.version)
+    else:
+        rig.push(owned_by("two"))
+        rig.clock.advance(FRESH_SECONDS)
+    may_go_on.clear()
+    is_read.clear()
+    reading = asyncio.create_task(policies.current())
+    await is_read.wait()
+    other = asyncio.create_task(policies.current())
+    await asyncio.sleep(0)
+    assert other.done() is not is_replaced
+    may_go_on.set()
+    assert owner(await reading) == "two"
+    assert owner(await other) == ("two" if is_replaced else "one")
+
+
+async def test_where_no_policy_is_in_memory_its_read_may_take_longer(
+    rig: PolicyRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.policy_store.PATIENCE_SECONDS", 0)
+
+    async def slow(request: Request, call: Call) -> Response:
+        del request
+        await asyncio.sleep(0)
+        return await call()
+
+    rig.push(owned_by("one"))
+    assert owner(await store(rig, slow).current()) == "one"
 
 
 async def test_a_wrong_version_changes_nothing_and_all_its_problems_are_told(

@@ -353,6 +353,11 @@ def test_every_form_of_a_connection_string_is_taken(text: str) -> None:
     assert read(AzureWebJobsStorage=text).storage.connection_string == text
 
 
+def test_a_connection_string_counts_before_an_identity_as_it_does_for_the_functions_host() -> None:
+    """Its queues would be in one account, and the app's work in another."""
+    assert read(AzureWebJobsStorage__accountName="other").storage.account == "rekeyhost"
+
+
 async def test_without_a_connection_string_each_service_is_asked_at_its_own_address() -> None:
     settings = read(AzureWebJobsStorage=None, AzureWebJobsStorage__accountName="own")
     azure = Rig().azure()

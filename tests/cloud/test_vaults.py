@@ -116,6 +116,13 @@ async def test_an_answer_whose_times_cannot_be_read_says_nothing(times: object) 
         await vaults(rig).read(rig.item(NAME).ref)
 
 
+async def test_an_answer_without_a_value_is_not_taken_for_an_empty_one() -> None:
+    rig = scene()
+    body = {"id": f"{rig.vault.url}/secrets/{NAME}/{V1}", "attributes": {"created": 1}}
+    rig.world.faults.append(Fault(to_vault(), json_response(200, body)))
+    assert (await vaults(rig).read(rig.item(NAME).ref)).value is None
+
+
 async def test_expired_and_not_yet_valid_secrets_are_read() -> None:
     rig = scene(days_left=-3, not_before=NOW + timedelta(days=900))
     assert (await vaults(rig).read(rig.item(NAME).ref)).value

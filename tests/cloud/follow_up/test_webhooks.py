@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -602,6 +603,23 @@ async def test_a_message_is_counted_as_a_call_to_a_webhook(sent: Collected) -> N
         if name == "rekey.azure.calls" and dict(dimensions)["operation"] == "Send"
     }
     assert counted == {("webhook", "202")}
+    named = [dict(dimensions) for name, dimensions, _ in sent.points() if name.endswith(".calls")]
+    assert not [it for it in named if it["operation"] == "Other"], "as one of storage, with a price"
+
+
+async def test_a_chat_that_answers_at_its_leisure_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cloud.follow_up.webhooks.SECONDS", 0)
+
+    async def slow(request: Request, call: Call) -> Response:
+        del request
+        await asyncio.sleep(0)
+        return await call()
+
+    webhook = Webhook(None, "slack", "chat")
+    with pytest.raises(TransientError, match="got no answer: TimeoutError"):
+        await ChatWebhooks(Rig().azure(slow)).send(webhook, Sensitive(SLACK_URL), NOTICE)
 
 
 class Relay:

@@ -380,6 +380,15 @@ async def test_two_workers_may_make_the_first_record_at_the_same_time(rig: Rig) 
     assert {await touch(rig, SECOND)} == set(held)
 
 
+async def test_a_container_that_another_worker_makes_at_the_same_time_is_fine(rig: Rig) -> None:
+    def creating(request: Request) -> bool:
+        return request.query.get("restype") == "container"
+
+    conflict = json_response(409, {}, {"x-ms-error-code": "ContainerAlreadyExists"})
+    rig.world.faults.append(Fault(creating, conflict, after=True))
+    assert await touch(rig) == FIRST
+
+
 def refuse(rig: Rig, status: int, code: str, action: str, *, after: bool = False) -> None:
     answer = json_response(status, {}, {"x-ms-error-code": code})
     rig.world.faults.append(
@@ -428,6 +437,12 @@ async def test_a_record_is_read_without_its_lease_while_another_worker_holds_it(
         seen = await leases(rig).peek(SOURCE)
     assert seen
     assert (seen.owner, seen.compromised.versions) == (FIRST, ("v1",))
+
+
+async def test_the_record_of_a_source_in_parts_is_that_of_its_first_part(rig: Rig) -> None:
+    async with leases(rig).hold(SOURCE, FIRST, f"{SOURCE}+other"):
+        pass
+    assert await leases(rig).peek(f"{SOURCE}+other") == Record(f"{SOURCE}+other", FIRST)
 
 
 async def test_the_record_of_another_source_is_told_whoever_reads_it(rig: Rig) -> None:
