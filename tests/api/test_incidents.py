@@ -14,10 +14,11 @@ from api import incidents
 from api.access import BY_KEY
 from api.answers import Answer
 from api.app import Api
-from engine.state.incident import MOST_NAMED
+from engine.state.incident import MOST_NAMED, UNSERVED
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.api.inventory import Inventory
+from tests.engine.sweep.test_unserved import replaced
 from tests.shared.delivery import Delivery
 from tests.shared.rig import Rig
 from tests.shared.scene import refuse, send, to_vault
@@ -436,6 +437,22 @@ async def test_a_report_names_the_older_credential_that_was_inside_its_overlap_t
     (row,) = (await reported(rig.api(), accepted))["secrets"]
     assert [old["version"] for old in row["cut_off"]] == [second, first]
     assert all(old["proof"] for old in row["cut_off"])
+
+
+async def test_a_report_tells_of_a_vault_that_is_not_served_any_more(rig: Rig) -> None:
+    accepted = await begin(rig.api(), name="app-one")
+    await carry_out(rig)
+    replaced(rig, "other")
+    (row,) = (await reported(rig.api(), accepted))["secrets"]
+    assert row["reason"].startswith(UNSERVED)
+
+
+async def test_a_report_leaves_out_no_proof_that_cannot_be_read_just_now(rig: Rig) -> None:
+    accepted = await begin(rig.api(), name="app-one")
+    await carry_out(rig)
+    refuse(rig, 503, "ServerBusy", lambda it: it.method == "GET" and "/sources/" in it.path, 99)
+    path = {"incident": accepted.body["id"]}
+    assert (await send(rig.api(), "http_incident_report", path)).status == 503
 
 
 async def test_a_report_stays_as_it_was_after_ordinary_rotations(rig: Rig) -> None:

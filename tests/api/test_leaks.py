@@ -126,6 +126,21 @@ async def test_a_key_of_prints_that_was_rotated_or_lost_leads_to_no_wrong_answer
     assert (answer.status, answer.body["secret"]) == (202, "other")
 
 
+async def test_a_former_value_whose_print_is_under_a_lost_key_is_found(rig: PolicyRig) -> None:
+    """The newer version has a print under the present key, and nobody has printed that one anew."""
+    await audit(rig, "app-key", "other")
+    former, source = rig.latest("app-key"), rig.tags("app-key")["ProviderAddress"].lower()
+    lost = (await rig.known(source)).history.prints
+    rig.vault.amend(rig.latest("leak-key"), enabled=False)
+    rig.clock.advance(1)
+    rig.vault.put("leak-key", "n" * 40)
+    await rotate(rig)
+    prints = (await rig.known(source)).history.prints
+    await rig.note(source, "app-key", prints={**prints, **lost})
+    answer = await leak(rig.api(), former.value)
+    assert (answer.body["status"], answer.body["version"]) == ("alive", former.version)
+
+
 async def test_a_source_that_is_being_claimed_leads_to_no_wrong_answer(rig: PolicyRig) -> None:
     async with rig.service().engine.leases.hold("/claimed/by/nobody/yet", NOBODY):
         answer = await leak(rig.api(), "none-of-ours-at-all")
@@ -148,6 +163,28 @@ async def test_an_older_index_in_memory_leads_to_no_wrong_answer(rig: PolicyRig)
     assert by_hand.body["secret"] == "app-key"
     await rotate(rig, "other")
     assert (await leak(api, rig.latest("other").value)).body["secret"] == "other"
+
+
+async def test_what_is_written_while_vaults_are_listed_is_seen_a_minute_after_that_began(
+    rig: PolicyRig,
+) -> None:
+    lists = list[str]()
+
+    async def slow(request: Request, call: Call) -> Response:
+        response = await call()
+        if request.path == "/secrets":
+            lists.append(request.url)
+            rig.clock.advance(50)
+            if len(lists) == 1:
+                rig.write("app-key", rig.world.accounts["appdata"].keys["key2"].value)
+        return response
+
+    await audit(rig, "app-key", "other")
+    api = rig.api(slow)
+    await leak(api, "none-of-ours-at-all")
+    rig.clock.advance(10)
+    answer = await leak(api, rig.latest("app-key").value)
+    assert (answer.body["status"], len(lists)) == ("alive", 2)
 
 
 async def test_an_owner_is_told_of_a_value_once_a_day_however_often_it_is_reported() -> None:
@@ -178,6 +215,7 @@ async def test_an_owner_is_told_of_a_value_once_a_day_however_often_it_is_report
         (f"{KEYED}  rules: [{{action: cut off, accepted: true}}]\n", {}, True),
         (f"{KEYED}  rules: [{{action: ask, owner: orders}}, {CUT_OFF}]\n", {}, False),
         (f"{KEYED}  rules: [{CUT_OFF}, {{action: ask, owner: orders}}]\n", {}, True),
+        (f"{TRUSTED}  rules: [{{action: ask, owner: x}}]\ndefaults: {{owner: x}}\n", {}, False),
     ],
 )
 async def test_the_policy_says_what_is_cut_off_before_a_person_is_asked(
@@ -468,8 +506,39 @@ async def test_what_is_in_use_counts_as_alive_until_its_source_has_accepted_or_r
     assert told["action"] == "tell", "no feed is trusted with what was not accepted"
 
 
+async def test_what_is_in_use_counts_as_alive_though_it_was_cut_off_once(rig: PolicyRig) -> None:
+    """Somebody has restored its secret from a backup."""
+    await audit(rig, "app-key")
+    held, source = rig.latest("app-key"), rig.tags("app-key")["ProviderAddress"].lower()
+    await rig.note(source, "app-key", gone={held.version: "tried"})
+    rig.world.accounts["appdata"].regenerate("key1")
+    answer = await leak(rig.api(), held.value)
+    assert (answer.body["status"], answer.body["accepted"]) == ("alive", False)
+
+
 def at_its_source(request: Request) -> bool:
     return request.host.startswith("appdata.")
+
+
+async def test_what_is_in_use_once_more_is_told_as_the_version_in_use(rig: PolicyRig) -> None:
+    """Its source may refuse it for now, and Rekey heals that."""
+    await audit(rig, "app-key")
+    rig.write("app-key", rig.latest("app-key").value)
+    rig.clock.advance(120)
+    answer = await leak(rig.api(), rig.latest("app-key").value)
+    assert answer.body["version"] == rig.latest("app-key").version
+
+
+@pytest.mark.parametrize("audited", [True, False])
+async def test_a_value_that_ends_in_a_line_break_is_tried_without_it(
+    rig: PolicyRig, *, audited: bool
+) -> None:
+    rig.write("app-key", f"{rig.latest('app-key').value}\n")
+    rig.clock.advance(120)
+    if audited:
+        await audit(rig, "app-key")
+    answer = await leak(rig.api(), rig.latest("app-key").value)
+    assert (answer.status, answer.body["accepted"]) == (202, True)
 
 
 @pytest.mark.parametrize("document", [TRUSTED, WITHOUT], ids=["keyed", "unkeyed"])

@@ -95,6 +95,19 @@ async def test_dead_passwords_lock_no_login_and_what_is_left_is_told(
     assert (await leak(rig.api(), live)).body["accepted"]
 
 
+async def test_dead_passwords_of_one_login_hide_none_of_another(refused: list[str]) -> None:
+    rig, scene, (*dead, _) = await rotated(TRUSTED, 5)
+    theirs = "Th3irs-password-nobody-uses"
+    scene.server.add_account("theirs", theirs)
+    rig.vault.put("theirs", theirs, tags={**rig.tags(NAME), "CredentialId": "theirs"})
+    rig.clock.advance(60)
+    await audit(rig, "theirs")
+    await rotate(rig, "theirs")
+    refused.clear()
+    await leak(rig.api(), history([*dead, theirs]))
+    assert sorted(refused) == sorted([*dead[-3:], theirs] * 2)
+
+
 @DOCUMENTS
 async def test_one_that_works_is_tried_before_all_that_are_dead(
     document: str, refused: list[str]

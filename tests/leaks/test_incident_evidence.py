@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from engine.state.incident import PASSED_ON, IncidentProgress, Stands
-from leaks.incidents import Evidence, RevokedVersion, ended
+from engine.state.incident import PASSED_ON, Incident, IncidentProgress, Stands
+from leaks.incidents import Evidence, RevokedVersion, ended, timeline
 from tests.shared.builders import NOW, REF, V1
 
 LATER = NOW + timedelta(minutes=1)
@@ -35,6 +36,19 @@ def test_an_incident_has_ended_when_the_last_of_its_credentials_was_refused(
     secrets: list[Evidence], waiting: int, needs_a_person: int, end: datetime | None
 ) -> None:
     assert ended(IncidentProgress(waiting=waiting, needs_a_person=needs_a_person), secrets) == end
+
+
+def test_a_timeline_tells_all_that_happened_in_order_of_time() -> None:
+    times = [NOW + timedelta(minutes=minutes) for minutes in range(1, 5)]
+    first, second = (
+        replace(evidence(times[refused]), replaced_by="new", replaced=times[replaced])
+        for replaced, refused in ((1, 3), (0, 2))
+    )
+    incident = Incident(NOW)
+    shown = timeline(incident, [first, second], over=times[3])
+    assert [milestone.at for milestone in shown] == [incident.reported, *times, times[3]]
+    steps = ["reported", "replaced", "replaced", "refused", "refused", "ended"]
+    assert [milestone.what for milestone in shown] == steps
 
 
 def test_a_secret_that_only_records_know_is_told_with_where_its_credential_may_still_work() -> None:

@@ -68,6 +68,7 @@ ODD = """aB3$x;y'z"w&q p"""
         (json.dumps({"settings": json.dumps({"key": KEY})}), KEY),
         (json.dumps([json.dumps({"in": json.dumps({"key": f"AccountKey={KEY};"})})]), KEY),
         (json.dumps({"password": ODD}), ODD),
+        (json.dumps([json.dumps([json.dumps({"password": ODD})])]), ODD),
         (f"<add value='AccountKey={KEY.replace('+', '&#43;')}' />", KEY),
         (f'<add value="{html.escape(ODD)}" />', ODD),
         (f"https://x.example/api?key={quote(KEY, safe='')}", KEY),
