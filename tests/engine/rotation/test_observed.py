@@ -469,6 +469,25 @@ async def test_until_when_what_was_made_may_have_leaked_is_as_late_as_the_latest
 
 
 @pytest.mark.parametrize(
+    ("noted", "since", "expected"),
+    [((V2,), None, -1), ((V2,), -2, -2), ((), None, None), ((), -2, -2)],
+    ids=["the record's", "the item's", "none any more", "one that no record notes"],
+)
+async def test_an_incident_has_the_date_of_its_item_or_of_the_record_until_it_is_over(
+    at: Held, noted: tuple[str, ...], since: int | None, expected: int | None
+) -> None:
+    """What was announced before that date is published by nobody, whoever goes on with it."""
+    at.know(compromised=noted, incident=at.now - MINUTE)
+    item = (
+        {}
+        if since is None
+        else {"compromised": True, "since": (at.now + since * MINUTE).isoformat()}
+    )
+    incident = at.steps(**item).rotation.incident
+    assert incident == (None if expected is None else at.now + expected * MINUTE)
+
+
+@pytest.mark.parametrize(
     ("item", "expected"),
     [
         ({"reported": -1}, -1),
