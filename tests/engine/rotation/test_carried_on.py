@@ -91,6 +91,31 @@ async def test_a_look_carries_on_nothing_but_a_rotation_of_the_current_version(
     assert rig.latest(NAME).version == version
 
 
+@pytest.mark.parametrize(
+    ("change", "item", "is_carried_on"),
+    [
+        ({}, {}, True),
+        ({}, {"action": "retire"}, False),
+        ({}, {"recheck": False}, False),
+        ({"asked": None}, {}, False),
+        ({"waiting": None}, {}, False),
+        ({"touched": "1" * 32}, {}, False),
+    ],
+    ids=["all of it", "a retirement", "no recheck", "a revocation", "at rest", "another version"],
+)
+async def test_the_recheck_of_a_rotation_in_progress_goes_on_with_it(
+    change: dict[str, Any], item: dict[str, Any], *, is_carried_on: bool
+) -> None:
+    """Whatever its window says by then. Nothing else is forced by it."""
+    rig = scene(days_left=80)
+    async with held(rig) as at:
+        began, version = at.now - timedelta(minutes=5), at.secret.version
+        at.know(**{"waiting": began, "asked": began, "touched": version, **change})
+        steps = at.steps(**{"action": "audit", "trigger": "sweep", "recheck": True, **item})
+        await steps.observed.observe()
+        assert steps.rotation.effective_item().force is is_carried_on
+
+
 @pytest.mark.parametrize("retires", [None, "the current version", "an earlier one"])
 async def test_an_announced_credential_that_its_source_shows_is_published_and_none_is_made(
     retires: str | None,
