@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.errors import NeedsHuman, NotFound, TransientError
+from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
 from engine.secret import Draft, SecretRef, Sensitive
 from engine.state.policy import Document, Match, Rule
 from engine.state.tags import (
@@ -23,6 +23,7 @@ from engine.state.tags import (
 )
 from simulator.keyvault.state import SecretVersion
 from tests.engine.rotation.held import Held, held
+from tests.shared.records import knowing
 from tests.shared.scene import NAME, refuse, scene, to_vault
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
@@ -237,6 +238,35 @@ async def test_a_replica_that_wants_more_than_is_known_is_missed(at: Held) -> No
     (missed,) = await write(at)
     assert "needs account, suffix, which only a rotation can fill in" in missed
     assert len(versions(at)) == 1
+
+
+@pytest.mark.parametrize(
+    ("leak", "compromised", "drifted", "expected"),
+    [
+        ("", False, False, ()),
+        ("", False, True, RekeyError),
+        ("", True, False, RekeyError),
+        ("noted before", False, False, RekeyError),
+        ("noted just now", True, False, PermanentError),
+        ("noted just now", True, True, RekeyError),
+    ],
+)
+async def test_which_errors_of_a_replica_a_secret_does_not_wait_for(
+    at: Held,
+    leak: str,
+    expected: type[RekeyError] | tuple[()],
+    *,
+    compromised: bool,
+    drifted: bool,
+) -> None:
+    """What may pass is tried once more after a leak, and not while its source refuses the secret."""
+    if leak:
+        at.know(compromised=(str(at.secret.version),))
+    if leak == "noted just now":
+        at.lease.found = knowing(at.record, compromised=())
+    steps = at.steps(compromised=compromised)
+    steps.progress.drifted = drifted
+    assert steps.rotation.replicas.outrun == expected
 
 
 async def test_an_error_that_may_pass_keeps_the_further_replicas_from_being_written(
