@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE, LONGEST_CHANGE
-from engine.errors import NeedsHuman
+from engine.errors import NeedsHuman, TransientError
 from tests.engine.rotation.held import (
     EARLY,
     FRESH_SECONDS,
@@ -214,6 +214,15 @@ async def test_the_timer_asks_for_no_look_while_one_waits_as_azure_has_asked(
         assert at.noted.next_check == at.now + timedelta(seconds=float(wait or 60))
         _, second = await at.steps(action="audit", trigger="sweep", recheck=True).run()
         assert second.result == "skipped"
+
+
+async def test_a_look_in_vain_comes_again_by_its_message_where_no_record_can_be_written() -> None:
+    async with held(scene()) as at:
+        at.know(begun=at.now, look_at=at.now - SECOND, open_until=at.now + HOUR)
+        refuse(at.rig, 500, "InternalError", to_vault(), times=99)
+        refuse(at.rig, 403, "AuthorizationFailure", lambda sent: ".blob." in sent.host, times=99)
+        with pytest.raises(TransientError):
+            await at.steps(action="audit", trigger="sweep", recheck=True).run()
 
 
 @pytest.mark.parametrize(
