@@ -40,7 +40,7 @@ def recorded(caplog: Log) -> list[tuple[str, str, int]]:
     return [(entry["result"], entry["action"], entry["status"]) for entry in records(caplog)]
 
 
-async def first_sent(caplog: Log, act: str) -> list[tuple[str, str, int]]:
+async def first_sent(caplog: Log, act: str, key: str = "") -> list[tuple[str, str, int]]:
     """Carry an act out, and return what stood in the audit log when something was first sent."""
     seen = list[list[tuple[str, str, int]]]()
 
@@ -56,6 +56,14 @@ async def first_sent(caplog: Log, act: str) -> list[tuple[str, str, int]]:
     elif act == "leak":
         rig = leaky(KEYED)
         await leak(rig.api(watch), rig.latest("app-key").value, act=True)
+    elif act == "leak of a reporter":
+        rig = leaky()
+        reporter = principal("Rekey.Reporter")
+        await leak(rig.api(watch, env=SIGNED_IN), rig.latest("app-key").value, reporter)
+    elif act == "rotate":
+        await ask(scene().api(watch), headers={"idempotency-key": key} if key else {})
+    elif act == "incident":
+        await begin(scattered().api(watch), everything=True)
     else:
         body = json.dumps({"document": FIRST, "reason": "change 17"}).encode()
         await send(PolicyRig().api(watch), "http_push_policy", body=body)
@@ -63,13 +71,24 @@ async def first_sent(caplog: Log, act: str) -> list[tuple[str, str, int]]:
 
 
 @pytest.mark.parametrize(
-    ("act", "status"), [("leak", 202), ("leak_github", 202), ("push_policy", 200)]
+    ("act", "status"),
+    [("leak", 202), ("leak of a reporter", 202), ("leak_github", 202), ("push_policy", 200)],
 )
 async def test_what_a_call_does_by_itself_is_recorded_before_and_once(
     act: str, status: int, caplog: Log
 ) -> None:
-    assert await first_sent(caplog, act) == [("asked", act, status)]
-    assert recorded(caplog) == [("asked", act, status)]
+    action, _, _ = act.partition(" ")
+    assert await first_sent(caplog, act) == [("asked", action, status)]
+    assert recorded(caplog) == [("asked", action, status)]
+
+
+@pytest.mark.parametrize(("act", "key"), [("rotate", ""), ("rotate", "one"), ("incident", "one")])
+async def test_what_a_person_asks_for_is_recorded_before_and_once(
+    act: str, key: str, caplog: Log
+) -> None:
+    """Whoever dies in between leaves no act that nobody is known to have asked for."""
+    assert await first_sent(caplog, act, key) == [("asked", act, 202)]
+    assert recorded(caplog) == [("asked", act, 202)]
 
 
 @pytest.mark.parametrize(("text", "status"), [(SECOND, 412), ("overlapHours: x\n", 400)])
