@@ -27,7 +27,7 @@ from api.concurrency_limit import ConcurrencyLimit
 from simulator.wire import Request, Response, json_response
 from tests.api.test_leaks import KEYED, leaky, settle
 from tests.shared.policies import PolicyRig
-from tests.shared.scene import send
+from tests.shared.scene import refuse, send
 from tests.unchanged import unchanged
 
 POLICY = (
@@ -237,6 +237,17 @@ async def test_a_delivery_that_is_replayed_is_taken_once_and_one_that_failed_aga
     assert statuses == [202, 202, 202]
     assert len(github.asked) == 2
     assert len(rig.messages("rotations")) == 1
+
+
+async def test_a_delivery_that_could_not_be_stored_is_taken_when_it_is_delivered_again() -> None:
+    """It counts as one that came before only once what it comes to is stored."""
+    rig, _ = hooked()
+    refuse(rig, 503, "ServerBusy", lambda sent: "/accepted" in sent.path, times=99)
+    assert (await deliver(rig.api())).status == 503
+    assert rig.open_requests == []
+    rig.world.faults.clear()
+    assert (await deliver(rig.api())).status == 202
+    assert len(rig.open_requests) == len(rig.messages("rotations")) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from api.leaks import BARE, BLIND
+from api.leaks import BARE, BLIND, STEP_SECONDS
 from simulator.wire import Request, Response
 from tests.api.test_access import SIGNED_IN, principal
 from tests.api.test_leaks import KEYED, audit, leak, leaky, rotate
@@ -66,6 +66,19 @@ async def test_where_something_cannot_be_read_a_hit_is_answered_like_a_miss_and_
     assert (hit.status, hit.text()) == (503, miss.text())
     (message,) = rig.messages("rotations")
     assert message["secret"] == "app-key"
+
+
+async def test_a_report_that_fails_is_answered_as_late_as_one_that_is_received() -> None:
+    """A hit fails where it is posted, and a miss later: at once, each failure would tell which."""
+    rig = leaky()
+    await audit(rig, "app-key", "other")
+    refuse(rig, 503, "ServerBusy", lambda request: ".queue." in request.host, times=99)
+    api, reporter = rig.api(env=SIGNED_IN), principal("Rekey.Reporter")
+    for value in (rig.latest("app-key").value, NOBODYS):
+        begun = rig.clock.now()
+        assert (await leak(api, value, headers=reporter)).status == 503
+        assert (rig.clock.now() - begun).total_seconds() % STEP_SECONDS == 0
+        assert rig.clock.now() > begun
 
 
 async def test_a_crowd_that_misses_at_once_takes_two_looks_at_the_records() -> None:

@@ -187,6 +187,17 @@ async def test_what_is_written_while_vaults_are_listed_is_seen_a_minute_after_th
     assert (answer.body["status"], len(lists)) == ("alive", 2)
 
 
+async def test_a_whole_value_is_found_in_which_nothing_tells_where_its_credential_begins() -> None:
+    """Its own print leads to it, beside that of the credential alone."""
+    rig = leaky()
+    rig.secret("odd", rig.account("odddata"), days_left=80, template="of{key}shop")
+    rig.clock.advance(60)
+    await audit(rig, "odd")
+    text, version = rig.latest("odd").value, rig.latest("odd").version
+    answer = await leak(rig.api(), text)
+    assert (answer.body["secret"], answer.body["version"]) == ("odd", version)
+
+
 async def test_an_owner_is_told_of_a_value_once_a_day_however_often_it_is_reported() -> None:
     rig = leaky(KEYED)
     leaked = rig.latest("app-key").value

@@ -15,6 +15,7 @@ from tests.api.test_leak_cases import DOCUMENT, accepted, key
 from tests.api.test_leaks import audit, leak, leaky, rotate, settle
 from tests.shared.policies import PolicyRig
 from tests.shared.rig import CONNECTION_STRING
+from tests.shared.scene import refuse, source_of, to_vault
 
 BARE: Mapping[str, str | None] = {"ValueTemplate": None}
 INSIDE: Mapping[str, str | None] = {"ValueTemplate": CONNECTION_STRING}
@@ -106,6 +107,25 @@ async def test_an_incident_of_the_former_owners_version_is_one_of_the_next_owner
     assert (answer.body["name"], answer.body["version"]) == ("heir", heirs)
     (message,) = rig.messages("rotations")
     assert (message["secret"], message["version"]) == ("heir", heirs)
+    await settle(rig)
+    assert leaked not in accepted(rig)
+
+
+async def test_an_incident_whose_next_owner_cannot_be_read_names_the_source_all_the_same(
+    rig: PolicyRig,
+) -> None:
+    """By that its worker finds who holds the credential now."""
+    tags, reported = rig.tags("app-key"), rig.latest("app-key").version
+    leaked = handed_over(rig, "app-key")
+    rig.vault.amend(rig.latest("app-key"), tags=tags)
+    rig.vault.put("app-key", "no longer in use", tags={})
+    await audit(rig, "heir")
+    refuse(rig, 503, "ServerBusy", to_vault(name="heir"), times=9)
+    answer = await begin(rig.api(), vault="prod", name="app-key", version=reported)
+    assert answer.status == 202
+    (message,) = rig.messages("rotations")
+    assert (message["secret"], message["source"]) == ("app-key", source_of(rig))
+    rig.world.faults.clear()
     await settle(rig)
     assert leaked not in accepted(rig)
 
