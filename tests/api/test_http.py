@@ -143,6 +143,23 @@ async def test_one_request_too_many_is_a_429_with_retry_after(name: str) -> None
     assert await held_up(scene(), name, 3) == (429, "5")
 
 
+@pytest.mark.parametrize("name", ["http_rotate", "http_list", "http_leak"])
+async def test_a_request_that_no_service_answers_is_told_so_before_azure_cuts_it_off(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stay_silent(request: Request, call: Call) -> Response:
+        del request, call
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(app, "ANSWER_SECONDS", 0.0)
+    body = b'{"value": "none-of-ours"}' if name == "http_leak" else b""
+    async with asyncio.timeout(60):
+        answer = await send(scene().api(stay_silent), name, PATH, body=body)
+    assert answer.status == 503
+    assert "did not finish within" in answer.body["detail"]
+
+
 async def test_listings_do_not_keep_an_operator_out() -> None:
     api = replace(scene().api(), listings=ConcurrencyLimit(0))
     assert (await send(api, "http_list")).status == 429

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,12 +12,13 @@ import pytest
 from api import app
 from api.answers import Answer
 from api.app import Api
+from engine.deadline import ANSWER_SECONDS, bounded
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.shared.delivery import Delivery
 from tests.shared.policies import PolicyRig
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, ask, refuse, scene, send, to_arm
+from tests.shared.scene import NAME, ask, refuse, scene, send, struck, to_arm, to_vault
 
 
 async def follow(api: Api, accepted: Answer, **query: str) -> Answer:
@@ -267,6 +269,13 @@ async def test_to_unpark_what_is_not_parked_any_more_succeeds_and_says_so() -> N
     assert answer.body["reason"] == "it is not parked: nothing is left to do"
 
 
+async def test_to_unpark_what_would_be_parked_once_more_is_no_success() -> None:
+    """Whoever wrote such tags has taken the mark off, or no worker has seen them yet."""
+    answer = await ask(scene(tags={"OverlapHours": "some"}).api(), action="unpark")
+    assert answer.status == 422
+    assert "OverlapHours" in answer.body["detail"]
+
+
 async def test_what_was_accepted_stays_accepted_where_its_end_cannot_be_seen() -> None:
     """A 503 here would make its caller send it again."""
     rig = scene()
@@ -285,6 +294,23 @@ async def test_what_was_accepted_stays_accepted_whatever_goes_wrong_while_its_ca
 
     monkeypatch.setattr(app, "follow", fail)
     assert (await ask(scene().api(), wait="30")).status == 202
+
+
+async def test_a_request_and_the_wait_for_its_end_are_over_before_azure_cuts_them_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever is cut off never learns that it was accepted."""
+    limits = list[float]()
+
+    def noted(seconds: float, what: str) -> AbstractAsyncContextManager[None]:
+        limits.append(seconds)
+        return bounded(seconds, what)
+
+    monkeypatch.setattr(app, "bounded", noted)
+    rig = scene()
+    slow = struck(rig, to_vault(), lambda: rig.clock.advance(150), after=False)
+    assert (await ask(rig.api(slow), wait="60")).status == 202
+    assert limits == [ANSWER_SECONDS, ANSWER_SECONDS - 150]
 
 
 async def test_a_leak_is_taken_up_with_unreadable_tags_and_ends_once_they_are_mended() -> None:
