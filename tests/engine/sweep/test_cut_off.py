@@ -7,7 +7,7 @@ import json
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -243,6 +243,23 @@ async def test_all_that_is_to_be_retired_where_a_secret_was_before_is_sent_on() 
     sent = [(it["source"], it["version"]) for it in rig.messages("rotations")]
     left = [(former, version) for version in (superseded, *ids[:2])]
     assert sent == [*left, (other.resource_id.lower(), theirs.version)]
+
+
+@pytest.mark.parametrize(("later", "is_sent"), [(0, False), (1, True)])
+async def test_where_a_secret_was_before_what_is_as_old_as_the_incident_is_not_sent_on(
+    later: int, *, is_sent: bool
+) -> None:
+    """What was made from that moment on has not leaked: its overlap goes on."""
+    rig = scene()
+    rig.clock.advance(60)
+    made, former = rig.latest(NAME), source_of(rig)
+    await rig.note(former, NAME, to_retire=(Pending(NOW, str(made.version), "key1"),))
+    other = rig.account("other")
+    rig.write(NAME, other.keys["key1"].value, ProviderAddress=other.resource_id)
+    rig.clock.advance(60)
+    since = datetime.fromtimestamp(made.created + later, UTC)
+    await send(rig, replace(begun(rig), since=since))
+    assert (former in [it["source"] for it in rig.messages("rotations")]) is is_sent
 
 
 async def test_what_is_covered_and_may_follow_is_sent_on_once_and_counted(caplog: Log) -> None:
