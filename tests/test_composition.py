@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport
@@ -55,6 +56,29 @@ def test_each_setting_reaches_the_part_that_it_is_for() -> None:
     azure = connect(settings, identity=SimulatedCredential(rig.world, rig.identity))
     assert {name: getattr(azure, name) for name in names} == of_azure
     assert build(settings, identity=azure.credential).engine.policy.deployment == "west"
+
+
+@pytest.mark.parametrize("client_id", [None, "11112222-aaaa"])
+async def test_a_token_is_asked_for_the_identity_that_the_settings_name(
+    client_id: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An app may have several: another one has other rights, or none."""
+    for name, text in IDENTITY.items():
+        monkeypatch.setenv(name, text)
+    sent: list[Request] = []
+
+    async def issue(request: Request, proceed: Call) -> Response:
+        del proceed
+        sent.append(request)
+        token = {"access_token": "x", "expires_on": "4102444800", "resource": "https://v"}
+        return json_response(200, token)
+
+    monkeypatch.setattr(AioHttpTransport, "send", SimulatedTransport(Rig().world, issue).send)
+    async with credential(client_id, IDENTITY) as identity:
+        assert (await identity.get_token("https://v/.default")).token == "x"
+    assert [parse_qs(urlsplit(it.url).query).get("client_id") for it in sent] == [
+        [client_id] if client_id else None
+    ]
 
 
 async def test_without_a_policy_document_the_settings_are_the_policy() -> None:
