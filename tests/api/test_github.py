@@ -25,10 +25,15 @@ from api.answers import Answer
 from api.app import Api
 from api.concurrency_limit import ConcurrencyLimit
 from simulator.wire import Request, Response, json_response
+from tests.api.test_access import SIGNED_IN, principal
 from tests.api.test_leaks import KEYED, leaky, settle
+from tests.cloud.conftest import sent
+from tests.shared.collected import Collected, dims
 from tests.shared.policies import PolicyRig
-from tests.shared.scene import refuse, send
+from tests.shared.scene import ask, refuse, send
 from tests.unchanged import unchanged
+
+__all__ = ["sent"]
 
 POLICY = (
     f"{KEYED}  trusted: [github]\n  github: {{webhookSecret: gh-hook, tokenSecret: gh-token}}\n"
@@ -298,6 +303,17 @@ async def test_a_flood_of_signed_deliveries_is_bounded_and_forged_ones_read_no_v
     for _ in range(100):
         await deliver(api, x_hub_signature_256="sha256=" + "0" * 64)
     assert rig.calls()["vault"] == 0
+
+
+async def test_who_forges_a_delivery_sets_off_no_alert_and_who_lacks_a_role_does(
+    sent: Collected,
+) -> None:
+    """Anybody may knock here, as often as they like."""
+    rig, _ = hooked()
+    assert (await deliver(rig.api(), x_hub_signature_256="sha256=" + "0" * 64)).status == 401
+    assert sent.metric("rekey.access.denied") == {}
+    assert (await ask(rig.api(env=SIGNED_IN), headers=principal("Rekey.Reader"))).status == 403
+    assert sent.metric("rekey.access.denied") == {dims(where="caller", what="http_rotate"): 1}
 
 
 async def test_a_delivery_that_is_signed_with_a_new_secret_is_taken_at_once() -> None:
