@@ -123,6 +123,21 @@ async def test_its_audits_are_those_of_the_first_part_and_the_last_one_is_record
     assert [blob["swept"] for blob in records(rig)] == [True]
 
 
+async def test_each_part_of_a_sweep_knows_when_the_first_one_began(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The pace is that of all parts: what may be started grows with the time since then."""
+    rig = huge(Rig())
+    begun, order = rig.clock.now(), by_schedule(rig).to_json()
+    monkeypatch.setattr("engine.service.SWEEP_SECONDS", 30)
+    service = rig.service(slow(rig, 60))
+    for _ in range(2):
+        await service.sweep_vault(order)
+        (following,) = orders(rig)
+        assert following["so_far"]["begun"] == begun.isoformat()
+        order = json.dumps(following)
+
+
 def records(rig: Rig) -> list[dict[str, Any]]:
     service = next(
         candidate for candidate in rig.world.services if isinstance(candidate, BlobService)
