@@ -75,7 +75,7 @@ def kept(home: Path, **wanted: str) -> Iterator[Demo]:
     """Run a demo for somebody with a home of their own."""
     own = {name: text for name, text in os.environ.items() if name not in ("PYTHONPATH", "ALL")}
     command = [sys.executable, "-m", "demo"]
-    env = own | {"KEEP": "1", "HOME": str(home)} | wanted
+    env = own | {"KEEP": "1", "HOME": str(home), "COLUMNS": "100"} | wanted
     with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         lines: list[str] = []
         for line in process.stdout or ():
