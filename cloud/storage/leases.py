@@ -319,14 +319,15 @@ async def _lease_call[T](what: str, request: Awaitable[T], where: str) -> T:
 
 
 async def _held[T](what: str, request: Awaitable[T], where: str) -> T:
-    """Await an operation under a lease; raises LeaseUnavailable if the blob is gone, too.
+    """Await an operation under a lease; raises TransientError if the blob is gone.
 
     Somebody deleted it, or its container. That says nothing about the source, so what was begun
-    there is tried again, under a new record.
+    there is tried again, under a new record. It is no lost lease: no other worker has taken over,
+    so a single slot that has changed is still set back.
     """
     try:
         return await _lease_call(what, request, where)
     except NotFound as error:
-        raise LeaseUnavailable(
+        raise TransientError(
             f"{what}: the record was deleted ({error.code})", where=where, code=error.code
         ) from None

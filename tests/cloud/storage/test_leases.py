@@ -237,7 +237,7 @@ async def test_what_is_written_is_read_by_the_next_holder_and_the_source_is_kept
 
 @pytest.mark.parametrize("gone", ["blob", "container"])
 @pytest.mark.parametrize("step", ["ensure", "write"])
-async def test_a_record_that_is_deleted_under_its_lease_is_a_lost_lease_and_not_a_lost_source(
+async def test_a_record_that_is_deleted_under_its_lease_is_no_lost_source_and_no_lost_lease(
     rig: Rig, gone: str, step: str
 ) -> None:
     """A container is deleted whatever leases its blobs have, and a lease can be broken."""
@@ -250,14 +250,17 @@ async def test_a_record_that_is_deleted_under_its_lease_is_a_lost_lease_and_not_
             await service._client.delete_container(blobs.CONTAINER)
         rig.clock.advance(45)
         steps = {"ensure": partial(lease.ensure, 20), "write": partial(lease.write, lease.record)}
-        with pytest.raises(LeaseUnavailable):
+        with pytest.raises(TransientError) as caught:
             await steps[step]()
+        # A write that names the tag of a blob that is gone is answered as one that came too late.
+        is_late = (gone, step) == ("blob", "write")
+        assert isinstance(caught.value, LeaseUnavailable) is is_late
 
 
 async def test_a_record_that_is_deleted_before_it_is_read_is_no_lost_source(rig: Rig) -> None:
     await touch(rig)
     scene.refuse(rig, 404, "BlobNotFound", lambda request: request.method == "GET", times=2)
-    with pytest.raises(LeaseUnavailable, match="was deleted"):
+    with pytest.raises(TransientError, match="was deleted"):
         await touch(rig)
 
 

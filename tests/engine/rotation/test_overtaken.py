@@ -140,3 +140,22 @@ async def test_who_keeps_a_secret_for_people_while_a_key_is_made_for_it_waits_fo
 async def test_of_a_key_that_is_replaced_in_vain_nothing_is_lost(act: Act, result: str) -> None:
     outcome = await rotate(scene(), NAME, act, compromised=False)
     assert (outcome.result, LOST in outcome.reason) == (result, False)
+
+
+async def test_a_password_is_set_back_whose_record_is_deleted_once_it_has_changed() -> None:
+    rig = sql()
+    held = rig.latest(SQL).value
+    deleted = struck(
+        rig,
+        _changes,
+        lambda: refuse(
+            rig,
+            404,
+            "ContainerNotFound",
+            lambda sent: ".blob." in sent.host and sent.method == "PUT",
+            times=99,
+        ),
+    )
+    with pytest.raises(TransientError, match="what the vault holds was set back"):
+        await rig.service(deleted).engine.handle(rig.item(SQL))
+    assert rig.latest(SQL).value == held
