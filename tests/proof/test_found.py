@@ -7,6 +7,9 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "an only password that people were told is lost waits for them, whoever owns its source next": (
+        "operated-away-handed-over-in-both/one-slot#1579229167"
+    ),
     "what an incident began with lives on, as its order is repeated after a person and Rekey replaced it": (
         "operated-moved-by-order/many#1540008736"
     ),

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import AccessDenied, TransientError
+from engine.rotation.source_lease import LOST
 from engine.secret import SecretRef, SecretVersion
 from engine.state.due import by_hand, is_manual
 from engine.state.record import parts_of
@@ -70,6 +71,8 @@ class Strand:
     """Who changed it, or found it so and had nothing to do, has just ended."""
     setter: int = 0
     """Which worker put that into it."""
+    told: bool = False
+    """Somebody was told that nobody knows it. That is a person's to end, whoever owns it next."""
     vain: int = 0
     """So many passwords in a row were set that nobody knows."""
 
@@ -671,7 +674,7 @@ class Watch:
                 held,
                 not broken and not accepted and not self._known(held),
             )
-            strand.look, strand.setter = strand.unknown, self.actor
+            strand.look, strand.setter, strand.told = strand.unknown, self.actor, False
             strand.vain = 0 if accepted else strand.vain + strand.unknown
             if strand.unknown:
                 self.excuses.used[Excuse.SLOT] += 1
@@ -747,6 +750,10 @@ class Watch:
         """Check what a worker reports."""
         self.outcomes.append(outcome)
         self.traces.add(worker)
+        if outcome.result == "parked" and LOST in outcome.reason:
+            for source, strand in self.strands.items():
+                claim = self.world.claims.get(parts_of(source)[0])
+                strand.told |= bool(claim and claim.record.owner == str(outcome.item.ref).lower())
         self.said(
             f"{outcome.reason} {outcome.fix} {outcome.item.cause.reason} {outcome.credential_id} "
             f"{outcome.retired}"
@@ -1053,6 +1060,7 @@ class Watch:
             outcome.result == "parked" and outcome.item.ref in holding for outcome in self.outcomes
         )
         reported = reported or any(STATE in world.vault[ref][-1].tags for ref in holding)
+        reported = reported or self.strands[source].told
         # Without the records nobody can look.
         disturbed = max(self.disturbed, world.down.get("storage", 0.0))
         if not reported and (
