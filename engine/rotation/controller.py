@@ -59,7 +59,7 @@ async def work(at: Rotation, *, again: bool) -> Outcome | None:
     Returns None if the secret's source is not the one under lease.
     """
     try:
-        outcome = await _run(at)
+        outcome = await _lost(at, await _run(at))
     except TransientError as error:
         if not (at.item.recheck and await _comes_later(at, error)):
             raise
@@ -79,6 +79,15 @@ async def work(at: Rotation, *, again: bool) -> Outcome | None:
     at.observed.reported(outcome)
     await at.observed.note_reported()
     return outcome
+
+
+async def _lost(at: Rotation, outcome: Outcome | None) -> Outcome | None:
+    """Return the outcome as one that people hear of, where this run has lost an only password."""
+    if not at.leaves_unknown or (outcome and outcome.result == "parked"):
+        return outcome
+    ended = outcome or Outcome(at.progress.item, "parked", "the secret has another source")
+    marked = await _marked(at, Park(at.warned(ended.reason), retire.LOST_FIX))
+    return replace(ended, result=marked.result, reason=marked.reason, fix=marked.fix)
 
 
 async def _comes_later(at: Rotation, error: TransientError) -> bool:
@@ -248,7 +257,7 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
 async def _marked(at: Rotation, parked: Park) -> Outcome:
     item = at.progress.item
     outcome = Outcome(item, "parked", parked.reason, parked.fix)
-    if at.has_left and not at.effective_item().compromised:
+    if at.has_left and not at.record.compromised.versions:
         # A mark would keep its present source waiting.
         return replace(outcome, reason=f"{parked.reason}; {LEFT}")
     try:

@@ -248,8 +248,7 @@ PURGED_FIX = (
 async def settle(at: Rotation, secret: SecretVersion, version: str, decision: Decision) -> None:
     """Settle one version; raises NeedsHuman if its credential may still be accepted.
 
-    Raises MayComeBack while a request may land that was sent before the proof. A run that has lost
-    a password notes the proof at once, so that a person hears of it.
+    Raises MayComeBack while a request may land that was sent before the proof.
     """
     if isinstance(decision, Park):
         raise NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)
@@ -258,7 +257,7 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
         # A person has written it again, or the source has passed to a secret that holds it, too.
         await at.observed.note_compromised(str(secret.version))
         how = f"{SAME_VALUE}: {secret.version}"
-    elif at.observed.may_come_back and not at.leaves_unknown:
+    elif at.observed.may_come_back:
         raise MayComeBack(f"version {version[:8]} is refused, and an earlier change may still land")
     await at.observed.settle(version, how)
     if how in (IN_PLACE, TRIED):

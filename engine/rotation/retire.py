@@ -24,6 +24,7 @@ from engine.state.tags import Managed, Pending
 
 log = logging.getLogger("rekey")
 
+LOST_FIX = "set a password there by hand"
 LASTING = timedelta(hours=1)
 """How long after its overlap a revoked credential may work on before a person hears of it."""
 
@@ -317,7 +318,7 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
 
     The outcome says so if nobody may know its password.
     """
-    if _is_settled(at, secret) and not at.leaves_unknown:
+    if _is_settled(at, secret):
         # The leaked version is disabled by now, so the item must not go on at another source.
         at.progress.result = at.progress.result or "confirmed"
         at.progress.reason = at.progress.reason or "what leaked is refused"
@@ -329,9 +330,8 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
     is_unknown = at.record.is_unknown
     is_over = at.item.recheck and await at.observed.note_left()
     reason = f"the secret has left {at.lease.source}"
-    if at.leaves_unknown or (is_over and is_unknown):
-        fix = "set a password there by hand"
-        return Outcome(at.progress.item, "parked", f"{reason}, and {LOST}", fix)
+    if is_over and is_unknown:
+        return Outcome(at.progress.item, "parked", f"{reason}, and {LOST}", LOST_FIX)
     # A recheck is about this source alone: the present one has rechecks of its own.
     return Outcome(at.progress.item, "skipped", reason) if at.item.recheck else None
 

@@ -36,7 +36,7 @@ async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVer
     except VerificationFailed:
         await _refuse_misread(at, secret, credential)
         return await _repair(at, secret)
-    at.observed.audited = at.managed.template
+    at.observed.audited, at.lease.is_lost = at.managed.template, False
     await at.vault_writer.out_of_use(secret)
     # Replicas first: until one has caught up, it may hold a credential of an interrupted try.
     at.observed.settles_nothing |= bool(await at.replicas.catch_up(secret, fields))

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import AccessDenied, TransientError
+from engine.rotation.observe import ANOTHER
 from engine.rotation.source_lease import LOST
 from engine.secret import SecretRef, SecretVersion
 from engine.state.due import by_hand, is_manual
@@ -764,6 +765,7 @@ class Watch:
             raise Broken(f"P8: {outcome.result} was reported with a version that does not exist")
         if outcome.result in ("rotated", "healed", "restored") and outcome.new_version is None:
             raise Broken(f"P8: {outcome.result} was reported without a new version")
+        self._not_lost(outcome, worker)
         self._really_gone(outcome, versions)
         self._really_ours(outcome, versions)
         if outcome.result == "parked":
@@ -791,7 +793,6 @@ class Watch:
         if (
             not outcome.item.compromised
             or outcome.result in ("parked", "waiting")
-            or "another look" in outcome.reason
             or (outcome.item.recheck and self._is_reported(outcome.item.ref))
         ):
             return
@@ -864,12 +865,22 @@ class Watch:
         if outcome.old_version in self.world.purged:
             # Who purges it meanwhile has thrown away what was set back, and nobody else knows that.
             return
-        for source, strand in self.strands.items():
-            unknown = (
-                strand.unknown and strand.setter == worker and not self._known(self._held(source))
-            )
-            if unknown and not self._is_late(source):
-                self._undone(outcome.reason)
+        if any(self._has_lost(source, worker) for source in self.strands):
+            self._undone(outcome.reason)
+
+    def _not_lost(self, outcome: Outcome, worker: int) -> None:
+        """Check that who ends its work has not left a single slot with what nobody knows."""
+        if outcome.result in ("parked", "waiting") or ANOTHER in outcome.reason:
+            return
+        for source in self.strands:
+            if self._has_lost(source, worker):
+                raise Broken(f"P1: {outcome.result} was said of what left a password nobody knows")
+
+    def _has_lost(self, source: str, worker: int) -> bool:
+        """Return whether a worker has put something into a single slot that nobody knows."""
+        strand = self.strands[source]
+        is_theirs = strand.unknown and strand.setter == worker
+        return is_theirs and not self._known(self._held(source)) and not self._is_late(source)
 
     def _is_late(self, source: str) -> bool:
         return self.excuses.holds(Excuse.LATE, source, self.world.kernel.time())

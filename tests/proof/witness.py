@@ -240,7 +240,7 @@ class Witness:
             old=outcome.old_version,
             asked=item.version,
             leak=item.compromised,
-            unfinished="another look" in outcome.reason or item.recheck,
+            unfinished=item.recheck,
             unmarked="nor could the secret be marked" in outcome.reason,
             why=without_values(why),
             shows=shows(self.world, *texts),

@@ -49,6 +49,17 @@ def move(rig: Rig, name: str) -> None:
     rig.vault.amend(rig.latest(name), tags={**tags, "ProviderAddress": f"{address}/other"})
 
 
+def forget(rig: Rig, name: str) -> None:
+    """Take the secret away from Rekey."""
+    tags = {tag: text for tag, text in rig.tags(name).items() if tag != "ProviderAddress"}
+    rig.vault.amend(rig.latest(name), tags=tags)
+
+
+def keep(rig: Rig, name: str) -> None:
+    """Leave the secret to people."""
+    rig.tag(name, Manual="true")
+
+
 def write_elsewhere(rig: Rig, name: str) -> None:
     """Write a version of another source, whose password works there."""
     assert isinstance(rig, SqlProduct)
@@ -81,6 +92,9 @@ def _changes(request: Request) -> bool:
         pytest.param(misname, "", id="asks for a kind that there is not"),
         pytest.param(move, "", id="asks for another source"),
         pytest.param(write_elsewhere, "set a password there", id="has a version of another one"),
+        pytest.param(forget, "set a password there", id="asks for nothing any more"),
+        pytest.param(keep, "", id="is left to people"),
+        pytest.param(write, "", id="has a version of a person who keeps it"),
     ],
 )
 async def test_a_leaked_password_that_is_replaced_in_vain_is_told_of_as_lost(
@@ -125,10 +139,6 @@ async def test_what_was_made_for_a_version_that_a_person_replaced_meanwhile_is_r
 async def test_who_keeps_a_secret_for_people_while_a_key_is_made_for_it_waits_for_nothing() -> None:
     """What was announced for it has never been sent, so nobody looks whether it arrives."""
     rig = scene()
-
-    def keep(rig: Rig, name: str) -> None:
-        rig.tag(name, Manual="true")
-
     outcome = await rotate(rig, NAME, keep, compromised=False)
     assert (outcome.result, outcome.reason) == ("skipped", "only a person rotates it")
     record = await rig.service().engine.leases.peek(source_of(rig))
