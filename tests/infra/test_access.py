@@ -21,7 +21,10 @@ TENANT = "00000000-0000-0000-0000-0000000000ff"
 
 
 def sign_in() -> dict[str, Any]:
-    properties: dict[str, Any] = deployed.only(snapshot("everything-on"), CONFIG)["properties"]
+    config = deployed.only(snapshot("everything-on"), CONFIG)
+    # Any other configuration of an app is one as well, and none of them asks for a sign-in.
+    assert config["id"].endswith("/config/authsettingsV2")
+    properties: dict[str, Any] = config["properties"]
     return properties
 
 
@@ -56,6 +59,13 @@ def test_nobody_passes_without_a_sign_in() -> None:
     assert sign_in()["httpSettings"]["requireHttps"] is True
     assert sign_in()["globalValidation"]["requireAuthentication"] is True
     assert sign_in()["globalValidation"]["unauthenticatedClientAction"] == "Return401"
+
+
+def test_people_can_sign_in() -> None:
+    assert provider()["enabled"] is True
+    assert sign_in()["globalValidation"]["redirectToProvider"] == "azureactivedirectory"
+    assert sign_in()["platform"]["runtimeVersion"] == "~1"
+    assert sign_in()["httpSettings"]["forwardProxy"] == {"convention": "NoProxy"}
 
 
 def test_only_this_tenants_tokens_for_this_app_are_taken() -> None:

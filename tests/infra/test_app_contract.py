@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from api import app
-from cloud.settings import KNOWN, Settings
+from api.github import MOST_BODY
+from api.policies import MOST_BYTES
+from cloud.settings import HOURLY, KNOWN, Settings
 from cloud.storage import blobs, queues
 from engine.state.events import VaultEvent, parse_event
 from tests.infra import deployed
 from tests.infra.bicep import ROOT, names, snapshot
-from tests.infra.customer import CUSTOMER
+from tests.infra.customer import CUSTOMER, template
 
 INSIGHTS = (
     *("CONNECTION_STRING", "AUTHENTICATION_STRING"),
@@ -36,6 +38,12 @@ HOSTS = {
 BY_NAME = {"AzureWebJobsStorage__accountName"}
 BY_ADDRESS = {f"AzureWebJobsStorage__{service}ServiceUri" for service in ("blob", "queue", "table")}
 """How the app's own storage account is named: in the public cloud, and in the others."""
+SWITCHES = {
+    "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL",
+    "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED",
+    "PYTHON_ENABLE_OPENTELEMETRY",
+}
+"""Settings that exporter and worker take for switched on where they are "true"."""
 PLATFORMS = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID", "WEBSITE_AUTH_AAD_ALLOWED_TENANTS"}
 """Settings that the platform's sign-in reads:
 https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad."""
@@ -97,7 +105,7 @@ def test_the_containers_of_leases_package_and_dead_letters_exist_and_no_others(n
 def test_answers_to_requests_are_deleted_after_a_week_and_nothing_else_is(name: str) -> None:
     kind = "Microsoft.Storage/storageAccounts/managementPolicies"
     (rule,) = deployed.only(snapshot(name), kind)["properties"]["policy"]["rules"]
-    assert rule["enabled"] is True
+    assert (rule["enabled"], rule["type"]) == (True, "Lifecycle")
     after_a_week = {"daysAfterModificationGreaterThan": 7}
     assert rule["definition"]["actions"] == {"baseBlob": {"delete": after_a_week}}
     (prefix,) = rule["definition"]["filters"]["prefixMatch"]
@@ -119,6 +127,19 @@ def test_no_setting_is_empty_least_of_all_the_hosts_storage(name: str) -> None:
     configured = deployed.settings(snapshot(name))
     assert not [setting for setting, value in configured.items() if not value]
     assert "AzureWebJobsStorage" not in configured
+
+
+@pytest.mark.parametrize("name", names())
+def test_each_switch_is_on_and_the_host_takes_every_body_that_the_app_reads(name: str) -> None:
+    configured = deployed.settings(snapshot(name))
+    assert {switch: configured[switch] for switch in SWITCHES} == dict.fromkeys(SWITCHES, "true")
+    assert int(configured["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"]) >= max(MOST_BODY, MOST_BYTES)
+
+
+def test_the_sweeps_have_one_schedule_where_nobody_names_another() -> None:
+    sample = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
+    default = template()["parameters"]["sweepSchedule"]["defaultValue"]
+    assert {default, sample["REKEY_SWEEP_SCHEDULE"]} == {HOURLY}
 
 
 def test_every_known_setting_is_set_with_everything_on_and_no_optional_one_with_it_off() -> None:

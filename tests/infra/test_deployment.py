@@ -17,7 +17,7 @@ from cloud.storage.host_storage import HostStorage
 from scripts.deploying.template import SPREADING
 from simulator.arm.deployments.delivery import deliver
 from simulator.arm.deployments.engine import DeploymentFailed
-from simulator.arm.deployments.tenant import ASSIGNMENT, Spread
+from simulator.arm.deployments.tenant import ASSIGNMENT, IDENTITY, Spread
 from tests.infra.bicep import ROOT, names
 from tests.infra.customer import CustomerTenant
 from tests.infra.deployed_app import ACCOUNT, QUEUE, SUBSCRIPTIONS, DeployedApp
@@ -26,6 +26,8 @@ from tests.programs import run
 type Sets = dict[str, dict[str, Any]]
 SLOW = Spread(*(timedelta(minutes=minutes) for minutes in (3, 10, 3)))
 """Roles, rights and identities that need longer than the template waits by itself."""
+CLIENT_ID = re.compile(r"client_?id$", re.IGNORECASE)
+"""How settings are called that name an identity."""
 FUNCTIONS = {
     *["on_vault_event", "on_event_grid", "sweep", "recheck", "sweep_vault", "rotate", "park"]
 }
@@ -172,3 +174,17 @@ def test_every_function_is_indexed_as_deployed_and_its_queue_exists(name: str, s
         named = HostStorage.from_settings(settings, trigger["connection"])
         assert named
         assert named.queue_url.startswith("https://")
+
+
+def test_every_setting_that_names_an_identity_has_the_client_id_of_the_apps_own(sets: Sets) -> None:
+    """Azure knows an identity by two ids, and a process signs in by this one alone."""
+    customer = CustomerTenant(sets["everything-on"])
+    customer.deploy()
+    settings, own = DeployedApp(customer).settings, customer.one(IDENTITY).added["clientId"]
+    named = {name: text for name, text in settings.items() if CLIENT_ID.search(name)}
+    assert named.keys() > {"AZURE_CLIENT_ID"}
+    assert {name for name, text in named.items() if text != own} == set()
+    # https://learn.microsoft.com/azure/azure-monitor/app/azure-ad-authentication
+    telemetry = settings["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"]
+    assert telemetry == f"Authorization=AAD;ClientId={own}"
+    assert settings["AZURE_TENANT_ID"] == customer.tenant.tenant_id

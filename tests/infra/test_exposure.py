@@ -138,7 +138,7 @@ def test_the_apps_url_is_closed_opened_to_all_or_to_listed_addresses_as_asked() 
     listed = sites["three-subscriptions"]["siteConfig"]
     assert listed["ipSecurityRestrictionsDefaultAction"] == "Deny"
     (restriction,) = listed["ipSecurityRestrictions"]
-    assert restriction["ipAddress"] == "203.0.113.0/24"
+    assert (restriction["ipAddress"], restriction["action"]) == ("203.0.113.0/24", "Allow")
     assert listed["scmIpSecurityRestrictionsUseMain"] is True
 
 

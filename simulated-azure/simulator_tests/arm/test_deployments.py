@@ -99,6 +99,14 @@ def test_a_role_that_was_never_defined_does_not_exist() -> None:
     assert refused(assigned()) == "RoleDefinitionDoesNotExist"
 
 
+@pytest.mark.parametrize(
+    "properties",
+    [{"principalId": "[deployer().objectId]"}, {"principalType": "User"}],
+)
+def test_a_principal_of_another_type_than_is_said_gets_no_role(properties: dict[str, str]) -> None:
+    assert refused(assigned(**properties), known_role()) == "UnmatchedPrincipalType"
+
+
 def test_a_role_is_known_once_it_has_spread_and_permits_what_it_lists_once_the_right_has() -> None:
     made, clock = known_role()
     deploy(assigned(), (made, clock))

@@ -85,6 +85,8 @@ def _rule(properties: dict[str, Any]) -> Rule:
     (criterion,) = properties["criteria"]["allOf"]
     # What no rule uses is not evaluated here.
     assert (criterion["timeAggregation"], criterion["failingPeriods"]) == ("Count", ONCE)
+    taken = [(dimension["operator"], *dimension["values"]) for dimension in criterion["dimensions"]]
+    assert set(taken) <= {("Include", "*")}
     return Rule(
         properties["displayName"].removeprefix("Rekey: "),
         criterion["query"],

@@ -77,6 +77,8 @@ class Tenant:
     registered: set[tuple[str, str]] = field(default_factory=set)
     """Subscriptions with the resource providers registered in them, in lower case."""
     principals: dict[str, datetime] = field(default_factory=dict)
+    people: set[str] = field(default_factory=set)
+    """Object ids of those who deploy. Each may be a user or a pipeline's service principal."""
     taken: set[str] = field(default_factory=set)
     """Names of storage accounts and apps that somebody else in Azure has."""
     deleted: set[str] = field(default_factory=set)
@@ -96,6 +98,7 @@ class Tenant:
     def deployed_by(self, oid: str) -> None:
         """Let somebody deploy, who has been in the directory for long."""
         self.deployer = oid
+        self.people.add(oid)
         self.principals.setdefault(oid, self.now() - timedelta(days=365))
 
     def add_group(self, place: ids.Place) -> None:

@@ -62,6 +62,18 @@ def _check_principal(tenant: Tenant, put: Put) -> None:
         plain = oid.replace("-", "")
         message = f"Principal {plain} does not exist in the directory {tenant.tenant_id}."
         raise ArmError(400, "PrincipalNotFound", message)
+    _check_kind(tenant, put, oid)
+
+
+def _check_kind(tenant: Tenant, put: Put, oid: str) -> None:
+    """Refuse a type that is not the principal's. Who deploys is now a user, now a pipeline.
+
+    https://github.com/Azure/modern-web-app-pattern-dotnet/pull/129 shows the answer.
+    """
+    named = put.properties.get("principalType")
+    if named and (oid in tenant.people or named != "ServicePrincipal"):
+        message = f"The PrincipalId '{oid}' has another type than PrinciaplType '{named}'."
+        raise ArmError(400, "UnmatchedPrincipalType", message)
 
 
 def _check_role(tenant: Tenant, put: Put) -> None:
