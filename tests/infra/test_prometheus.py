@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from api.metrics import families
+from tests.infra.promql import Sample, Scrape, Vector
 from tests.infra.queries import rules as alert_rules
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +69,62 @@ def test_the_page_says_of_every_alert_of_the_template_and_of_these_which_is_whic
     assert ours == {rule["alert"] for rule in rules()} - {"RekeyMetricsMissing"}
     named = set(re.findall(r"`(\w+)`", severe.partition(".")[0]))
     assert named == {name for name, rule in template.items() if rule["severity"] == 1}
+
+
+DAY, NOW = 86400.0, 1_800_000_000.0
+OF = {"vault": "prod", "secret": "app-key"}
+ABOUT = {"rotator": "storage-key", "owner": "ada", "state": "ok"}
+WELL: dict[str, Sequence[Sample]] = {
+    "rekey_build_info": [({"version": "1", "job": "rekey"}, 1)],
+    "up": [({"job": "rekey"}, 1), ({"job": "another"}, 0)],
+    "rekey_vault_listed": [({"vault": "prod"}, 1)],
+    "rekey_secret_info": [({**OF, **ABOUT}, 1)],
+    "rekey_secret_needs_person": [(OF, 0)],
+    "rekey_secret_expiration_timestamp_seconds": [(OF, NOW + 8 * DAY)],
+    "rekey_vault_next_sweep_timestamp_seconds": [({"vault": "prod"}, NOW - 1700)],
+}
+"""A scrape at which nobody is told of anything, by not much."""
+EXPIRES, NEXT = (
+    "rekey_secret_expiration_timestamp_seconds",
+    "rekey_vault_next_sweep_timestamp_seconds",
+)
+ILL: dict[str, tuple[dict[str, Sequence[Sample]], set[str]]] = {
+    "needs a person": ({"rekey_secret_needs_person": [(OF, 1)]}, {"RekeySecretNeedsPerson"}),
+    "expires in six days": ({EXPIRES: [(OF, NOW + 6 * DAY)]}, {"RekeySecretExpiresSoon"}),
+    "has expired": (
+        {EXPIRES: [(OF, NOW - 1)]},
+        {"RekeySecretExpiresSoon", "RekeySecretExpired"},
+    ),
+    "was not swept for half an hour": (
+        {NEXT: [({"vault": "prod"}, NOW - 1900)]},
+        {"RekeyNotSweeping"},
+    ),
+    "cannot be listed": ({"rekey_vault_listed": [({"vault": "prod"}, 0)]}, {"RekeyMetricsMissing"}),
+    "is not reached": ({"up": [({"job": "rekey-prod"}, 0)]}, {"RekeyMetricsMissing"}),
+    "tells nothing": ({"rekey_build_info": []}, {"RekeyMetricsMissing"}),
+}
+
+
+def firing(changes: Mapping[str, Sequence[Sample]]) -> dict[str, Vector]:
+    """Return the alerts that a scrape fires, each with what it is about."""
+    scrape = Scrape(NOW, {**WELL, **changes})
+    answers = {rule["alert"]: scrape.ask(rule["expr"]) for rule in rules()}
+    return {alert: series for alert, series in answers.items() if series}
+
+
+def test_an_alert_fires_where_something_is_wrong_and_nowhere_else() -> None:
+    assert firing({}) == {}
+    fired = {ill: set(firing(changes)) for ill, (changes, _) in ILL.items()}
+    assert fired == {ill: alerts for ill, (_, alerts) in ILL.items()}
+    assert set().union(*fired.values()) == {rule["alert"] for rule in rules()}
+
+
+def test_an_alert_names_what_it_is_about() -> None:
+    """Prometheus writes nothing in place of a label that a series does not have."""
+    for rule in rules():
+        named = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
+        series = [firing(changes).get(rule["alert"], []) for changes, _ in ILL.values()]
+        assert named <= {label for labels, _ in chain(*series) for label in labels}
 
 
 def test_a_query_of_nonsense_would_be_noticed() -> None:
