@@ -246,6 +246,12 @@ def test_the_host_is_told_all_that_its_defaults_would_get_wrong() -> None:
     assert HOST["telemetryMode"] == "OpenTelemetry"
     assert HOST["functionTimeout"] == "00:10:00"
     assert HOST["extensions"]["http"]["routePrefix"] == "api"
+    # By itself an idle queue is looked at once a minute: a person who asks would wait for that.
+    assert HOST["extensions"]["queues"]["maxPollingInterval"] == "00:00:10"
+    # The most that a host takes:
+    # https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue.
+    assert 0 < HOST["extensions"]["queues"]["batchSize"] <= 32
+    assert HOST["logging"]["logLevel"]["default"] == "Information"
 
 
 def test_the_range_of_bundles_in_our_host_json_holds_one() -> None:

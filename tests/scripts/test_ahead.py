@@ -15,10 +15,13 @@ from azure.core.rest import HttpResponse
 from scripts.deploying import ahead
 from scripts.deploying.manager import Manager
 from scripts.deploying.patience import StepError
+from simulator.account.deployments import API_VERSIONS
 from tests.programs import write
 from tests.scripts.deployed_app import Clock, Credential
 from tests.scripts.loopback import over_https
 
+PROVIDERS = ("2021-04-01", "2022-09-01")
+"""Versions with which Azure/azure-cli registers a provider, earlier and now."""
 ENV = {"AZURE_SUBSCRIPTION_ID": "s", "AZURE_RESOURCE_GROUP": "rekey"}
 COMPILED = {"templateJson": '{"resources": []}', "parametersJson": '{"parameters": {"name": {}}}'}
 EVENTS = {"code": "DeploymentFailed", "details": [{"code": "Managed Identity Authorization Error"}]}
@@ -35,7 +38,10 @@ class Arm:
     registered: list[str] = field(default_factory=list)
 
     def answer(self, method: str, path: str, _: dict[str, str], body: bytes) -> tuple[int, Any]:
-        where = path.partition("?")[0]
+        where, query = path.partition("?")[::2]
+        version = query.partition("api-version=")[2]
+        if version not in (API_VERSIONS if "/deployments/" in where else PROVIDERS):
+            return 400, {"error": {"code": "InvalidApiVersionParameter", "message": version}}
         if "/providers/Microsoft.Resources/deployments/" in where and method == "PUT":
             self.sent.append(json.loads(body))
             if self.errors and "code" in self.errors[0]:
@@ -87,6 +93,7 @@ class Polled:
     """A Resource Manager that accepts the template, and answers one look at it with an error."""
 
     trouble: tuple[int, str]
+    ending: str = '{"status": "Succeeded"}'
     looks: int = 0
 
     def send(
@@ -98,7 +105,8 @@ class Polled:
         if not path.endswith("/operation"):
             return answered(200, '{"registrationState": "Registered"}')
         self.looks += 1
-        return answered(*(self.trouble if self.looks == 1 else (200, '{"status": "Succeeded"}')))
+        assert self.looks < 10, "it is followed for ever"
+        return answered(*(self.trouble if self.looks == 1 else (200, self.ending)))
 
 
 def answered(status: int, text: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
@@ -125,6 +133,19 @@ def test_a_look_that_is_answered_with_an_error_is_no_end(
     ahead.deploy(env, lambda: cast("Manager", azure), list, Clock())
     shown = capsys.readouterr().out
     assert f"following the deployment was answered {trouble[0]}; again in 10 s" in shown
+    assert azure.looks == 2
+
+
+@pytest.mark.parametrize("status", ["Failed", "Canceled"])
+def test_a_deployment_that_ends_without_success_is_followed_no_further(
+    arm: Arm, tmp_path: Path, status: str
+) -> None:
+    del arm
+    ending = json.dumps({"status": status, "error": BROKEN})
+    azure = Polled((200, '{"status": "Running"}'), ending)
+    env = {**ENV, "AZD_CONFIG_DIR": str(tmp_path)}
+    with pytest.raises(StepError, match="vault prod uses access policies"):
+        ahead.deploy(env, lambda: cast("Manager", azure), list, Clock())
     assert azure.looks == 2
 
 

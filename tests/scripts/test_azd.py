@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
+from scripts.deploying.ahead import PARAMETERS
 from scripts.deploying.azd import name_of, site_and_package
 from scripts.deploying.finish import main as finish
 from scripts.deploying.patience import StepError
@@ -259,5 +260,19 @@ def test_azure_yaml_has_a_way_for_either_kind_of_shell_and_binds_the_terminal() 
             "posix": ("sh", True),
             "windows": ("pwsh", True),
         }
-        assert name in hook["windows"]["run"]
-        assert (ROOT / hook["windows"]["run"].split()[0]).is_file()
+        # PowerShell forgets how a program ended unless it is told.
+        script = "./scripts/deploying/azd.ps1"
+        assert hook["windows"]["run"] == f"{script} {name}; exit $LASTEXITCODE"
+        assert (ROOT / script).is_file()
+
+
+def test_azd_deploys_the_template_that_the_hook_has_deployed_ahead_of_it() -> None:
+    infra = AZURE_YAML["infra"]
+    assert Path(infra["path"], f"{infra['module']}.bicepparam") == PARAMETERS
+    assert (ROOT / PARAMETERS).with_suffix(".bicep").is_file()
+
+
+def test_windows_runs_the_hook_that_make_runs_and_stops_at_an_error() -> None:
+    script = (ROOT / "scripts" / "deploying" / "azd.ps1").read_text()
+    assert script.splitlines()[1] == "$ErrorActionPreference = 'Stop'"
+    assert script.endswith(" python -m scripts.deploying.azd @args\nexit $LASTEXITCODE\n")

@@ -212,11 +212,13 @@ def test_only_what_speaks_against_the_deployment_fails_it() -> None:
         ("note", "functions of another version: old", SITE, ""),
         ("finding", "tag X is 'ninety'", "https://prod.vault.azure.net/secrets/app", ""),
         ("finding", "reading was answered 403 AuthorizationPermissionMismatch", "vault-events", ""),
+        ("finding", "reading was answered 404 QueueNotFound", "vault-events", "deploy again"),
         ("finding", "Azure indexed 3 of 20 functions", SITE, "deploy a package with a bundle"),
     )
     checks = [dict(zip(("result", "what", "where", "fix"), row, strict=True)) for row in rows]
-    assert problems({"findings": 3, "checks": checks}) == [
-        f"Azure indexed 3 of 20 functions ({SITE}). Fix: deploy a package with a bundle"
+    assert problems({"findings": 4, "checks": checks}) == [
+        "reading was answered 404 QueueNotFound (vault-events). Fix: deploy again",
+        f"Azure indexed 3 of 20 functions ({SITE}). Fix: deploy a package with a bundle",
     ]
 
 

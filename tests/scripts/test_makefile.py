@@ -105,13 +105,24 @@ def test_a_package_is_built_with_one_patch_version_of_python(clone: Clone) -> No
     write(clone.folder / "uv", '#!/bin/sh\necho "$@"\n')
     done = clone.make("package", UV=str(clone.folder / "uv"))
     minor = (ROOT / ".python-version").read_text().strip()
-    assert re.search(rf" --python {re.escape(minor)}\.\d+ python scripts/package\.py ", done.stdout)
+    assert re.search(
+        rf" --python {re.escape(minor)}\.\d+ python scripts/package\.py \S+ --complete$",
+        done.stdout,
+    )
 
 
 LISTS = """#!/bin/sh
 printf '<%s>' "$@" >&2
+echo template: deployed
 echo /subscriptions/s
 """
+WORDS = {
+    "GROUP": "rekey",
+    "PARAMETERS": "my.bicepparam",
+    "SITE": "/subscriptions/s",
+    "PACKAGE": "rekey.zip",
+}
+"""What is given to make, as docs/deploy.md does."""
 
 
 @pytest.mark.parametrize("target", ["deploy", "template", "finish"])
@@ -126,6 +137,41 @@ def test_blanks_in_a_region_and_in_the_name_of_a_package_are_kept(
     assert (deployed in stderr) == (target != "finish")
     finished = "<scripts.deploying.finish></subscriptions/s><my releases/rekey.zip>"
     assert (finished in stderr) == (target != "template")
+
+
+@pytest.mark.parametrize(
+    ("target", "handed"),
+    [
+        ("push", "<scripts.deploying.push></subscriptions/s><rekey.zip>"),
+        ("verify", "<scripts.deploying.verify></subscriptions/s>"),
+        ("init", "<cli><init>"),
+        ("azd-preprovision", "<scripts.deploying.azd><preprovision>"),
+        ("azd-postdeploy", "<scripts.deploying.azd><postdeploy>"),
+    ],
+)
+def test_each_step_is_handed_what_it_takes(clone: Clone, target: str, handed: str) -> None:
+    write(clone.folder / "uv", LISTS)
+    assert handed in clone.make(target, UV=str(clone.folder / "uv"), **WORDS).stderr
+
+
+def test_no_code_goes_anywhere_after_a_template_that_failed(clone: Clone) -> None:
+    """A pipe ends with the code of its last command."""
+    failing = LISTS.replace("echo /subscriptions/s", "echo template: refused; exit 1")
+    write(clone.folder / "uv", failing)
+    done = clone.make("deploy", UV=str(clone.folder / "uv"), **WORDS)
+    assert done.returncode != 0
+    assert "scripts.deploying.finish" not in done.stderr
+
+
+@pytest.mark.parametrize("named", ["", "EnvironmentCredential"])
+def test_the_questions_are_asked_with_the_sign_in_of_az_unless_another_is_named(
+    clone: Clone, named: str
+) -> None:
+    """A machine in Azure has an identity of its own, which sees nothing."""
+    write(clone.folder / "uv", '#!/bin/sh\necho "$AZURE_TOKEN_CREDENTIALS"\n')
+    given = {"AZURE_TOKEN_CREDENTIALS": named} if named else {}
+    done = clone.make("init", UV=str(clone.folder / "uv"), **given)
+    assert done.stdout.strip() == (named or "AzureCliCredential")
 
 
 def test_what_is_left_out_is_no_argument(clone: Clone) -> None:

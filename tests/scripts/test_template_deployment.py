@@ -22,7 +22,7 @@ AZ = """#!{python}
 import json, pathlib, sys
 here = pathlib.Path({here!r})
 if sys.argv[1:3] == ["provider", "list"]:
-    sys.exit(print(json.dumps({providers!r})))
+    sys.exit(print((here / "providers").read_text()))
 with (here / "calls").open("a") as calls:
     print(json.dumps(sys.argv[1:]), file=calls)
 refusals = (here / "refusals").read_text().splitlines()
@@ -52,8 +52,10 @@ SPREADING = (
         '{"code": "StorageAccountOperationInProgress", "message": "An operation is currently '
         'performing on this storage account that requires exclusive access."}'
     ),
+    '{"code": "DeploymentActive", "message": "Unable to edit or replace deployment \'rekey\'"}',
+    '{"code": "InaccessibleStorageException", "message": "BlobUploadFailedException: 403"}',
 )
-"""The last two: issue 5205 and pull request 487 of Azure/bicep-registry-modules."""
+"""The third and the fourth: issue 5205 and pull request 487 of Azure/bicep-registry-modules."""
 SITE = "/subscriptions/s/resourceGroups/rekey/providers/Microsoft.Web/sites/rekey-abc"
 
 
@@ -73,8 +75,8 @@ class Cli:
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    az = AZ.format(python=sys.executable, here=str(tmp_path), providers=list(ALWAYS))
-    write(tmp_path / "az", az)
+    write(tmp_path / "az", AZ.format(python=sys.executable, here=str(tmp_path)))
+    (tmp_path / "providers").write_text(json.dumps(ALWAYS))
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     made = Cli(tmp_path)
     made.refuse()
@@ -95,6 +97,14 @@ def test_with_a_region_the_group_is_made_first(cli: Cli) -> None:
     assert main(arguments, Clock(), lambda _: ()) == 0
     assert cli.calls[0][:2] == ["group", "create"]
     assert cli.calls[0][-3:] == ["westeurope", "--output", "json"]
+
+
+def test_a_provider_that_is_missing_is_registered_before_anything_is_made(cli: Cli) -> None:
+    (cli.folder / "providers").write_text(json.dumps(ALWAYS[1:]))
+    assert main(["rekey", "infra/my.bicepparam", "westeurope"], Clock(), lambda _: ()) == 0
+    registered, *others = cli.calls
+    assert registered[:4] == ["provider", "register", "--namespace", ALWAYS[0]]
+    assert [call[0] for call in others] == ["group", "deployment"]
 
 
 def test_what_is_not_known_yet_is_tried_again(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
