@@ -19,7 +19,7 @@ from simulator.arm.deployments.delivery import deliver
 from simulator.arm.deployments.engine import DeploymentFailed
 from simulator.arm.deployments.tenant import ASSIGNMENT, IDENTITY, Spread
 from tests.infra.bicep import ROOT, names
-from tests.infra.customer import CustomerTenant
+from tests.infra.customer import CUSTOMER, CustomerTenant
 from tests.infra.deployed_app import ACCOUNT, QUEUE, SUBSCRIPTIONS, DeployedApp
 from tests.programs import run
 
@@ -28,6 +28,7 @@ SLOW = Spread(*(timedelta(minutes=minutes) for minutes in (3, 10, 3)))
 """Roles, rights and identities that need longer than the template waits by itself."""
 CLIENT_ID = re.compile(r"client_?id$", re.IGNORECASE)
 """How settings are called that name an identity."""
+INSIGHTS, OUTCOMES = "Insights/components", "EventGrid/topics"
 FUNCTIONS = {
     *["on_vault_event", "on_event_grid", "sweep", "recheck", "sweep_vault", "rotate", "park"]
 }
@@ -176,15 +177,71 @@ def test_every_function_is_indexed_as_deployed_and_its_queue_exists(name: str, s
         assert named.queue_url.startswith("https://")
 
 
-def test_every_setting_that_names_an_identity_has_the_client_id_of_the_apps_own(sets: Sets) -> None:
-    """Azure knows an identity by two ids, and a process signs in by this one alone."""
+def test_what_only_azure_knows_reaches_settings_and_outputs_from_where_it_belongs(
+    sets: Sets,
+) -> None:
+    """Azure knows an identity by two ids: a process signs in by one, rights are given to the other."""
     customer = CustomerTenant(sets["everything-on"])
     customer.deploy()
-    settings, own = DeployedApp(customer).settings, customer.one(IDENTITY).added["clientId"]
+    settings, identity = DeployedApp(customer).settings, customer.one(IDENTITY)
+    own, name = identity.added["clientId"], identity.id.rpartition("/")[2]
     named = {name: text for name, text in settings.items() if CLIENT_ID.search(name)}
     assert named.keys() > {"AZURE_CLIENT_ID"}
     assert {name for name, text in named.items() if text != own} == set()
-    # https://learn.microsoft.com/azure/azure-monitor/app/azure-ad-authentication
-    telemetry = settings["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"]
-    assert telemetry == f"Authorization=AAD;ClientId={own}"
-    assert settings["AZURE_TENANT_ID"] == customer.tenant.tenant_id
+    insights, topic = (customer.one(f"Microsoft.{kind}") for kind in (INSIGHTS, OUTCOMES))
+    expected = {
+        # https://learn.microsoft.com/azure/azure-monitor/app/azure-ad-authentication
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": f"Authorization=AAD;ClientId={own}",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": insights.added["ConnectionString"],
+        "AZURE_TENANT_ID": customer.tenant.tenant_id,
+        "REKEY_EVENT_TOPIC": topic.added["endpoint"],
+        "REKEY_IDENTITY_NAME": name,
+        "REKEY_LOGS_WORKSPACE": CUSTOMER,
+    }
+    assert {setting: settings[setting] for setting in expected} == expected
+    site = customer.one("Microsoft.Web/sites")
+    applications = {
+        id_ for vault in sets["everything-on"]["vaults"] for id_ in vault["applications"]
+    }
+    outputs = {**customer.outputs, "applications": set(customer.outputs["applications"])}
+    assert outputs == {
+        "appName": site.id.rpartition("/")[2],
+        "appUrl": f"https://{site.added['defaultHostName']}",
+        "applications": applications,
+        "identityName": name,
+        "identityPrincipalId": identity.added["principalId"],
+    }
+
+
+def test_a_vaults_topic_is_made_in_the_vaults_own_region(sets: Sets) -> None:
+    customer = CustomerTenant(sets["us-government"])
+    (vault,) = customer.tenant.of_kind("Microsoft.KeyVault/vaults")
+    vault.body = {**vault.body, "location": "usgovtexas"}
+    customer.deploy()
+    (topic,) = customer.tenant.of_kind("Microsoft.EventGrid/systemTopics")
+    assert topic.body["location"] == "usgovtexas"
+
+
+def test_a_vault_that_does_not_say_how_it_is_opened_has_access_policies(sets: Sets) -> None:
+    """As have those that were made before Azure had roles for them."""
+    customer = CustomerTenant(sets["us-government"])
+    (vault,) = customer.tenant.of_kind("Microsoft.KeyVault/vaults")
+    vault.body = {**vault.body, "properties": {}}
+    with pytest.raises(DeploymentFailed, match="uses access policies"):
+        customer.deploy()
+
+
+def test_two_deployments_in_one_group_touch_nothing_of_each_other(sets: Sets) -> None:
+    """Their names begin alike, as those of a storage account are cut."""
+    customer = CustomerTenant({**sets["three-subscriptions"], "name": "rekey-production"})
+    customer.deploy()
+    before = {id_: (it.body, it.since) for id_, it in customer.tenant.resources.items()}
+    customer.clock.advance(timedelta(days=1).total_seconds())
+    quiet = [{**vault, "events": False} for vault in customer.parameters["vaults"]]
+    for vault in quiet:
+        vault.pop("existingTopic", None)
+    customer.parameters |= {"name": "rekey-production-2", "vaults": quiet}
+    customer.deploy()
+    after = {id_: (it.body, it.since) for id_, it in customer.tenant.resources.items()}
+    assert len(after) > len(before)
+    assert [id_ for id_, made in before.items() if after[id_] != made] == []

@@ -131,10 +131,21 @@ def test_an_installation_leaves_no_trace_of_where_it_was(tmp_path: Path) -> None
     assert names == [".python_packages/lib/site-packages/idna-3.dist-info/METADATA"]
 
 
-def test_the_sums_beside_the_package_are_those_of_what_was_written(tmp_path: Path) -> None:
-    package.main([str(tmp_path / "rekey.zip")])
-    digest = hashlib.sha256((tmp_path / "rekey.zip").read_bytes()).hexdigest()
-    assert (tmp_path / "SHA256SUMS").read_text() == f"{digest}  rekey.zip\n"
+@pytest.mark.parametrize(
+    ("options", "files"), [([], ["rekey.zip"]), (["--complete"], ["rekey.zip", "rekey.cdx.json"])]
+)
+def test_the_sums_beside_the_package_are_those_of_what_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], files: list[str]
+) -> None:
+    def written(target: Path) -> None:
+        for file in (target, target.with_suffix(".cdx.json")):
+            file.write_text(file.name)
+
+    monkeypatch.setattr(package, "build_complete", written)
+    package.main([str(tmp_path / "rekey.zip"), *options])
+    digests = [hashlib.sha256((tmp_path / file).read_bytes()).hexdigest() for file in files]
+    sums = [f"{digest}  {file}\n" for digest, file in zip(digests, files, strict=True)]
+    assert (tmp_path / "SHA256SUMS").read_text() == "".join(sums)
 
 
 def test_the_package_starts_by_itself(tmp_path: Path) -> None:
@@ -143,6 +154,7 @@ def test_the_package_starts_by_itself(tmp_path: Path) -> None:
         tmp_path / "rekey.zip", package.compiled(package.files(ROOT), tmp_path / "compiled")
     )
     with zipfile.ZipFile(tmp_path / "rekey.zip") as built:
+        assert {entry.external_attr >> 16 & 0o444 for entry in built.infolist()} == {0o444}
         built.extractall(tmp_path / "app")
     environment = {
         "PATH": os.environ["PATH"],
@@ -175,6 +187,7 @@ def test_packages_are_found_on_windows(tmp_path: Path, monkeypatch: pytest.Monke
     packages = package.installed(environment)
     assert packages == environment / "Lib" / "site-packages"
     asked = (packages / "asked").read_text()
+    assert "--only-binary :all:" in asked, "what is built here runs here"
     assert "--python-platform x86_64-manylinux_2_36 --require-hashes" in asked
 
 
