@@ -19,6 +19,7 @@ import pytest
 from cli.setup.managed_vaults import parameters_file
 from rotators import KINDS
 from scripts.snapshots import COMPILED
+from simulator.arm.deployments.providers import KINDS as KINDS_OF_AZURE
 from simulator.azure import SUBSCRIPTION
 from tests.infra.bicep import INFRA, bicep
 
@@ -40,6 +41,9 @@ WORKSPACE = (
     f"/subscriptions/{SUBSCRIPTION}/resourceGroups/logs"
     "/providers/Microsoft.OperationalInsights/workspaces/contoso-logs"
 )
+
+GROUPS = ("2021-04-01", "2022-09-01")
+"""Versions of Microsoft.Resources with which groups are listed."""
 
 
 class Fields(dict[str, Any]):
@@ -111,6 +115,18 @@ def outputs(**changed: Any) -> dict[str, Any]:
         name: evaluated(text, state, {"name": "rekey"})
         for name, text in PARAMETERS["outputs"].items()
     }
+
+
+def test_what_is_read_from_azure_is_of_a_type_and_a_version_that_it_knows() -> None:
+    """The portal shows an empty list in place of an error."""
+    asked = [element["request"] for element in elements().values() if "request" in element]
+    assert len(asked) == 3
+    for request in asked:
+        path, _, version = evaluated(request["path"], {}).partition("?api-version=")
+        above, _, kind = path.partition("/providers/")
+        groups = "" if kind else "/resourcegroups"
+        assert (request["method"], above) == ("GET", f"/subscriptions/{SUBSCRIPTION}{groups}")
+        assert version in (KINDS_OF_AZURE[kind].versions if kind else GROUPS)
 
 
 def test_the_form_is_one_that_the_portal_reads() -> None:
