@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from scripts import health_signals, monitor_health
 from simulator_tests.telemetry import kusto
+from tests.infra.contract import METRICS, VALUES
 from tests.scripts.deployed_app import START, Clock, Credential, Deployed, serving
 
 INSIGHTS = "34adfa4f-cedf-4dc0-ba29-b6d1a69ab345"
@@ -113,6 +115,17 @@ def test_the_query_goes_to_the_application_with_a_token_for_its_service_and_none
 
 def test_without_telemetry_the_answer_alone_decides(deployed: Deployed) -> None:
     assert monitor_health.main(["--url", deployed.url, "--duration", "30s"], Clock()) == 0
+
+
+def test_the_query_reads_what_the_app_sends() -> None:
+    """A name that nobody sends counts nothing, before as after, and all is well for ever."""
+    metrics = set(re.findall(r"name == '(rekey[\w.]+)'", health_signals.QUERY))
+    assert metrics == {"rekey.parked", "rekey.sweeps"} & METRICS.keys()
+    compared = re.findall(r"customDimensions\.(\w+)\) == '(\w+)'", health_signals.QUERY)
+    assert compared
+    for dimension, value in compared:
+        assert value in VALUES[dimension]
+        assert dimension in METRICS["rekey.sweeps"]
 
 
 def test_kusto_takes_the_query() -> None:
