@@ -96,6 +96,18 @@ def test_the_channel_is_shown_what_fired_why_the_link_and_which_secret_in_its_fo
     assert [block["text"] for block in attachment["content"]["body"]] == [title, why, about]
 
 
+def test_an_alert_starts_the_workflow_which_posts_json_to_the_webhook(chat: dict[str, Any]) -> None:
+    ((name, trigger),) = definition(chat)["triggers"].items()
+    assert (trigger["type"], trigger["kind"]) == ("Request", "Http")
+    group = deployed.only(chat, "Microsoft.Insights/actionGroups")["properties"]
+    assert group["enabled"] is True
+    assert f"/triggers/{name}'" in group["logicAppReceivers"][0]["callbackUrl"]
+    inputs = definition(chat)["actions"]["post"]["inputs"]
+    assert inputs["method"] == "POST"
+    assert inputs["headers"] == {"Content-Type": "application/json"}
+    assert inputs["uri"] == "@parameters('webhookUrl')"
+
+
 def test_the_webhook_is_in_no_part_that_a_reader_sees(chat: dict[str, Any]) -> None:
     assert "hooks.example" not in json.dumps(chat)
     workflow = definition(chat)
