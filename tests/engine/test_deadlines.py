@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from engine import deadline
-from engine.deadline import bounded
+from engine.deadline import OUT_OF_TIME, bounded
 from engine.errors import NeedsHuman, TransientError
 from engine.service import MAX_TRIES, Service
 from engine.state.incident import Incident
@@ -258,6 +258,15 @@ async def test_what_is_bounded_passes_everything_else_on() -> None:
     with pytest.raises(ZeroDivisionError):
         async with bounded(60, "this"):
             raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("end", [asyncio.CancelledError, SystemExit, KeyboardInterrupt])
+async def test_what_is_cut_off_is_a_try_of_unknown_effect(end: type[BaseException]) -> None:
+    """A plug-in that ends the process would end all that goes on in it."""
+    with pytest.raises(TransientError, match=f"this was cut off: {end.__name__}") as caught:
+        async with bounded(60, "this"):
+            raise end
+    assert caught.value.code == OUT_OF_TIME
 
 
 @pytest.mark.parametrize("tries", [1, MAX_TRIES])

@@ -198,6 +198,8 @@ def test_a_replica_expires_only_where_its_primary_is_not_rotated_in_time() -> No
             ("rotate", "app-key"),
             ("retire", "app-key"),
         ]
+    spelt = replace(version(left=35 * DAY), ref=SecretRef(VAULT, "App-Key"))
+    assert ("expire", "copy") not in foreseen(replica, spelt)
     assert ("expire", "copy") in foreseen(replica, version(left=45 * DAY))
     # The first rotation is in time, and there are later ones.
     rotated = foreseen(replica, version(left=25 * DAY, changes=SHORT))

@@ -85,6 +85,7 @@ def test_what_is_not_due_yet_is_under_way_where_somebody_has_asked_for_it() -> N
         pytest.param(f"{ACCOUNT}2", True, 7 * DAY, "parked", id="left"),
         pytest.param(f"{ACCOUNT}2", True, 7 * DAY - SECOND, "ok", id="may wait for an app"),
         pytest.param(ACCOUNT, True, 7 * DAY, "overdue", id="retired by the sweep"),
+        pytest.param(f"{ACCOUNT}+b", True, 7 * DAY, "overdue", id="beside a login of before"),
         pytest.param(ACCOUNT, False, 7 * DAY, "parked", id="disabled"),
         pytest.param(ACCOUNT, False, 7 * DAY - SECOND, "disabled", id="disabled just now"),
     ],

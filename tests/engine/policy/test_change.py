@@ -134,6 +134,13 @@ async def test_tags_that_make_a_secret_rotate_every_week_are_laid_at_no_rules_do
     assert shown.often == [{"rule": "", "days": 5.0, "secrets": 1}]
 
 
+async def test_what_rotates_most_frequently_comes_first_whichever_rule_asks_for_it() -> None:
+    rules = "rules: [{match: {secret: 'a-*'}, owner: a}, {match: {secret: 'b-*'}, owner: b}]\n"
+    slow, fast = ({"ValidityPeriodDays": days} for days in ("10", "6"))
+    shown = await judged(named("a-1", slow), named("b-1", fast), then=policy(rules))
+    assert [(row["rule"], row["days"]) for row in shown.often] == [("b-*", 3.0), ("a-*", 5.0)]
+
+
 def test_what_has_no_overlap_is_rotated_as_often_as_its_validity_says() -> None:
     tags = {"ValidityPeriodDays": "10", "RotateBeforeDays": "8"}
     managed = stands(version(changes=tags)).managed

@@ -176,6 +176,12 @@ PROBLEMS = {
         ),
         "rules[1].replicas[0]: is a replica in rules[0] already",
     ),
+    "a replica of two secrets that the first spells otherwise": (
+        "rules:\n"
+        + one("app", replicas=[f"{VAULT}/secrets/COPY"])
+        + one("app2", replicas=[REPLICA]),
+        "rules[1].replicas[0]: is a replica in rules[0] already",
+    ),
     "a replica that stands twice": (
         "rules:\n" + one("app", replicas=[REPLICA, REPLICA]),
         "rules[0].replicas[1]: stands twice",
@@ -186,6 +192,11 @@ PROBLEMS = {
     ),
     "a replica where the credential may not go": (
         "rules:\n" + one("app", providerAddress=ACCOUNT, replicas=[f"{OTHER}/secrets/copy"]),
+        "rules[0].replicas[0]: its vault is not bound to the source",
+    ),
+    "a replica outside what the document itself leaves": (
+        f"vaults: {{'{VAULT}': {{scopes: []}}}}\nrules:\n"
+        + one("app", providerAddress=ACCOUNT, replicas=[REPLICA]),
         "rules[0].replicas[0]: its vault is not bound to the source",
     ),
     "the document as a replica": (
@@ -221,7 +232,7 @@ PROBLEMS = {
         f"vaults.{FOREIGN}: is not served",
     ),
     "one vault twice": (
-        f"vaults: {{'{VAULT}': {{scopes: []}}, '{VAULT.upper().replace('HTTPS', 'https')}/': {{scopes: []}}}}\n",
+        f"vaults: {{'{VAULT}/': {{scopes: []}}, '{VAULT.upper().replace('HTTPS', 'https')}/': {{scopes: []}}}}\n",
         "/: stands here twice, in two spellings",
     ),
     "a scope above what is granted": (
@@ -279,6 +290,29 @@ def test_what_only_looks_alike_is_no_problem(rules: str) -> None:
     assert found(f"rules:\n{rules}") == ()
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_covered"),
+    [
+        ("owner: Team A", "owner: ' team a'", True),
+        ("owner: Team A", "owner: Team B", False),
+        ("rotator: storage-key", "rotator: storage-key, feed: api", True),
+        ("rotator: storage-key", f"rotator: {LOGIN}", False),
+        ("feed: api", "feed: cli", False),
+        ("feed: api", "accepted: true", False),
+        ("feed: api", "feed: api, accepted: true", True),
+        ("feed: api, accepted: true", "feed: api", False),
+        ("match: {secret: 'a-*'}", "match: {secret: A-B}", True),
+        ("match: {secret: a-b}", "match: {secret: 'a-*'}", False),
+        ("match: {secret: 'a-*'}", "feed: api", False),
+    ],
+)
+def test_a_rule_for_leaks_never_counts_behind_one_that_matches_all_that_it_does(
+    first: str, second: str, *, is_covered: bool
+) -> None:
+    text = f"leaks: {{rules: [{{action: ask, {first}}}, {{action: cut off, {second}}}]}}\n"
+    assert bool(found(text)) is is_covered
+
+
 @given(policies.near(SCHEMA))
 def test_no_document_whatever_makes_the_judging_fail(data: object) -> None:
     document, problems = check(json.dumps(data), policies.DEPLOYED, policies.ALL)
@@ -292,6 +326,12 @@ def test_all_problems_are_told_at_once() -> None:
         + many("a", rotationWindow="y")
     )
     assert len(found(text)) == 4
+
+
+def test_a_rule_that_never_counts_is_told_once_however_many_cover_it() -> None:
+    leaks = ", ".join(["{action: ask, feed: api}"] * 3)
+    assert len(found(f"leaks: {{rules: [{leaks}]}}\n")) == 2
+    assert len(found("rules:\n" + many("a-*") * 3)) == 2
 
 
 def test_a_kind_that_does_not_exist_is_told_once_whatever_the_address() -> None:

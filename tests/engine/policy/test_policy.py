@@ -65,6 +65,34 @@ def test_what_a_document_leaves_out_asks_for_least() -> None:
     assert read.leaks == Leaks(rules=(LeakRule(acts=True),))
 
 
+def test_what_a_document_says_of_leaks_is_read_each_in_its_place() -> None:
+    rule = {"action": "ask", "rotator": "storage-key", "owner": "me", "feed": "cli"}
+    github = {"webhookSecret": "signs", "tokenSecret": "reads", "app": "an app"}
+    leaks = {
+        "keySecret": "prints",
+        "trusted": ["api"],
+        "rules": [{**rule, "accepted": True, "match": {"secret": "App-*"}}],
+        "github": github,
+    }
+    assert Document.of({"leaks": leaks}).leaks == Leaks(
+        key="prints",
+        trusted=frozenset({"api"}),
+        rules=(
+            LeakRule(
+                acts=False,
+                match=Match(None, "app-*"),
+                kind="storage-key",
+                owner="me",
+                feed="cli",
+                accepted=True,
+            ),
+        ),
+        webhook="signs",
+        token="reads",
+        app="an app",
+    )
+
+
 DEFAULT, MINE = "defaults: {owner: default}\n", "tagsMayOverride: [owner]\n"
 
 
@@ -207,6 +235,10 @@ def test_a_document_narrows_what_a_vault_may_rotate_and_never_widens_it() -> Non
     )
     decision = decides(Park, version(), policy=policy(f"vaults: {{'{VAULT}': {{scopes: []}}}}"))
     assert "policy document" in decision.fix
+    spelt = "https://PROD.vault.azure.net/"
+    for scopes, allowed in ((f"[{ACCOUNT.upper()}/]", True), ("[]", False)):
+        narrowed = policy(f"vaults: {{'{spelt}': {{scopes: {scopes}}}}}")
+        assert narrowed.allows(VAULT, ACCOUNT) is allowed, "case and a last slash do not count"
     wide = Policy({VAULT: (GROUP,)}).under(
         Document(scopes={VAULT: ("/subscriptions/x",), "https://x": ("/y",)})
     )
@@ -358,10 +390,12 @@ def test_every_entry_of_consumers_that_matches_counts_and_each_app_once() -> Non
     ]
     text = (
         f"consumers: [{{match: {{secret: 'app-*'}}, resources: ['{sites[0]}', '{sites[1]}']}}, "
-        f"{{match: {{secret: '*-key'}}, resources: ['{sites[1]}', '{sites[2]}']}}, "
+        f"{{match: {{secret: '*-key'}}, resources: ['{sites[1]}', '{sites[2]}'], graceSeconds: 9}}, "
         f"{{match: {{secret: 'x'}}, resources: ['/subscriptions/1/resourceGroups/g/providers/Microsoft.Web/sites/d']}}]"
     )
     assert policy(text).consumers(REF) == tuple(sites)
+    assert policy(text).grace(REF) == 9 * SECOND, "the longest"
+    assert policy(text).grace(SecretRef(VAULT, "app-1")) == timedelta()
 
 
 def test_numbers_flags_and_lists_become_the_tags_that_an_owner_would_write() -> None:

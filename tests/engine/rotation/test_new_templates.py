@@ -30,10 +30,11 @@ class Scene:
     def __post_init__(self) -> None:
         self.account = self.rig.account("appdata")
 
-    def name(self, template: str) -> None:
-        """Name a template for what the secret holds from the next rotation on."""
+    def name(self, template: str | None) -> None:
+        """Name a template, or none, for what the secret holds from the next rotation on."""
         rule = f"{{match: {{secret: 'app-*'}}, valueTemplate: '{template}'}}"
-        self.rig.push(EMPTY if self.by_tag else f"{EMPTY}rules: [{rule}]\n")
+        is_ruled = template and not self.by_tag
+        self.rig.push(f"{EMPTY}rules: [{rule}]\n" if is_ruled else EMPTY)
         self.rig.tag(NAME, ValueTemplate=template if self.by_tag else None)
 
     async def handle(self, intercept: Intercept | None = None, **fields: Any) -> Outcome:
@@ -157,6 +158,16 @@ class TestAnotherTemplate:
         assert (await scene.handle()).result == "rotated"
         assert scene.keys == made
         assert scene.holds(then)
+
+
+async def test_the_next_value_is_the_bare_credential_where_no_template_is_named_any_more(
+    scene: Scene,
+) -> None:
+    await scene.rotated("Key={key}")
+    scene.name(None)
+    scene.rig.clock.advance(TWO_DAYS)
+    assert (await scene.handle(force=True)).result == "rotated"
+    assert scene.holds("{key}")
 
 
 async def test_a_value_that_could_not_be_read_back_is_never_published(scene: Scene) -> None:

@@ -30,6 +30,10 @@ def test_a_record_keeps_the_prints_of_its_newest_versions() -> None:
     assert len(history.prints) == MOST_PRINTS
     assert history.printed({"v24": history.prints["v24"]}) is history
     assert history.printed({"v24": ""}) is history
+    assert [*History().printed({"earlier": "a print", "shown": "another"}).prints] == [
+        "shown",
+        "earlier",
+    ], "a version that was seen later is newer"
     record = Record(owner="x", history=history)
     assert record.is_blank
     assert Record.from_json(record.to_json(), "here").history.prints == history.prints

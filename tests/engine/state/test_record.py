@@ -261,6 +261,24 @@ def test_what_was_announced_and_is_seen_has_landed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("original", "repaired_at", "result"),
+    [
+        ("", None, "rotated"),
+        ("", NOW - HOUR, "rotated"),
+        ("", NOW, "healed"),
+        (OTHER, NOW - HOUR, "restored"),
+    ],
+)
+def test_the_record_tells_what_the_work_was_that_published_a_version(
+    original: str, repaired_at: datetime | None, result: str
+) -> None:
+    """Its worker may have died before it could say so: the next one reports it."""
+    landed = replace(announced_write(announced()), original=original).landed(NEW, NOW)
+    record = Record(published=landed, verified=Verified(repaired_at=repaired_at))
+    assert record.published_as == result
+
+
+@pytest.mark.parametrize(
     ("facts", "is_asked_anew"),
     [
         ({}, True),
@@ -350,9 +368,10 @@ def test_what_a_replaced_version_held_is_remembered_once_and_beside_what_others_
 
 
 def test_the_version_replaced_is_stale_until_the_write_has_settled() -> None:
-    with pytest.raises(Stale) as caught:
-        announced().seen(secret(OLD), NOW + SETTLE - SECOND)
-    assert caught.value.retry_after == 1.0
+    for left in (SECOND, SECOND / 10):
+        with pytest.raises(Stale) as caught:
+            announced().seen(secret(OLD), NOW + SETTLE - left)
+        assert caught.value.retry_after == 1.0
 
 
 def test_a_write_that_did_not_land_keeps_the_source_open_and_announced() -> None:
@@ -391,6 +410,7 @@ def test_only_so_many_lost_writes_are_remembered() -> None:
             replace(announced_write(record), at=NOW + timedelta(days=day)), "storage-key"
         )
     assert len(record.lost_writes) == MOST_LOST
+    assert record.lost_writes[0].at == NOW + timedelta(days=MOST_LOST), "the newest comes first"
 
 
 THEIRS = Sensitive("theirs")
@@ -630,6 +650,7 @@ def test_what_an_incident_has_published_is_no_older_than_itself_whatever_clocks_
         assert made_since(NOW - 60 * SECOND) is older
         assert made_since(NOW + 60 * SECOND) is same
         assert made_since(NOW + 30 * SECOND) is later
+        assert made_since(NOW) is (born is None or born > NOW)
 
 
 def test_a_listing_shows_when_something_is_due() -> None:
@@ -676,6 +697,7 @@ def test_what_is_begun_beside_a_retirement_that_was_left_to_the_sweeps_is_looked
 
 
 def test_a_retirement_that_becomes_due_is_tried_at_once() -> None:
+    assert Record(to_retire=(DUE,)).owes(DUE.at)
     assert Record(to_retire=(DUE,)).next_check == DUE.at
     assert Record(to_retire=(DUE,)).scheduled(NOW).next_check == NOW + RECHECK
 

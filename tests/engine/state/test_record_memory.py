@@ -83,8 +83,11 @@ def _asked(**changes: Any) -> Record:
 
 
 @pytest.mark.parametrize("version", [NEW, ""])
-def test_what_may_still_come_is_known_when_another_change_is_begun(version: str) -> None:
-    record = _asked().put_aside(version)
+@pytest.mark.parametrize("end", [{}, {"open_since": NOW, "uncertain_until": None}])
+def test_what_may_still_come_is_known_when_another_change_is_begun(
+    version: str, end: dict[str, Any]
+) -> None:
+    record = _asked(**end).put_aside(version)
     record = replace(record, change=record.change.begun(NEW, NOW, asks=False))
     assert operation_id(REF, OLD) in record.abandoned
     assert not record.fits(record.lost_writes[0], Sensitive("secret"))
@@ -126,16 +129,16 @@ def test_so_many_credentials_of_replaced_versions_are_known() -> None:
 @pytest.mark.parametrize(
     ("changes", "unused", "twins"),
     [
-        ({}, ("x",), {}),
-        ({"dead": True}, (OLD, "x"), {}),
-        ({"original": OTHER}, ("x",), {NEW: OTHER}),
+        ({}, ("x",), {OLD: "first"}),
+        ({"dead": True}, (OLD, "first", "x"), {OLD: "first"}),
+        ({"original": OTHER}, ("x",), {NEW: OTHER, OLD: "first"}),
     ],
 )
 def test_what_landed_says_which_versions_go_with_it(
     changes: dict[str, Any], unused: tuple[str, ...], twins: dict[str, str]
 ) -> None:
     """A version with a dead value is disabled; a restored one goes with that which it repeats."""
-    record = replace(announced(), stale=("x",))
+    record = replace(announced(), stale=("x",), history=History(copies={OLD: "first"}))
     landed = replace(record, pending_write=replace(announced_write(record), **changes)).landed(
         secret(NEW)
     )
@@ -295,6 +298,38 @@ def test_a_version_that_is_reported_after_its_proof_is_proven_anew(
 ) -> None:
     """Of a record of an earlier Rekey nobody knows when that was: it is refused."""
     assert Compromised(revoked={OLD: proof}).is_refused(OLD, NOW + after) is is_refused
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_the_same"),
+    [
+        ({"open_since": NOW - LATE + SECOND}, True),
+        ({"open_since": NOW - LATE}, False),
+        ({"uncertain_until": NOW + SECOND}, True),
+        ({"uncertain_until": NOW}, False),
+        ({"in_progress_since": NOW - HOUR, "marker": "x"}, True),
+        ({"open_since": NOW - SECOND, "version": OTHER}, False),
+        ({}, False),
+    ],
+)
+def test_a_request_is_as_old_as_its_first_try_that_may_still_take_effect(
+    facts: dict[str, Any], *, is_the_same: bool
+) -> None:
+    """Who takes a later try for the first takes what that one made for somebody else's."""
+    asked = {"version": OLD, "requested_at": NOW - HOUR, "password_unknown": True}
+    before = Change(**{**asked, **facts})
+    begun = before.begun(OLD, NOW, asks=True)
+    assert begun.requested_at == (NOW - HOUR if is_the_same else NOW)
+    assert begun.open_since == (before.open_since or NOW)
+    assert begun.marker == before.marker
+    assert (begun.started_at, begun.password_unknown) == (NOW, False)
+    assert before.begun(OLD, NOW, asks=False).requested_at is None
+
+
+def test_a_recheck_that_was_noted_for_what_has_come_falls_away_with_it() -> None:
+    noted = Change(recheck_at=NOW)
+    assert noted.arrived() == noted
+    assert replace(noted, in_progress_since=NOW, marker="x").arrived() == Change()
 
 
 def test_a_change_that_was_never_sent_leaves_all_as_it_was() -> None:

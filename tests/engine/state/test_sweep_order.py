@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -42,6 +42,24 @@ def test_a_sweep_covers_the_time_since_the_last_one_and_has_until_the_next(
     status = {key: text for key, text in (("Last", last), ("Next", following)) if text is not None}
     order = SweepOrder.by_schedule(VAULT, status, NOW)
     assert order == SweepOrder(VAULT, since, NOW, period)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("covered", "since"),
+    [
+        (NOW - 3 * DAY, NOW - 3 * DAY),
+        (NOW - HOUR, NOW - HOUR),
+        (NOW - HOUR / 4, NOW - HOUR / 2),
+        (NOW + DAY, NOW - HOUR / 2),
+        (None, NOW - HOUR / 2),
+    ],
+)
+def test_what_no_sweep_has_covered_is_made_up_for_however_long_that_is(
+    covered: datetime | None, since: datetime
+) -> None:
+    """A time that a clock has noted which was ahead hides nothing that falls due."""
+    status = {"Last": (NOW - HOUR / 2).isoformat()}
+    assert SweepOrder.by_schedule(VAULT, status, NOW, covered).since == since
 
 
 @pytest.mark.parametrize(
