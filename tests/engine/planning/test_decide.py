@@ -87,6 +87,8 @@ LATER, MANUAL = {"RotationWindow": "Mon 09:01-10:00 UTC"}, {"trigger": "manual"}
 TUESDAY, AUDIT = {"RotationWindow": "Tue 01:00-02:00 UTC"}, {"action": "audit", "trigger": "sweep"}
 RESTORE, LEAKED = {"action": "restore", **MANUAL}, {"compromised": True}
 MALFORMED = {"ValidityPeriodDays": "sixty"}
+BY_HAND = {"Manual": "true", "DerivedFrom": str(REF)}
+FOLLOWS = {"follows": True, "requested_by": "rekey", **AUDIT}
 DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
     ("without an expiry, before its window opens", shown(None, **TUESDAY), {}, Wait),
     ("a second younger than its validity", shown(300 * DAY, 90 * DAY - SECOND), {}, Skip),
@@ -165,6 +167,10 @@ DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
     ("an audit of a version replaced by hand", shown(name=V2), AUDIT, Skip),
     # Where two rules hold, the first decides.
     ("parked for a malformed tag", rested(SECOND, MALFORMED, **MALFORMED), {}, Skip),
+    ("a person's, though it names a primary, too", shown(Manual="true", ReplicaOf=str(REF)), {}, Skip),
+    ("a person's that is parked, though its key has changed", rested(SECOND, BY_HAND, **BY_HAND),
+     FOLLOWS, Skip),
+    ("the same, once it has rested", rested(DAY, BY_HAND, **BY_HAND), FOLLOWS, Confirm),
     ("restored where that leaked and is in use again", shown(**pending(HOUR, "key1")),
      {**RESTORE, **LEAKED, "version": None}, Rotate),
     ("a version that Rekey replaced, after its overlap",

@@ -107,6 +107,8 @@ DUE: dict[str, Any] = {"to_retire": (Pending(NOW, V2, "key2"),)}
 LATE, AT_WORK = {"change": Change(uncertain_until=NOW)}, {"change": Change(in_progress_since=NOW)}
 OURS = {"published": Published("op", "key1", "digest", V2, NOW, version=V1)}
 ELSEWHERE, SLOT = {"here": None, "is_bound": False}, {"is_single": True}
+RESTORE, OVERLAP = {"action": "restore"}, {"to_retire": (Pending(NOW + SECOND, V2, "key2"),)}
+SENT = Change(version=V1, uncertain_until=NOW + SECOND)
 FIRST, LATER = {"is_first": True}, {**SLOT, "recheck_follows": True}
 QUIET = World(None, is_refused=False, lagging=None)
 PATHS: tuple[tuple[str, SecretVersion, dict[str, Any], dict[str, Any], dict[str, Any]], ...] = (
@@ -118,6 +120,17 @@ PATHS: tuple[tuple[str, SecretVersion, dict[str, Any], dict[str, Any], dict[str,
     ("leave to recheck", FRESH, FORCED, {}, {**FIRST, "needless": "settled"}),
     ("leave to recheck", FRESH, FORCED, {}, {**FIRST, **LATER}),
     ("leave to recheck", FRESH, FORCED, AT_WORK, {**FIRST, "resumes": True}),
+    ("leave to recheck", FRESH, AUDIT, {**LEAKED, **AT_WORK}, {**FIRST, "resumes": True}),
+    (
+        *("claim, read, claim, rotate", FRESH, FORCED, AT_WORK),
+        {**FIRST, "resumes": True, "was_owner": False},
+    ),
+    ("claim, rotate", FRESH, FORCED, AT_WORK, {**FIRST, **LATER}),
+    ("conclude", FRESH, RESTORE, {**OVERLAP, "change": SENT}, {}),
+    *(
+        ("claim, restore", FRESH, RESTORE, {**OVERLAP, "change": replace(SENT, **other)}, {})
+        for other in ({"requested_at": NOW}, {"version": V2})
+    ),
     ("claim, rotate", FRESH, FORCED, {}, LATER),
     ("claim, rotate", FRESH, {**FORCED, "trigger": "manual"}, {}, {**FIRST, **LATER}),
     ("claim, rotate", FRESH, {**FORCED, "recheck": True}, {}, {**FIRST, **LATER}),

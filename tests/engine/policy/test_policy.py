@@ -221,6 +221,10 @@ def test_default_spans_take_half_of_a_short_life_at_most_whatever_a_tag_says() -
         assert decision.managed.overlap == timedelta(hours=hours)
 
 
+def test_a_default_of_no_overlap_is_none() -> None:
+    assert policy("defaults: {overlapHours: 0}\n").overlap == timedelta()
+
+
 def test_a_default_span_that_tags_may_override_is_the_tags() -> None:
     text = "defaults: {rotateBeforeDays: 40}\ntagsMayOverride: [rotateBeforeDays]\n"
     decision = decides(

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
 from engine.state.record import Record
-from engine.state.record_parts import MOST_PRINTS, MOST_REPLACED, History, Past, Prints
+from engine.state.record_parts import (
+    MOST_PRINTS,
+    MOST_REPLACED,
+    Announced,
+    Compromised,
+    History,
+    Past,
+    Prints,
+)
+from engine.state.tags import Pending
+from tests.shared.builders import NOW
 
 OLD, NEW = Prints({"aaaa1": b"a" * 32}), Prints({"bbbb1": b"b" * 32, "aaaa1": b"a" * 32})
 
@@ -44,6 +59,29 @@ def test_the_latest_of_many_known_credentials_are_to_have_a_print() -> None:
     prints = {known.version: "a print" for known in past[: MOST_PRINTS // 2]}
     assert Record(history=History(credentials=past, prints=prints)).is_printed
     assert not Record(history=History(credentials=past[1:], prints=prints)).is_printed
+
+
+WRITE = Announced("operation", "key2", "digest", "v1", NOW)
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_enough"),
+    [
+        ({"published": WRITE.landed("v9", NOW)}, True),
+        ({"to_retire": (Pending(NOW, "v9", "key1"),)}, True),
+        ({"to_retire": (Pending(NOW, "v1", "key1"), Pending(NOW, "v9", "key2"))}, True),
+        ({"compromised": Compromised(("v9",))}, True),
+        # Nobody knows yet which version holds it.
+        ({"pending_write": WRITE}, False),
+        ({"lost_writes": (WRITE,)}, False),
+    ],
+)
+def test_all_that_may_work_is_to_have_a_print(facts: dict[str, Any], *, is_enough: bool) -> None:
+    """Otherwise what was reported is looked for in the vault, too."""
+    record = Record(history=History(prints={"v1": "a print"}), **facts)
+    assert not record.is_printed
+    theirs = {"v1": "a print", "https://a.vault.azure.net/secrets/x/v9": "another"}
+    assert replace(record, history=History(prints=theirs)).is_printed is is_enough
 
 
 def test_a_print_stands_under_the_secret_that_had_its_version_however_often_its_source_passed_on() -> (

@@ -185,6 +185,8 @@ PROGRESS = Change(in_progress_since=NOW, marker="of the rotator")
         (Record(change=Change(open_since=NOW, requested_at=NOW)), 1),
         (Record(change=PROGRESS), 2),
         (Record(change=PROGRESS.arrived()), 1),
+        (Record(stale=(OLD,)), 1),
+        (Record(stale=("https://prod.vault.azure.net/secrets/copy/",)), 2),
     ],
 )
 def test_what_rekey_0_2_would_forget_is_written_for_none_so_old(

@@ -11,17 +11,20 @@ import pytest
 from engine.state.tags import (
     MAX_TAGS,
     RETIRE,
+    Managed,
     Pending,
     fingerprint,
     has_no_overlap,
     marked_since,
     parked,
+    parse,
     rests_until,
     shortened,
     unfinished_incident,
     unparked,
 )
-from tests.shared.builders import NOW, SECOND, V1, V2, version
+from tests.shared.builders import GROUP, NOW, POLICY, SECOND, V1, V2, version
+from tests.shared.policies import ALL
 
 DAY = timedelta(days=1)
 
@@ -30,6 +33,25 @@ def test_a_pending_retirement_is_read_as_it_was_written() -> None:
     pending = Pending(NOW, V2, "a login with blanks")
     assert str(pending) == f"2026-11-02T09:00:00Z {V2} a login with blanks"
     assert Pending.parse(str(pending)) == pending
+
+
+@pytest.mark.parametrize("kind", ["sql-login-password", ""])
+def test_the_source_of_one_of_two_logins_is_its_own(kind: str) -> None:
+    tags = {
+        "ProviderAddress": f"{GROUP}/providers/Microsoft.Sql/servers/shop/databases/shop",
+        "Rotator": kind,
+        "Logins": "a,b",
+        "CredentialId": "a",
+        "ValidityPeriodDays": "90",
+        "ValueTemplate": "{user}:{password}",
+    }
+    managed = parse(tags, POLICY, ALL)
+    assert isinstance(managed, Managed)
+    whole, _, names = managed.source.rpartition("/")
+    assert names == "a+b"
+    assert [managed.source_of(name) for name in "ab"] == [f"{whole}/a", f"{whole}/b"]
+    elsewhere = replace(managed, source=f"{whole}/c+d")
+    assert elsewhere.source_of("d") == elsewhere.source, "the tags say nothing of that one"
 
 
 @pytest.mark.parametrize("length", [255, 256, 257, 5000])
