@@ -155,7 +155,7 @@ def test_an_app_with_the_name_of_rekeys_identity_is_not_taken_for_rekey() -> Non
         f"{providers}/microsoft.managedidentity/userassignedidentities/not-rekey",
     )
     reads = [Read(NEW, resource, "", "", resource, 1, NOW) for resource in resources]
-    kinds = [reader.kind for reader in readers_of(reads, "rekey")]
+    kinds = [reader.kind for reader in readers_of(reads, "Rekey")]
     assert kinds == ["rekey", "resource", "resource"]
 
 

@@ -114,6 +114,18 @@ def test_anything_else_is_no_secrets_url(url: str) -> None:
         SecretRef.parse(url)
 
 
+@pytest.mark.parametrize(
+    ("value", "is_inside"),
+    [("abc", True), ("Key=abc;Id=x", True), ("ab", False), (None, False)],
+)
+def test_a_value_contains_a_credential_alone_or_inside_of_other_text(
+    value: str | None, *, is_inside: bool
+) -> None:
+    held = replace(version(), value=None if value is None else Sensitive(value))
+    assert held.contains(Sensitive("abc")) is is_inside
+    assert not held.contains(None)
+
+
 def test_a_secret_names_itself_by_its_url() -> None:
     assert str(REF) == f"{VAULT}/secrets/app-key"
     assert REF.vault_name == "prod"

@@ -50,8 +50,7 @@ rules:
   - match: {secret: "a b"}
     rotationWindow: 3
     replicas: [x]
-  - match: {}
-    manual: "yes"
+  - {match: {}, manual: "yes", owner: "", logins: [a]}
   - overlapHours: 1.5
 vaults: {"https://prod.vault.azure.net": {scopes: /subscriptions/x}}
 notifications: [{kind: email, webhookSecret: "https://hooks.example/planted"}]
@@ -70,6 +69,8 @@ tagsMayOverride: [credentialid]
         "rules[0].replicas[0]",
         "rules[1].match.secret",
         "rules[1].manual",
+        "rules[1].owner",
+        "rules[1].logins",
         "rules[2].match",
         "rules[2].overlapHours",
         "vaults.https://prod.vault.azure.net.scopes",

@@ -113,6 +113,7 @@ def test_an_incident_at_a_source_covers_a_secret_that_left_it_with_what_it_holds
     left = f"{GROUP}/providers/microsoft.storage/storageaccounts/left"
     known = (Listed(left, str(REF), published=published),)
     assert Incident(SINCE, source=left).covers(shown(), known) is expected
+    assert Incident(SINCE, source=left, version=V1).covers(shown(), known)
     assert Incident(SINCE, source=ACCOUNT).covers(shown(), known)
 
 

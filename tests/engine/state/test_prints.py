@@ -91,3 +91,4 @@ def test_a_print_stands_under_the_secret_that_had_its_version_however_often_its_
     history = History(prints={"v1": "a print"}).passed(first).printed({"v2": "another"})
     history = history.passed(second)
     assert (history.place_of("v1"), history.place_of("v2")) == (first, second)
+    assert [Record(history=history).knows(version) for version in ("v1", "v3")] == [True, False]

@@ -488,6 +488,7 @@ def test_the_published_value_in_another_version_is_that_one_from_now_on() -> Non
     assert record.history.replaced == (OLD,)
     assert record.verified.created == NOW, "a copy without tags would not be seen to have none"
     assert Listed.of(record).holds(secret(OTHER, created=NOW + SECOND)), "as a listing shows it"
+    assert Listed.of(record).created == NOW
 
 
 @pytest.mark.parametrize("how", ["proven", "landed", "tried"])
@@ -673,6 +674,7 @@ DUE = Pending(NOW - HOUR, OLD, "key1")
     ("record", "pause"),
     [
         (Record(), None),
+        (announced(), RECHECK),
         (Record(change=Change(uncertain_until=NOW + HOUR)), RECHECK),
         (Record(change=Change(uncertain_until=NOW - HOUR)), SELDOM),
         (Record(change=Change(in_progress_since=NOW - HOUR, recheck_at=NOW + HOUR / 2)), HOUR / 2),

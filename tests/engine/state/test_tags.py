@@ -35,10 +35,10 @@ def test_a_pending_retirement_is_read_as_it_was_written() -> None:
     assert Pending.parse(str(pending)) == pending
 
 
-@pytest.mark.parametrize("kind", ["sql-login-password", ""])
-def test_the_source_of_one_of_two_logins_is_its_own(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "place"), [("sql-login-password", "/databases/x"), ("", "")])
+def test_the_source_of_one_of_two_logins_is_its_own(kind: str, place: str) -> None:
     tags = {
-        "ProviderAddress": f"{GROUP}/providers/Microsoft.Sql/servers/shop/databases/shop",
+        "ProviderAddress": f"{GROUP}/providers/Microsoft.Sql/servers/shop{place}",
         "Rotator": kind,
         "Logins": "a,b",
         "CredentialId": "a",

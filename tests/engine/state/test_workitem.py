@@ -46,6 +46,8 @@ def test_an_item_survives_the_queue_unchanged() -> None:
     )  # fmt: skip
     assert WorkItem.from_json(sent.to_json()) == sent
     assert WorkItem.from_json(sent.to_json().encode()) == sent
+    spelt = f"https://{VAULT.removeprefix('https://').upper()}/"
+    assert WorkItem.from_json(message(vault=spelt)).ref == REF
 
 
 @pytest.mark.parametrize(("counted", "looks"), [(0, False), (1, True), (2000, True)])
