@@ -38,10 +38,8 @@ EARLY = timedelta(minutes=5)
 CERTIFICATE = "service-principal-certificate"
 """The kind of certificates: its tag tells an application's certificate from its secret."""
 EVERY_APPLICATION = frozenset({"Application.ReadWrite.All", "Directory.ReadWrite.All"})
-NO_DIRECTORY_ROLE = frozenset(
-    {"0997a1d0-0d1d-4acb-b408-d5ca73121e90", "b79fbf4d-3ef9-4689-8143-76b194e85509"}
-)
-"""What the claim `wids` holds for an application, and for a person, without a directory role."""
+NO_DIRECTORY_ROLE = "0997a1d0-0d1d-4acb-b408-d5ca73121e90"
+"""What the claim `wids` holds for an application without a directory role."""
 
 
 class ApplicationCredential(ABC):
@@ -110,7 +108,7 @@ class ApplicationCredential(ABC):
         claims = await self._graph.claims(source)
         roles, directory_roles = (
             set(claims.get("roles", ())),
-            set(claims.get("wids", ())) - NO_DIRECTORY_ROLE,
+            set(claims.get("wids", ())) - {NO_DIRECTORY_ROLE},
         )
         if "oid" not in claims or "scp" in claims or directory_roles or roles & EVERY_APPLICATION:
             return

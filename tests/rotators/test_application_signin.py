@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from engine.errors import NeedsHuman, NotFound, RekeyError, TransientError
+from engine.errors import NeedsHuman, NotFound, RekeyError, TransientError, VerificationFailed
 from engine.secret import Sensitive
 from simulator.entra.app_policy import AppPolicy
 from simulator.faults import Fault, unavailable
@@ -75,6 +75,34 @@ async def test_who_cannot_sign_in_for_another_reason_is_not_called_refused(
         rig.world.faults.append(Fault(signs_in, unavailable(), times=9))
     with pytest.raises(kind):
         await rig.rotator().accepts(rig.source, "", Sensitive(rig.held))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "what", "is_waited_for"),
+    [
+        (7000215, VerificationFailed, "refuses the secret", True),
+        (7000222, VerificationFailed, "has expired", False),
+        (700027, VerificationFailed, "refuses the certificate", True),
+        (1000502, VerificationFailed, "is not valid now", False),
+        (700016, NeedsHuman, "knows no such application", True),
+        (7000112, NeedsHuman, "is disabled", False),
+        (7000229, NeedsHuman, "has no service principal", True),
+        (53003, NeedsHuman, "Conditional Access blocks", False),
+        (90002, NeedsHuman, "does not know the tenant", False),
+        (50000, NeedsHuman, "refuses the sign-in", False),
+    ],
+)
+async def test_a_refusal_says_what_it_means_and_is_waited_out_only_where_it_may_pass(
+    rig: GraphRig, code: int, kind: type[RekeyError], what: str, *, is_waited_for: bool
+) -> None:
+    """What is new may not be known to every replica yet."""
+    body = {"error": "invalid_request", "error_description": f"AADSTS{code}: no"}
+    rig.world.faults.append(Fault(signs_in, json_response(400, body), times=99))
+    began = rig.clock.now()
+    with pytest.raises(kind, match=rf"{what}.*AADSTS{code}") as caught:
+        await rig.rotator().verify(rig.source, rig.first.key_id, Sensitive(rig.held))
+    assert caught.value.fix
+    assert (rig.clock.now() > began) is is_waited_for
 
 
 # What is the same for a secret and for a certificate.

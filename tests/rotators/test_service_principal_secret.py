@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +25,8 @@ from rotators.service_principal_secret import ServicePrincipalSecret
 from simulator.entra.app_policy import AppPolicy
 from simulator.entra.directory import Password
 from simulator.faults import Fault
+from simulator.reach.credential import SimulatedCredential
+from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.graph_rig import GraphRig, days, seconds
 from tests.shared.rig import OPERATION
@@ -209,6 +215,8 @@ BUSY = "Error due to concurrent requests being made to the tenant. Please wait b
         (429, "TooManyRequests", "Too many requests", TransientError, "429"),
         (500, "InternalServerError", "sorry", TransientError, "500"),
         (400, "Request_Odd", "Something odd.", PermanentError, "Something odd"),
+        (400, "Request_Odd", "Odd: only 30 days.", PermanentError, "only 30 days"),
+        (400, "Directory_ResourceSizeExceeded", "Full.", NeedsHuman, "holds as much as it may"),
     ],
 )  # fmt: skip
 async def test_a_changing_call_that_is_refused_is_never_repeated_by_itself_and_says_why(
@@ -314,6 +322,17 @@ async def test_a_policy_that_does_not_tell_its_cap_is_for_a_human(
     assert rig.asked() == ["addPassword"]
 
 
+@pytest.mark.parametrize(
+    ("text", "most"), [("at most P30D", 30), ("at most 30 days.", 30), ("at most 1 day.", 1)]
+)
+async def test_a_cap_is_read_in_whatever_words_a_refusal_tells_it(
+    rig: GraphRig, text: str, most: int
+) -> None:
+    fails(rig, "/addPassword", refusal(400, "CredentialInvalidLifetimeAsPerAppPolicy", text))
+    issued = await rig.rotator().issue(rig.job())
+    assert issued.expires == rig.clock.now() + days(most) - seconds(300)
+
+
 async def test_an_application_with_personal_accounts_takes_no_third_secret(rig: GraphRig) -> None:
     rig.app.audience = "AzureADandPersonalMicrosoftAccount"
     rotator = rig.rotator()
@@ -401,6 +420,49 @@ async def test_a_preflight_asks_no_ownership_of_somebody_who_may_change_every_ap
     rig.directory.grant(rig.identity, "Application.ReadWrite.All")
     await rig.rotator().preflight(rig.job())
     await rig.rotator().issue(rig.job())
+
+
+class Claiming(SimulatedCredential):
+    """Tokens that say more of the app than Graph is told."""
+
+    claims: Mapping[str, object] = {}
+
+    def _token(self, scopes: tuple[str, ...]) -> str:
+        head, payload, signature = super()._token(scopes).split(".")
+        known = json.loads(base64.urlsafe_b64decode(payload + "=="))
+        more = {name: it for name, it in {**known, **self.claims}.items() if it is not None}
+        text = json.dumps(more).encode()
+        return f"{head}.{base64.urlsafe_b64encode(text).decode().rstrip('=')}.{signature}"
+
+
+@pytest.mark.parametrize(
+    ("claims", "is_asked"),
+    [
+        ({}, True),
+        ({"wids": ["0997a1d0-0d1d-4acb-b408-d5ca73121e90"]}, True),
+        ({"wids": ["9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"]}, False),
+        ({"roles": ["Directory.ReadWrite.All"]}, False),
+        ({"scp": "Application.ReadWrite.All"}, False),
+        ({"oid": None}, False),
+    ],
+)
+async def test_whose_directory_role_or_permission_is_for_every_application_need_own_none(
+    rig: GraphRig, claims: Mapping[str, object], *, is_asked: bool
+) -> None:
+    """A person has no permissions of an application's, and may own it through a group."""
+    rig.app.owners.clear()
+    credential = Claiming(rig.world, rig.identity)
+    credential.claims = claims
+    token = rig.world.identities.token_for("https://graph.microsoft.com", rig.identity)
+
+    async def known(request: Request, call: Call) -> Response:
+        del call
+        headers = {**request.headers, "authorization": f"Bearer {token}"}
+        return rig.world.handle(replace(request, headers=headers))
+
+    looks = rig.rotator(known, credential=credential).preflight(rig.job())
+    with pytest.raises(AccessDenied, match="does not own") if is_asked else nullcontext():
+        await looks
 
 
 async def test_a_preflight_finds_an_application_whose_secrets_cannot_be_read(rig: GraphRig) -> None:

@@ -87,8 +87,10 @@ class Servers:
 
     def __init__(self, *answers: Exception | None) -> None:
         self._answers = list(answers)
+        self.reached = list[str]()
 
-    async def sign_in(self, *_: object) -> None:
+    async def sign_in(self, server: str, *_: object) -> None:
+        self.reached.append(server)
         answer = self._answers.pop(0) if self._answers[1:] else self._answers[0]
         if answer:
             raise answer
@@ -114,6 +116,25 @@ async def test_a_server_that_turns_everybody_away_from_master_proves_nothing(
         await rotator.accepts(source, "app", Sensitive(FIRST))
     assert (caught.value.code, caught.value.retry_after) == ("Unproven", pause)
     assert "create a user for the login in master" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("cloud", "suffix"),
+    [
+        ("management.azure.com", "database.windows.net"),
+        ("management.usgovcloudapi.net", "database.usgovcloudapi.net"),
+        ("management.chinacloudapi.cn", "database.chinacloudapi.cn"),
+    ],
+)
+async def test_a_server_is_reached_under_the_name_that_its_cloud_gives_it(
+    rig: SqlRig, cloud: str, suffix: str
+) -> None:
+    servers = Servers(None)
+    rotator = rig.login(sql=servers, arm_endpoint=f"https://{cloud}")
+    source = rig.job(rotator, rig.tags(CredentialId="app", Rotator=KIND)).source
+    assert await rotator.accepts(source, "app", Sensitive(FIRST))
+    assert servers.reached == [f"orders.{suffix}"]
+    assert not rig.world.exchanges
 
 
 async def test_the_shortest_password_that_a_server_may_take_is_tried(rig: SqlRig) -> None:

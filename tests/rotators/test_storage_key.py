@@ -14,7 +14,7 @@ from azure.core.exceptions import ServiceRequestError
 from engine.contract import Job
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError, VerificationFailed
 from engine.secret import Sensitive
-from rotators.storage_key import SUFFIXES, StorageKey
+from rotators.storage_key import StorageKey
 from simulator.reach.transport import Call, Intercept, SimulatedCredential
 from simulator.wire import Request, Response, json_response
 from tests.rotators.subjects import StorageScene
@@ -332,7 +332,13 @@ def storage_key(
 
 
 @pytest.mark.parametrize(
-    ("arm", "suffix"), [*SUFFIXES.items(), ("https://arm.example.org", "core.windows.net")]
+    ("arm", "suffix"),
+    [
+        ("https://management.azure.com", "core.windows.net"),
+        ("https://management.usgovcloudapi.net", "core.usgovcloudapi.net"),
+        ("https://management.chinacloudapi.cn", "core.chinacloudapi.cn"),
+        ("https://arm.example.org", "core.windows.net"),
+    ],
 )
 async def test_each_cloud_has_its_own_suffix_and_in_an_unknown_one_the_account_is_asked(
     scene: Adopting, arm: str, suffix: str
