@@ -49,7 +49,7 @@ class SearchAdminKey(ProvenByRequest):
         if not isinstance(problem, VerificationFailed):
             return problem
         own = [listed.value for listed in (await self.listed(place)).values()]
-        others = [other for other in own if other != key] if key in own else []
+        others = [other for other in own if other != key]
         if key not in own or any([await super().prove(place, other) is None for other in others]):
             return problem
         refused = AccessDenied(

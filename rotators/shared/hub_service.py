@@ -46,8 +46,7 @@ class HubService(ProvenByRequest):
 
     def proves(self, answer: Answer) -> bool:
         """Return whether the service, and nothing in between, knows of no such connection."""
-        missing = answer.status == HTTPStatus.NOT_FOUND and not answer.is_page
-        return missing and ERROR_CODE in answer.headers
+        return answer.status == HTTPStatus.NOT_FOUND and ERROR_CODE in answer.headers
 
     async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """Ask for a connection that nobody has."""

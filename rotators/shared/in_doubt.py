@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from engine.errors import Throttled, TransientError, UnderWay
+from engine.errors import TransientError
 
 
 async def doubt_of(change: Awaitable[object]) -> TransientError | None:
@@ -14,8 +14,6 @@ async def doubt_of(change: Awaitable[object]) -> TransientError | None:
     """
     try:
         await change
-    except (Throttled, UnderWay):
-        raise
     except TransientError as error:
         if error.unsent:
             raise
