@@ -129,6 +129,8 @@ async def test_a_wrong_credential_is_refused(scene: Scene, subject: Subject) -> 
             await scene.rotator().verify(
                 scene.job().source, issued.credential_id, Sensitive(nonsense)
             )
+    schemes = {exchange.request.url.partition(":")[0] for exchange in scene.rig.world.exchanges}
+    assert "http" not in schemes, "nobody in between reads a credential, or answers for its source"
 
 
 @every_kind

@@ -12,7 +12,14 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from engine.contract import Job
-from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError, VerificationFailed
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.secret import Sensitive
 from rotators.storage_key import StorageKey
 from simulator.reach.transport import Call, Intercept, SimulatedCredential
@@ -315,6 +322,21 @@ async def test_an_account_without_blobs_is_refused(scene: Adopting) -> None:
         await act(scene, "verify", storage_key(scene.rig, files_only))
 
 
+async def test_an_account_that_is_gone_answers_nowhere_and_is_told_as_gone(scene: Adopting) -> None:
+    """No later try would find it."""
+    job = scene.job()
+    scene.rig.world.grant(scene.rig.identity, [READ], job.source)
+    scene.vanish()
+
+    async def nowhere(request: Request, call: Call) -> Response:
+        if ".blob." in request.host:
+            raise ServiceRequestError("Name or service not known")
+        return await call()
+
+    with pytest.raises(NotFound, match="appdata"):
+        await storage_key(scene.rig, nowhere).verify(job.source, "key1", Sensitive("A" * 86 + "=="))
+
+
 class OfEveryCloud(SimulatedCredential):
     """Tokens for the one cloud that is simulated, whichever one they are asked for."""
 
@@ -344,11 +366,11 @@ async def test_each_cloud_has_its_own_suffix_and_in_an_unknown_one_the_account_i
     scene: Adopting, arm: str, suffix: str
 ) -> None:
     scene.rig.world.grant(scene.rig.identity, [READ], scene.job().source)
-    hosts: list[str] = []
+    origins = set[str]()
 
     async def elsewhere(request: Request, call: Call) -> Response:
         del call
-        hosts.append(request.host)
+        origins.add("/".join(request.url.split("/")[:3]))
         host = (
             "appdata.blob.core.windows.net" if ".blob." in request.host else "management.azure.com"
         )
@@ -357,7 +379,7 @@ async def test_each_cloud_has_its_own_suffix_and_in_an_unknown_one_the_account_i
     rotator = storage_key(scene.rig, elsewhere, arm)
     issued = await rotator.issue(scene.adoption(says=None, value=scene.value("key1")))
     assert issued.fields["suffix"].reveal() == suffix
-    assert set(hosts) == {arm.removeprefix("https://"), f"appdata.blob.{suffix}"}
+    assert origins == {arm, f"https://appdata.blob.{suffix}"}
 
 
 @pytest.mark.parametrize("value", ["", "short", "A" * 88, "A" * 86 + "=", "ü" * 88])

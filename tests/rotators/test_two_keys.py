@@ -21,7 +21,6 @@ from engine.errors import (
     VerificationFailed,
 )
 from engine.secret import Sensitive
-from rotators.app_configuration_key import AppConfigurationKey
 from rotators.shared.key_proof import made_up
 from rotators.shared.key_replacement import UNDER_WAY
 from rotators.shared.two_keys import TwoKeys
@@ -106,6 +105,27 @@ def test_the_way_to_switch_keys_off_is_said_as_the_property_is_set(
 ) -> None:
     source = rotator_of(KeyScene(BY_NAME[kind]))._source
     assert source.way_off({"properties": properties}) == way
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "off", "on"),
+    [
+        ("api-management-key", "state",
+         ("cancelled", "expired", "rejected", "submitted", "suspended"), "active"),
+        ("redis-key of a cache", "provisioningState",
+         ("Disabled", "Deleting", "Unlinking"), "Succeeded"),
+        ("redis-key of a cache", "disableAccessKeyAuthentication", (True,), False),
+        ("redis-key of a database", "accessKeysAuthentication", ("Disabled",), "Enabled"),
+        ("batch-key", "allowedAuthenticationModes", ([], ["AAD"]), ["AAD", "SharedKey"]),
+        ("container-registry-password", "adminUserEnabled", (False,), True),
+    ],
+)  # fmt: skip
+def test_every_state_in_which_no_key_is_taken_is_known(
+    kind: str, name: str, off: tuple[object, ...], on: object
+) -> None:
+    source = rotator_of(KeyScene(BY_NAME[kind]))._source
+    assert [source.switch({"properties": {name: state}}) for state in off] == [name] * len(off)
+    assert [source.switch({"properties": told}) for told in ({name: on}, {})] == ["", ""]
 
 
 async def test_an_error_names_the_type_of_what_could_not_be_read() -> None:
@@ -228,13 +248,16 @@ async def test_a_value_of_another_rule_leads_to_the_rule() -> None:
     scene = KeyScene(NAMESPACE)
     scene.account.add_ring("queues/orders/authorizationRules/send")
     of_queue = scene.account.rings["queues/orders/authorizationrules/send"].keys["primaryKey"].value
-    with pytest.raises(
-        NeedsHuman, match="neither primaryKey nor secondaryKey of the Service Bus rule"
-    ) as caught:
-        await rotator_of(scene).preflight(
-            replace(scene.job(), proven=False, held=Sensitive(of_queue), held_id=None)
-        )
-    assert "name the rule in ProviderAddress" in caught.value.fix
+    job = replace(scene.job(), proven=False, held=Sensitive(of_queue))
+    for look in (
+        rotator_of(scene).preflight(replace(job, held_id=None)),
+        rotator_of(scene).recognise(job),
+    ):
+        with pytest.raises(
+            NeedsHuman, match="neither primaryKey nor secondaryKey of the Service Bus rule"
+        ) as caught:
+            await look
+        assert "name the rule in ProviderAddress" in caught.value.fix
 
 
 async def test_an_entity_is_asked_for_where_the_rule_is_one_of_the_namespace() -> None:
@@ -275,16 +298,30 @@ async def test_a_listing_that_names_no_rule_is_of_the_rule_that_was_asked_for(na
     assert issued.fields["rule"].reveal() == (name.decode() or "send")
 
 
-async def test_what_a_proof_of_event_grid_sends_can_be_no_event_in_any_schema() -> None:
-    for name in ("of a topic", "of a domain", "of a namespace"):
-        scene = KeyScene(BY_NAME[f"event-grid-key {name}"])
-        await scene.rotator().accepts(scene.source, "key1", Sensitive(scene.value("key1")))
-        (sent,) = {
-            (exchange.request.body, *(h for h in exchange.request.headers if h.startswith("ce-")))
-            for exchange in scene.rig.world.exchanges
-            if exchange.request.host == scene.account.host
-        }
-        assert sent == (b"[]",)
+@pytest.mark.parametrize(
+    ("kind", "media"),
+    [
+        ("event-grid-key of a topic", "application/json"),
+        ("event-grid-key of a domain", "application/json"),
+        ("event-grid-key of a namespace", "application/cloudevents-batch+json"),
+        ("event-grid-partner-key", "application/cloudevents-batch+json"),
+    ],
+)
+async def test_what_a_proof_of_event_grid_sends_can_be_no_event_in_any_schema(
+    kind: str, media: str
+) -> None:
+    scene = KeyScene(BY_NAME[kind])
+    await scene.rotator().accepts(scene.source, "key1", Sensitive(scene.value("key1")))
+    (sent,) = {
+        (
+            exchange.request.body,
+            exchange.request.header("content-type").partition(";")[0],
+            *(h for h in exchange.request.headers if h.startswith("ce-")),
+        )
+        for exchange in scene.rig.world.exchanges
+        if exchange.request.host == scene.account.host
+    }
+    assert sent == (b"[]", media)
 
 
 @pytest.mark.parametrize(
@@ -300,6 +337,21 @@ def test_a_namespace_alone_names_no_rule_and_that_of_one_relay_is_left_alone(
 ) -> None:
     namespace = "/".join(member.address.split("/")[:9])
     assert member.kind.canonical(f"{namespace}{below}", {}) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [
+        (QUEUE, "authorizationRules/root"),
+        (QUEUE, "queues/orders/authorizationRules/send"),
+        (QUEUE, "topics/orders/authorizationRules/send"),
+        (BY_NAME["event-hubs-key of a hub"], "authorizationRules/root"),
+        (BY_NAME["event-hubs-key of a hub"], "eventhubs/clicks/authorizationRules/listen"),
+    ],
+)
+def test_rules_of_a_namespace_and_of_everything_in_it_are_rotated(rule: Member, path: str) -> None:
+    address = replace(rule, path=path).address
+    assert rule.kind.canonical(address, {}) == address.lower()
 
 
 @pytest.mark.parametrize(("operations", "status"), [({"/rekey-proof": False}, 200), ({}, 404)])
@@ -477,13 +529,17 @@ async def test_a_key_made_after_the_version_was_written_is_somebody_elses(
     """Key Vault and the source tell whole seconds, and of clocks that differ."""
     scene = KeyScene(COSMOS)
     scene.account.duration = timedelta(seconds=1)
-    written = scene.ring.keys["secondaryMasterKey"].created - timedelta(seconds=later)
+    keys, rotator = scene.ring.keys, rotator_of(scene)
+    written = scene.rig.clock.now()
     job = replace(scene.job(), proven=False, written=written)
+    await rotator.preflight(job)
+    for name, seconds in (("primaryMasterKey", 5 - later), ("secondaryMasterKey", later)):
+        keys[name] = replace(keys[name], created=written + timedelta(seconds=seconds))
     if is_refused:
         with pytest.raises(NeedsHuman, match="somebody else uses it"):
-            await scene.rotator().issue(job)
+            await rotator.issue(job)
     else:
-        assert (await scene.rotator().issue(job)).credential_id == "secondaryMasterKey"
+        assert (await rotator.issue(job)).credential_id == "secondaryMasterKey"
 
 
 @pytest.mark.parametrize("member", [MAPS, COSMOS], ids=str)
@@ -494,6 +550,8 @@ async def test_a_key_made_after_rekeys_own_last_change_is_somebody_elses(
     """A change may come long after it was begun, where a source goes on with it for hours."""
     bound = timedelta(hours=24) if member.kind.lists_first else timedelta(minutes=32)
     made = max(key.created for key in scene.ring.keys.values())
+    held = scene.ring.keys[member.slot]
+    scene.ring.keys[member.slot] = replace(held, created=made - timedelta(days=30))
     changed = made - bound - timedelta(seconds=late)
     rotator, job = scene.rotator(), replace(scene.job(), changed=changed)
     assert isinstance(rotator, TwoKeys)
@@ -585,10 +643,21 @@ async def test_a_chosen_key_that_begins_as_the_other_one_is_not_taken_for_that()
         assert (await rotator_of(scene).recognise(job)).credential_id == name
 
 
-def test_a_store_may_have_an_underscore_in_its_name() -> None:
-    address = BY_NAME["app-configuration-key"].address.replace("Shop1", "My_shop-1")
-    assert AppConfigurationKey.canonical(address, {}) == address.lower()
-    assert AppConfigurationKey.canonical(address.replace("My_shop-1", "shop"), {}) is None
+@pytest.mark.parametrize(
+    ("kind", "name", "is_one"),
+    [
+        ("ai-services-key", "My_shop.1", True),
+        ("app-configuration-key", "My_shop-1", True),
+        ("app-configuration-key", "shop", False),
+        ("batch-key", "my-shop", False),
+        ("maps-key", "My_shop.1", True),
+        ("service-bus-key of a queue", "my_shop", False),
+    ],
+)
+def test_a_resource_is_called_as_its_type_allows(kind: str, name: str, *, is_one: bool) -> None:
+    member = replace(BY_NAME[kind], name=name)
+    expected = member.address.lower() if is_one else None
+    assert member.kind.canonical(member.address, {}) == expected
 
 
 async def test_one_operation_never_takes_the_key_that_another_one_made() -> None:
@@ -647,6 +716,14 @@ async def test_a_key_is_never_sent_to_an_address_that_is_none(address: str) -> N
     assert not any(
         scene.account.host == exchange.request.host for exchange in scene.rig.world.exchanges
     )
+
+
+@pytest.mark.parametrize("kind", ["api-management-key", "cosmos-db-key"])
+async def test_a_key_that_every_front_end_knows_after_minutes_only_is_waited_for(kind: str) -> None:
+    scene = KeyScene(BY_NAME[kind])
+    scene.spread_slowly(150)
+    issued = await scene.rotator().issue(scene.job())
+    await scene.rotator().verify(scene.source, issued.credential_id, issued.fields["key"])
 
 
 async def test_what_is_malformed_is_not_accepted_and_not_an_error() -> None:

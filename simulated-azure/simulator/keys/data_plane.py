@@ -70,10 +70,10 @@ class KeysService:
         now = self._world.now()
         match account.contract.kind.partition("/")[0]:
             case "Microsoft.CognitiveServices":
-                return key.value in (
-                    request.header("api-key"),
-                    request.header("ocp-apim-subscription-key"),
-                )
+                # https://learn.microsoft.com/azure/ai-services/authentication
+                is_openai = account.flavour == "OpenAI"
+                name = "api-key" if is_openai else "ocp-apim-subscription-key"
+                return request.header(name) == key.value
             case "Microsoft.Search":
                 return request.header("api-key") == key.value
             case "Microsoft.EventGrid" if account.contract.kept:
