@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -131,6 +133,21 @@ async def test_a_wrong_credential_is_refused(scene: Scene, subject: Subject) -> 
             )
     schemes = {exchange.request.url.partition(":")[0] for exchange in scene.rig.world.exchanges}
     assert "http" not in schemes, "nobody in between reads a credential, or answers for its source"
+
+
+@every_kind
+async def test_no_value_is_logged_at_any_level(
+    subject: Subject, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    scene = subject.scene()
+    job, rotator = scene.job(), scene.rotator()
+    issued = await rotator.issue(job)
+    for value in (made(subject, issued).reveal(), subject.wrong):
+        with suppress(VerificationFailed):
+            await rotator.verify(job.source, issued.credential_id, Sensitive(value))
+        assert value not in caplog.text
+    assert held_by(job).reveal() not in caplog.text
 
 
 @every_kind
