@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from azure.storage.blob import (
@@ -529,6 +529,27 @@ async def test_every_extent_is_proven_whatever_it_permits_and_a_made_up_signatur
         for exchange in scene.rig.world.exchanges
         if exchange.request.host.startswith("appdata.")
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("sas/account/b/sco/rl", "blob.core.windows.net/?restype=service&comp=properties"),
+        ("sas/blob/uploads/a.txt/r", "blob.core.windows.net/uploads/a.txt?comp=metadata"),
+        ("sas/queue/jobs/r", "queue.core.windows.net/jobs?comp=metadata"),
+        (
+            "sas/table/orders/r",
+            "table.core.windows.net/orders(PartitionKey='rekey',RowKey='rekey')?$select=RowKey",
+        ),
+        ("sas/file/reports/a.pdf/r", "file.core.windows.net/reports/a.pdf?comp=metadata"),
+    ],
+)
+async def test_a_proof_asks_for_properties_and_reads_no_content(text: str, target: str) -> None:
+    scene = SasScene(text)
+    assert await proven(scene) is None
+    sent = [it.request for it in scene.rig.world.exchanges if it.request.host[:8] == "appdata."]
+    assert {unquote(it.url.partition("&sv=")[0]) for it in sent} == {f"https://appdata.{target}"}
+    assert {it.header("x-ms-version") for it in sent} == {sas_signing.VERSION}
 
 
 async def test_a_signature_that_begins_later_counts_as_accepted_until_then() -> None:
