@@ -16,7 +16,7 @@ from engine.errors import AccessDenied
 from engine.kinds import Kinds
 from engine.parts import Parts
 from engine.planning.plan import TABLE
-from engine.rotation import controller, publish, retire, verify
+from engine.rotation import controller, leaked, publish, retire, verify
 from engine.rotation.context import Progress, Rotation
 from engine.rotation.derived import Dependents
 from engine.rotation.issue import Rollback
@@ -46,7 +46,7 @@ from engine.state.decision import Restore
 from engine.state.index import Listed
 from engine.state.record import RECHECK, RECHECKED_FOR, SPACING, Record
 from engine.state.record_parts import Announced
-from engine.state.request import Outcome, operation_id
+from engine.state.request import Outcome, WorkItem, operation_id
 from engine.state.tags import Managed, parse
 from simulator.reach.transport import Intercept
 from simulator.wire import Request, Response
@@ -212,6 +212,19 @@ class Steps:
     async def rotate(self, secret: SecretVersion, reason: str, *, at_once: bool) -> SecretVersion:
         """Replace the credential, and publish it."""
         return await publish.rotate(self.rotation, secret, reason, at_once=at_once)
+
+    async def compromised(self) -> list[str]:
+        """Return the versions that the item, of an incident, means."""
+        secret = self.at.record.believed(self.at.secret)
+        return await leaked.compromised_versions(self._rotation, secret)
+
+    def owed_by_owner(self) -> WorkItem | None:
+        """Return the item, a report, for the owner of the source, if its record owes the leak."""
+        return leaked.owed_by_owner(self.at.parts, self.at.record, self._rotation.item)
+
+    async def held_by_owner(self) -> WorkItem | None:
+        """Return the same for the owner, about its version with what has leaked."""
+        return await leaked.held_by_owner(self.at.parts, self.at.record, self._rotation.item)
 
     async def withdraw(self) -> None:
         """Take back what was issued."""
