@@ -20,6 +20,7 @@ from engine.rotation import controller, leaked, publish, retire, verify
 from engine.rotation.context import Progress, Rotation
 from engine.rotation.derived import Dependents
 from engine.rotation.issue import Rollback
+from engine.rotation.leaked import leaked_at
 from engine.rotation.observe import Observed
 from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.publish import (
@@ -42,7 +43,7 @@ from engine.rotation.source_lease import (
 from engine.rotation.steps import STEPS
 from engine.rotation.vault_writer import Replicas, VaultWriter
 from engine.secret import SecretVersion, Sensitive
-from engine.state.decision import Restore
+from engine.state.decision import Confirm, Decision, Restore
 from engine.state.index import Listed
 from engine.state.record import RECHECK, RECHECKED_FOR, SPACING, Record
 from engine.state.record_parts import Announced
@@ -69,6 +70,7 @@ __all__ = [
     "conclude",
     "hold",
     "is_external",
+    "leaked_at",
     "other_owner",
     "other_writer",
     "refuse_to_fight",
@@ -225,6 +227,12 @@ class Steps:
     async def held_by_owner(self) -> WorkItem | None:
         """Return the same for the owner, about its version with what has leaked."""
         return await leaked.held_by_owner(self.at.parts, self.at.record, self._rotation.item)
+
+    async def settle(self, version: str, decision: Decision | None = None) -> None:
+        """Prove that what a version holds is refused, or revoke it."""
+        secret = self.at.record.believed(self.at.secret)
+        decision = decision or Confirm(self.at.managed, "asked")
+        await leaked.settle(self._rotation, secret, version, decision)
 
     async def withdraw(self) -> None:
         """Take back what was issued."""
