@@ -15,7 +15,7 @@ from engine.state.tags import RETIRE, Pending
 from tests.engine.rotation.held import Records
 from tests.engine.rotation.plain_kind import Plain, working
 from tests.rotators.sas_scenes import KEY, SAS, managed
-from tests.shared.builders import Confirm, Decision, Park, Retire, Rotate, Wait
+from tests.shared.builders import Confirm, Decision, Park, Retire, Rotate, Skip, Wait
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
@@ -175,3 +175,29 @@ async def test_a_dry_run_says_where_a_leak_works_whose_tag_names_another_source_
         assert account.resource_id.lower() in expected.reason
     else:
         assert expected == decision
+
+
+async def test_a_dry_run_of_a_leak_at_its_present_source_says_what_is_decided(rig: Rig) -> None:
+    await rig.handle(NAME)
+    engine, item = rig.service().engine, rig.item(NAME, trigger="manual", compromised=True)
+    secret, decision = await engine.preview(item)
+    assert isinstance(decision, Retire)
+    assert await engine.foreseen(secret, item, decision) == decision
+    nothing = Skip("nothing is to be done")
+    assert await engine.foreseen(secret, item, nothing) == nothing
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_dry_run_of_a_leak_that_another_source_has_not_accepted_says_what_is_decided(
+    rig: Rig, *, is_known: bool
+) -> None:
+    """The tags of its version name that source, of which there may be no record."""
+    leaked = rig.latest(NAME)
+    rig.clock.advance(60)
+    rig.secret(NAME, rig.account("elsewhere"), days_left=80)
+    if is_known:
+        await rig.note(source_of(rig), NAME, kind="storage-key")
+    item = rig.item(NAME, version=leaked.version, trigger="manual", compromised=True)
+    engine = rig.service().engine
+    secret, decision = await engine.preview(item)
+    assert await engine.foreseen(secret, item, decision) == decision

@@ -138,8 +138,12 @@ async def test_what_is_refused_is_tried_twice_and_disabled() -> None:
         assert work.progress.revoked_leaks == set()
 
 
-async def test_what_is_accepted_is_recognised_revoked_and_tried_again() -> None:
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_what_is_accepted_is_recognised_revoked_and_tried_again(*, is_known: bool) -> None:
+    """What its source says counts, though the record knows an id."""
     async with leaking(Revoking(accepted={OLD, NEW})) as (work, version):
+        digest = work.at.record.digest(NEW_ID, Sensitive(OLD))
+        work.at.know(past=(Past(version, NEW_ID, digest),) if is_known else ())
         await work.settle(version)
         assert work.kind.calls == [
             f"accepts  {OLD}",
@@ -434,26 +438,29 @@ async def test_what_is_still_listed_once_it_was_revoked_ends_no_incident() -> No
 
 BOTH = f"{NEW_ID}+{OLD_ID}"
 """Two logins, as tags name them."""
+BY_ID = ["accepts", "retire", "accepts"]
+RECOGNISED = ["accepts", "recognise", "retire", "accepts"]
 
 
 @pytest.mark.parametrize(
-    ("named", "single", "calls", "how"),
+    ("named", "single", "is_known", "calls", "how"),
     [
-        pytest.param(BOTH, "", ["accepts", "recognise", "retire", "accepts"], TRIED, id="named"),
-        pytest.param(NEW_ID, "", ["accepts", "retire", "accepts"], TRIED, id="former"),
-        pytest.param(BOTH, "yes", ["accepts"], IN_PLACE, id="replaced in place"),
-        pytest.param(NEW_ID, "yes", ["accepts", "retire", "accepts"], TRIED, id="another slot"),
+        pytest.param(BOTH, "", True, RECOGNISED, TRIED, id="named"),
+        pytest.param(BOTH, "", False, RECOGNISED, TRIED, id="of no known login"),
+        pytest.param(NEW_ID, "", True, BY_ID, TRIED, id="former"),
+        pytest.param(BOTH, "yes", True, ["accepts"], IN_PLACE, id="replaced in place"),
+        pytest.param(NEW_ID, "yes", True, BY_ID, TRIED, id="another slot"),
     ],
 )
 async def test_a_credential_of_a_login_that_the_tags_name_no_more_is_revoked_by_its_id(
-    named: str, single: str, calls: list[str], how: str
+    named: str, single: str, calls: list[str], how: str, *, is_known: bool
 ) -> None:
     """Nobody could recognise it by tags that name other logins."""
     tags = {"Logins": BOTH, **({"Single": "yes"} if single else {})}
     async with leaking(Logins(accepted={OLD, NEW}), tags=tags) as (work, version):
         work.at.published(NEW_ID, earlier=(version,))
         digest = work.at.record.digest(OLD_ID, Sensitive(OLD))
-        work.at.know(past=(Past(version, OLD_ID, digest),))
+        work.at.know(past=(Past(version, OLD_ID, digest),) if is_known else ())
         work.at.secret = replace(work.at.secret, tags={**work.at.secret.tags, "Logins": named})
         await work.settle(version)
         assert proof(work, version) == how
