@@ -105,6 +105,20 @@ async def test_an_incident_of_a_deleted_secret_says_where_what_leaked_may_work(
     assert outcome.fix == RECOVER
 
 
+@pytest.mark.parametrize("is_leak", [True, False])
+async def test_what_is_refused_or_has_not_leaked_is_not_called_a_deleted_leak(
+    rig: Rig, *, is_leak: bool
+) -> None:
+    if is_leak:
+        refuse(rig, 403, "ForbiddenByRbac", to_vault(), times=99)
+    else:
+        rig.vault.delete(NAME)
+    outcome = await handle(rig, compromised=is_leak)
+    assert outcome.result == "parked"
+    assert "its credential may still work" not in outcome.reason
+    assert outcome.fix != RECOVER
+
+
 async def test_an_incident_of_which_no_record_knows_the_source_waits_for_the_tags() -> None:
     """The secret has claimed a source once, which has accepted nothing of it."""
     rig = scene(tags=NO_TAGS)

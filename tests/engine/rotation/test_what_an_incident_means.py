@@ -54,7 +54,6 @@ def know(
     wrote: str = "",
     made: timedelta | None = None,
     owed: tuple[str, ...] = (),
-    replaced: str = "",
     accepted: str = "",
     revoked: str = "",
     copies: str = "",
@@ -65,7 +64,6 @@ def know(
     `copies`: a version that was restored. The one that it repeats comes behind it, as in `wrote`.
     """
     facts: dict[str, Any] = {
-        "earlier": tuple(version(at, it) for it in replaced),
         "past": tuple(Past(version(at, it), SLOTS[it], "ab" * 32) for it in accepted),
         "gone": {version(at, it): "" for it in revoked},
     }
@@ -251,7 +249,7 @@ def sent(at: Held) -> list[tuple[str, str]]:
     ("named", "reported", "facts", "is_sent"),
     [
         pytest.param("", None, {}, True, id="it names none"),
-        pytest.param("", None, {"replaced": "b"}, False, id="it was replaced here"),
+        pytest.param("", None, {"accepted": "b"}, False, id="it was accepted here"),
         pytest.param("c", CREATED["c"] + MINUTE, {}, True, id="it was written since the report"),
         pytest.param("c", CREATED["c"], {}, True, id="in the second of the report"),
         pytest.param("c", 4 * HOUR, {}, False, id="it held nothing before"),
