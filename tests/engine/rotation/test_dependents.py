@@ -69,6 +69,7 @@ async def test_a_key_is_kept_for_what_lives_on_it_as_long_as_for_an_app_or_for_m
     assert delay
     ends = scene.replaced + until
     assert (delay.until, await scene.comes_back(**options)) == (ends, is_short)
+    assert not await scene.comes_back(**options, action="audit"), "it is looked at later anyway"
     assert delay.reason == (
         f"key1 is kept until {ends:%Y-%m-%d %H:%M}Z: "
         f"it made what {scene.rig.vault.url}/secrets/{SAS} holds"
@@ -134,6 +135,25 @@ async def test_nothing_waits_for_a_key_that_makes_nothing_or_is_not_retired(
         "confirm": lambda at: Confirm(at.managed),
     }
     assert await scene.asked(dry=dry, what=decisions[what]) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("trigger", "asks", "follows"),
+    [
+        ("event", "rekey", []),
+        ("sweep", "rekey", [SAS]),
+        ("event", "", [SAS]),
+        ("manual", "a person", [SAS]),
+    ],
+)
+async def test_what_lives_on_a_key_is_asked_to_follow_it_unless_that_asks_itself(
+    trigger: str, asks: str, follows: list[str]
+) -> None:
+    scene = Scene()
+    scene.until(DAY)
+    delay, posted = await scene.asked(trigger=trigger, requested_by=asks)
+    assert delay
+    assert [text["secret"] for _, text in posted] == follows
 
 
 FOREIGN = "sv=2022-11-02&sr=c&sp=rl&se=2099-01-01T00%3A00%3A00Z&sig=x"
