@@ -119,8 +119,8 @@ async def test_a_report_of_what_the_owner_does_not_hold_goes_to_it_while_it_may_
         later = await steps.held_by_owner()
         expected = replace(steps.rotation.item, ref=rig.item("owner").ref)
         assert later == (expected if is_sent else None)
-        asked = [] if facts else ["accepts  leaked-value"]
-        assert work.kind.calls == asked
+        calls = [] if facts else ["accepts  leaked-value"]
+        assert work.kind.calls == calls
 
 
 @pytest.mark.parametrize("accepted", ["1", "key=1;n=1"])
