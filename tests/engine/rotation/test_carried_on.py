@@ -134,15 +134,16 @@ async def test_an_announced_credential_that_its_source_shows_is_published_and_no
         assert probes(work) == 0
 
 
-async def test_an_announced_credential_that_has_leaked_since_is_not_published() -> None:
+@pytest.mark.parametrize("leaked", [MADE, "another"])
+async def test_an_announced_credential_is_published_unless_it_has_leaked_since(leaked: str) -> None:
     kind = Able(accepted={OLD, MADE}, shown={MADE_ID: {"key": Sensitive(MADE)}})
     async with rotating(kind) as work:
-        leaked = work.rig.vault.put(NAME, MADE, tags=work.rig.tags(NAME))
+        version = work.rig.vault.put(NAME, leaked, tags=work.rig.tags(NAME)).version
         work.rig.vault.secrets[NAME].reverse()
         announce(work.at, MADE)
-        work.at.know(compromised=(leaked.version,))
+        work.at.know(compromised=(version,))
         await rotate(work)
-        assert work.latest.value == NEW
+        assert work.latest.value == (NEW if leaked == MADE else MADE)
 
 
 async def test_an_announced_credential_that_a_replica_holds_is_published_and_none_is_made() -> None:
@@ -207,6 +208,9 @@ async def test_an_announced_credential_that_cannot_be_had_any_more_is_replaced_b
         assert "issue" in kind.calls
         assert work.latest.value.endswith(NEW)
         assert work.rig.tags(NAME)[CREDENTIAL] == NEW_ID
+        published = work.at.record.published
+        assert published
+        assert published.born is None, "it is as young as its version"
 
 
 @pytest.mark.parametrize("announced", [False, True])

@@ -13,6 +13,7 @@ from engine.errors import NeedsHuman, TransientError
 from engine.state.tags import BY, Pending
 from simulator.wire import Request
 from tests.engine.rotation.held import held, is_external, refuse_to_fight, refused_external, was_hit
+from tests.engine.rotation.plain_kind import NEW, Plain, working
 from tests.shared.builders import SECOND, V2
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
@@ -48,6 +49,19 @@ async def test_a_value_that_somebody_just_wrote_and_the_source_refuses_is_not_su
     assert outcome.reason.startswith(WRITTEN) is is_respected
     assert (rig.latest(NAME).version == written.version) is is_respected
     assert LOST not in outcome.reason
+
+
+@pytest.mark.parametrize("leaked", [(), (V2,)])
+async def test_an_incident_that_was_noted_does_not_wait_for_who_wrote_what_is_refused(
+    leaked: tuple[str, ...],
+) -> None:
+    async with working(Plain(accepted=set()), {}) as work:
+        work.at.know(compromised=leaked)
+        if leaked:
+            await work.rotate(work.secret, "due", at_once=True)
+        else:
+            assert (await work.fails(NeedsHuman)).what.startswith(WRITTEN)
+        assert (work.latest.value == NEW) is bool(leaked)
 
 
 async def test_a_source_that_gives_no_answer_about_a_written_value_is_asked_for_a_new_one() -> None:

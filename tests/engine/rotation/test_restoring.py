@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, VerificationFailed
-from engine.secret import SecretRef
+from engine.secret import SecretRef, Sensitive
+from engine.state.record_parts import Past
 from engine.state.request import Outcome, operation_id
 from engine.state.tags import CREDENTIAL, RETIRE, Pending
 from tests.engine.rotation.plain_kind import NEW, OLD, OLD_ID, Able, Plain, Work, rotating, working
@@ -90,6 +91,8 @@ async def test_what_has_leaked_and_would_be_restored_is_replaced(*, is_settled: 
         work.at.know(pending=pending, **facts)
         await work.restore(work.secret, Restore(work.at.managed, pending))
         assert (work.latest.value, work.progress.result) == (NEW, "rotated")
+        retire = Pending.parse(work.rig.tags(NAME)[RETIRE])
+        assert (retire.version, retire.at) == (leaked, work.at.now)
 
 
 async def test_a_restored_credential_is_as_old_as_it_is_and_its_successor_gets_an_overlap() -> None:
@@ -136,6 +139,20 @@ async def test_an_earlier_value_in_another_form_is_restored_in_the_present_one()
     async with working(kind, {"ValueTemplate": "Key={key}"}, value=f"Key={OLD}") as work:
         await restored(work)
         assert work.latest.value == f"Key={EARLIER}"
+
+
+async def test_what_an_earlier_version_held_is_not_guessed_where_no_template_reads_it() -> None:
+    """The record knows its credential, and what the value shows is another one."""
+    async with rotating(Plain(accepted={OLD, EARLIER})) as work:
+        work.at.know(key="ab" * 32)
+        version = work.rig.vault.put(NAME, EARLIER).version
+        work.rig.vault.secrets[NAME].reverse()
+        digest = work.at.record.digest(EARLIER_ID, Sensitive("in a form of their own"))
+        pending = Pending(work.at.now + DAY, version, EARLIER_ID)
+        work.at.know(pending=pending, past=(Past(version, EARLIER_ID, digest),))
+        with pytest.raises(NeedsHuman, match="the earlier value does not follow ValueTemplate"):
+            await work.restore(work.secret, Restore(work.at.managed, pending))
+        assert work.latest.value == OLD
 
 
 @pytest.mark.parametrize(

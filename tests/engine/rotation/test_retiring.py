@@ -17,6 +17,7 @@ from engine.kinds import Kinds
 from engine.secret import Sensitive
 from engine.service import Service
 from engine.state.record import RECHECK, Record
+from engine.state.record_parts import Past
 from engine.state.request import Outcome
 from engine.state.tags import REPLICA_OF, Pending, parked
 from simulator.faults import Fault
@@ -29,9 +30,11 @@ from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import heard
 from tests.shared.rig import CONNECTION_STRING, Rig
 from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, struck, to_arm, to_vault
+from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import sql
 
 DAY = 86_400
-STORAGE = "storage-key"
+STORAGE, ONE_LOGIN = "storage-key", "sql-login-password"
 to_regenerate = to_arm("regenerateKey")
 
 
@@ -260,6 +263,42 @@ async def test_a_key_put_in_the_place_of_one_that_cannot_be_read_is_not_taken_fo
     assert "cannot be read and may still be accepted" in outcome.reason
 
 
+@pytest.mark.parametrize("facts", [{}, {"tags": {}, "proven": ""}])
+async def test_a_key_put_in_the_place_of_one_that_only_the_record_knows_is_not_revoked(
+    rig: Rig, facts: dict[str, Any]
+) -> None:
+    """The secret's tags say how to ask for it, also where the record of an earlier Rekey has none."""
+    first, _ = rig.vault.versions(NAME)
+    rig.vault.amend(first, enabled=False)
+    digest = (await record(rig)).digest("key1", Sensitive(first.value))
+    await note(rig, past=(Past(str(first.version), "key1", digest),), **facts)
+    new = rig.world.accounts["appdata"].regenerate("key1")
+    outcome = await retire(rig)
+    assert outcome.retired == ("key1",)
+    assert keys_of(rig)["key1"] == new.value
+
+
+async def test_a_login_that_has_a_secret_of_its_own_by_now_is_not_revoked() -> None:
+    """Its owner has taken it out of the pair that had superseded its password."""
+    rig = sql("two logins")
+    usual = {tag: text for tag, text in rig.tags(SQL).items() if tag != "Logins"}
+    await rig.handle(SQL)
+    rig.clock.advance(8 * DAY)
+    await rig.handle(SQL, action="retire")
+    await rig.handle(SQL, force=True)
+    rig.tag(SQL, Logins=None, Rotator=ONE_LOGIN)
+    password = rig.vault.versions(SQL)[-2].value
+    expires = rig.clock.now() + timedelta(days=80)
+    own = {**usual, "CredentialId": "app_b", "Rotator": ONE_LOGIN}
+    rig.vault.put("their-login", password, expires=expires, tags=own)
+    await rig.handle("their-login", action="audit")
+    rig.clock.advance(8 * DAY)
+    outcome = await rig.handle(SQL, action="retire")
+    assert outcome.reason.startswith("app_b is not retired: ")
+    assert (outcome.result, outcome.retired) == ("skipped", ())
+    assert (rig.server.logins["app_b"].newest or "") in password
+
+
 async def test_a_value_that_does_not_show_what_it_holds_is_left_to_a_person() -> None:
     """It may hold the very key that is to be revoked."""
     rig = await overlapping(template=CONNECTION_STRING)
@@ -403,6 +442,36 @@ async def test_what_rekey_published_is_not_taken_for_what_somebody_put_back() ->
         assert outcome.result == "parked"
         assert "somebody else may use it" in outcome.reason
         assert work.at.record.retirement == due
+
+
+@pytest.mark.parametrize(
+    ("is_awaited", "wish", "is_revoked"),
+    [(False, None, True), (False, 9.0, False), (True, None, False), (True, 9.0, False)],
+)
+async def test_what_cannot_be_tried_is_revoked_unless_its_source_is_at_it_or_asks_to_wait(
+    wish: float | None, *, is_awaited: bool, is_revoked: bool
+) -> None:
+    """It must go; but what somebody has put in its place meanwhile would go with it."""
+
+    class Silent(Plain):
+        async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
+            if credential.reveal() == "older" and "retire" not in self.calls:
+                raise TransientError("no answer", retry_after=wish)
+            return await super().accepts(source, credential_id, credential)
+
+        async def retire(self, *_: object) -> None:
+            self.calls.append("retire")
+
+    kind = Silent()
+    async with rotating(kind, action="audit", trigger="sweep", recheck=True) as work:
+        older = work.rig.vault.put(NAME, "older", tags=work.rig.tags(NAME)).version
+        work.rig.vault.secrets[NAME].reverse()
+        due, began = Pending(work.at.now, older, "older"), work.at.now - timedelta(minutes=1)
+        change = {"touched": work.secret.version, "begun": began, "waiting": began}
+        work.at.know(pending=due, kind=kind.kind, **(change if is_awaited else {}))
+        _, outcome = await work.run()
+        assert (outcome.retired == ("older",)) is is_revoked
+        assert ("retire" in kind.calls) is is_revoked
 
 
 async def test_a_key_that_somebody_writes_just_before_it_is_revoked_is_not_revoked() -> None:

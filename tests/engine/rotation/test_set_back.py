@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -156,26 +157,33 @@ async def test_a_password_that_was_proven_and_then_changed_by_somebody_is_left_t
         assert kind.accepted == {"by-hand"}
 
 
-async def test_the_password_of_another_source_is_not_set_at_this_one() -> None:
-    """Its owner has taken the secret there in the meantime, with what is accepted there."""
+@pytest.mark.parametrize(("value", "is_undone"), [("theirs", False), (OLD, True)])
+async def test_the_password_of_another_source_is_not_set_at_this_one(
+    value: str, *, is_undone: bool
+) -> None:
+    """Its owner has taken the secret there in the meantime, with what is accepted there.
+
+    If its value is still the one that was accepted here, nothing else can be meant.
+    """
     kind = Able()
     async with rotating(kind, SINGLE) as work:
         tags = {**work.rig.tags(NAME), "ProviderAddress": "/kinds/plain/two"}
 
         async def verify(*_: object) -> None:
-            work.rig.vault.put(NAME, "theirs", tags=tags)
+            work.rig.vault.put(NAME, value, tags=tags)
 
         kind.verify = verify  # type: ignore[assignment, method-assign]
         error = await work.fails(TransientError)
-        assert LOST in error.what
-        assert not any(call.startswith("undo") for call in kind.calls)
+        assert (LOST in error.what) is not is_undone
+        assert (f"undo {OLD}" in kind.calls) is is_undone
+        assert "undo theirs" not in kind.calls
 
 
 async def test_where_something_has_leaked_only_what_the_source_had_accepted_is_set_back() -> None:
     """What somebody writes again meanwhile may be just that."""
     kind = Able()
     async with rotating(kind, SINGLE) as work:
-        work.at.know(gone={"1" * 32: "tried"})
+        work.at.know(**LEAKED)
 
         async def verify(*_: object) -> None:
             work.rig.vault.put(NAME, "leaked", tags=work.rig.tags(NAME))
@@ -325,6 +333,8 @@ async def test_of_a_kind_that_cannot_set_back_or_a_value_in_no_form_nothing_is_s
 # What is set back at a SQL server after an error, and what the error says of it then.
 
 BY_HAND = "Set-by-hand-nobody-knows-1"
+LEAKED: dict[str, Any] = {"gone": {"1" * 32: "tried"}}
+"""What a record says where something has leaked that its source refuses."""
 EITHER = "what the vault holds could not be set back either: "
 
 
@@ -352,16 +362,15 @@ class Scene:
         since: Callable[[], object] = lambda: None,
         *,
         proven: bool = False,
-        unwanted: bool = False,
-        restorable: bool = True,
+        **facts: Any,
     ) -> RekeyError:
         """Roll back after an error; return the error that comes of it."""
         async with held(self.rig, SQL) as at:
             self.sets(SECOND)
-            password = {"password": Sensitive(SECOND)}
-            issued = Issued(self.login.name, password, None, restorable=restorable)
+            at.know(**facts)
+            issued = Issued(self.login.name, {"password": Sensitive(SECOND)}, None, restorable=True)
             job = at.parts.job(at.secret, at.managed)
-            rotation = at.steps(compromised=unwanted).rotation
+            rotation = at.steps().rotation
             rollback = Rollback(rotation, job, issued, proven)
             with pytest.raises(RekeyError) as caught:  # noqa: PT012 - what is tried is the block
                 async with rollback.on(RekeyError):
@@ -379,13 +388,14 @@ def leases(request: Request) -> bool:
     return request.host.startswith("rekeyhost.blob") and request.method == "PUT"
 
 
-async def test_the_password_of_a_secret_that_is_disabled_by_now_is_not_set_back() -> None:
+@pytest.mark.parametrize("facts", [{}, LEAKED])
+async def test_the_password_of_a_secret_that_is_disabled_by_now_is_not_set_back(
+    facts: dict[str, Any],
+) -> None:
     scene, problem = Scene(), NeedsHuman("refused")
     rig = scene.rig
-    assert (
-        await scene.after(problem, lambda: rig.vault.amend(rig.latest(SQL), enabled=False))
-        is problem
-    )
+    disable = partial(rig.vault.amend, rig.latest(SQL), enabled=False)
+    assert await scene.after(problem, disable, **facts) is problem
     assert (scene.login.newest, scene.is_lost) == (SECOND, True)
     assert problem.what == f"refused; somebody has written a version in the meantime, and {LOST}"
 
@@ -399,10 +409,11 @@ async def test_what_somebody_has_written_since_is_set_in_place_of_what_was_there
     assert (scene.login.newest, scene.is_lost) == (BY_HAND, False)
 
 
-async def test_a_password_that_the_vault_holds_after_all_is_kept() -> None:
+@pytest.mark.parametrize("facts", [{}, LEAKED])
+async def test_a_password_that_the_vault_holds_after_all_is_kept(facts: dict[str, Any]) -> None:
     scene, problem = Scene(), NeedsHuman("refused")
     rig = scene.rig
-    await scene.after(problem, lambda: rig.vault.put(SQL, SECOND, tags=rig.tags(SQL)))
+    await scene.after(problem, lambda: rig.vault.put(SQL, SECOND, tags=rig.tags(SQL)), **facts)
     assert (scene.login.newest, scene.is_lost) == (SECOND, False)
     assert problem.what == "refused; the vault holds the new password"
 
@@ -512,6 +523,20 @@ async def test_a_vault_that_asks_to_wait_is_not_read_before_a_proven_password_is
     again = await scene.after(problem, listen, proven=True)
     assert again is problem
     assert (scene.login.newest, reads) == (FIRST, [])
+
+
+@pytest.mark.parametrize(("wish", "comes_back"), [("40", True), (None, False)])
+async def test_a_proven_password_is_set_back_although_its_vault_cannot_be_read(
+    wish: str | None, *, comes_back: bool
+) -> None:
+    """Only where the vault has named a time, the message comes back for a problem that lasts."""
+    scene, problem = Scene(), NeedsHuman("refused")
+    headers = {"Retry_After": wish} if wish else {}
+    again = await scene.after(
+        problem, lambda: refuse(scene.rig, 503, "Busy", to_vault(), 9, **headers), proven=True
+    )
+    assert isinstance(again, TransientError) is comes_back
+    assert (scene.login.newest, scene.is_lost) == (FIRST, False)
 
 
 async def test_whoever_may_have_been_overtaken_sets_nothing_back() -> None:
