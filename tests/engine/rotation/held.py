@@ -241,6 +241,10 @@ class Steps:
     async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
         return await verify.current(self.rotation, secret, reason)
 
+    async def leave(self) -> Outcome | None:
+        """End the work at a source that the secret has left."""
+        return await retire.leave_source(self.rotation, self.observed.shown)
+
     async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion | Outcome:
         """Publish an earlier credential again."""
         return await restore(self.rotation, secret, plan)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE, LONGEST_CHANGE
-from engine.errors import NeedsHuman, TransientError
+from engine.errors import AccessDenied, NeedsHuman, PermanentError, TransientError
+from engine.state.policy import Document, Match, Rule
 from tests.engine.rotation.held import (
     EARLY,
     FRESH_SECONDS,
@@ -21,6 +22,7 @@ from tests.engine.rotation.held import (
     Held,
     held,
 )
+from tests.engine.rotation.plain_kind import Able, Plain, rotating
 from tests.shared.scene import NAME, refuse, scene, source_of, to_vault
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -225,12 +227,13 @@ async def test_a_look_in_vain_comes_again_by_its_message_where_no_record_can_be_
             await at.steps(action="audit", trigger="sweep", recheck=True).run()
 
 
+@pytest.mark.parametrize("facts", [{}, {"pending": None}], ids=["in its overlap", "after it"])
 @pytest.mark.parametrize(
     ("is_late", "is_refused", "is_bound"),
     [(True, True, True), (True, True, False), (True, False, True), (False, True, True)],
 )
 async def test_what_a_late_change_may_have_hit_is_proven_although_only_a_person_rotates_it(
-    *, is_late: bool, is_refused: bool, is_bound: bool
+    facts: dict[str, Any], *, is_late: bool, is_refused: bool, is_bound: bool
 ) -> None:
     """Its owner is told, and nothing is published in its place."""
     rig = scene()
@@ -238,7 +241,7 @@ async def test_what_a_late_change_may_have_hit_is_proven_although_only_a_person_
     rig.tag(NAME, Manual="true")
     rig.clock.advance(60)
     until = rig.clock.now() + timedelta(minutes=20) if is_late else None
-    await rig.note(source_of(rig), NAME, open_until=until, look_at=rig.clock.now())
+    await rig.note(source_of(rig), NAME, open_until=until, look_at=rig.clock.now(), **facts)
     if is_refused:
         rig.world.accounts["appdata"].regenerate("key2")
     if not is_bound:
@@ -250,3 +253,62 @@ async def test_what_a_late_change_may_have_hit_is_proven_although_only_a_person_
     parked = "the source refuses the current version, and its owner leaves the secret to people"
     assert (outcome.reason.startswith(parked)) is (is_late and is_refused and is_bound)
     assert len(rig.vault.versions(NAME)) == versions
+
+
+async def test_what_a_late_change_has_hit_is_not_repaired_where_a_replica_may_not_be_written() -> (
+    None
+):
+    """The policy document names one that its vault is not bound for."""
+    rig, other = scene(days_left=80), "https://other.vault.azure.net"
+    rule = Rule(Match(None, NAME), {"Replicas": f"{other}/secrets/copy"})
+    async with held(rig) as at:
+        scopes = {**at.parts.policy.scopes, other: ("/subscriptions/another",)}
+        policy = replace(at.parts.policy, scopes=scopes).under(Document(rules=(rule,)))
+        at.parts = replace(at.parts, policy=policy)
+        at.published("key1", begun=at.now - HOUR, open_until=at.now + HOUR)
+        rig.world.accounts["appdata"].regenerate("key1")
+        _, outcome = await at.steps(action="audit", trigger="sweep", recheck=True).run()
+    assert outcome.result == "parked"
+    assert outcome.reason.startswith("the policy document's replica ")
+    assert len(rig.vault.versions(NAME)) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "facts", "goes_on"),
+    [
+        (AccessDenied, {"open_until": -SECOND}, True),
+        (AccessDenied, {"unused": (OLDER,)}, False),
+        (NeedsHuman, {"open_until": -SECOND}, False),
+        (NeedsHuman, {"open_until": -SECOND, "blind": True}, True),
+        (NeedsHuman, {"unused": (OLDER,), "blind": True}, False),
+        (AccessDenied, {"open_until": -SECOND, "begun": SECOND - LONGEST_CHANGE}, True),
+        (AccessDenied, {"open_until": -SECOND, "begun": -LONGEST_CHANGE}, False),
+    ],
+)
+async def test_looks_go_on_for_a_day_where_a_password_may_be_unknown_or_a_right_is_missing(
+    error: type[PermanentError], facts: dict[str, Any], *, goes_on: bool
+) -> None:
+    """What the change has left is not seen without that right."""
+    kind = Plain()
+
+    async def verify(*_: object) -> None:
+        raise error("it cannot be proven")
+
+    kind.verify = verify  # type: ignore[assignment, method-assign]
+    async with rotating(kind, action="audit", trigger="sweep", recheck=True) as work:
+        work.at.know(**work.at.times({"begun": -HOUR, **facts}))
+        _, outcome = await work.run()
+        assert outcome.result == "parked"
+        assert (work.at.noted.next_check == work.at.now + RECHECK) is goes_on
+
+
+async def test_a_look_that_has_proven_the_current_version_settles_what_a_missing_right_hides() -> (
+    None
+):
+    """The right is for the next rotation alone."""
+    kind = Able(problem=AccessDenied("a right is missing"))
+    async with rotating(kind, action="audit", trigger="sweep", recheck=True) as work:
+        work.at.know(begun=work.at.now - HOUR, open_until=work.at.now - SECOND)
+        _, outcome = await work.run()
+        assert outcome.result == "parked"
+        assert work.at.noted.next_check is None

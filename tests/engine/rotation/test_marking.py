@@ -15,9 +15,10 @@ from engine.errors import PermanentError, Throttled, TransientError
 from engine.secret import SecretRef
 from engine.state.decision import Park
 from engine.state.request import UNMARKED, Outcome
+from engine.state.tags import BY
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
-from tests.engine.rotation.held import conclude
+from tests.engine.rotation.held import conclude, held
 from tests.shared.due import stored
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
@@ -289,3 +290,14 @@ async def test_a_secret_bears_its_mark_also_where_people_have_heard_of_what_it_n
     )
     assert outcome.result == ("waiting" if is_notified else "parked")
     assert rig.tags(NAME)["RekeyState"].startswith("parked ")
+
+
+async def test_what_keeps_a_leak_waiting_is_marked_as_one_whatever_was_asked_for() -> None:
+    """Another deployment wrote the version that is to be replaced."""
+    async with held(scene(tags={BY: "east"})) as at:
+        at.parts = replace(at.parts, policy=replace(at.parts.policy, deployment="west"))
+        at.know(compromised=(OLDER,))
+        _, outcome = await at.steps(action="rotate", trigger="sweep").run()
+        assert outcome.reason.startswith("the deployment east rotates this secret too")
+        assert outcome.item.compromised
+        assert at.rig.tags(NAME)["RekeyState"].startswith("compromised ")

@@ -196,6 +196,18 @@ async def test_a_value_written_by_hand_in_another_shape_is_left_to_its_owner(sce
     assert scene.rig.latest(NAME).value == key
 
 
+async def test_what_a_document_shaped_is_revoked_at_a_source_that_its_secret_has_left() -> None:
+    """The record of an earlier Rekey knows no template, and the current version has no tags."""
+    scene = Scene(by_tag=False)
+    await scene.rotated("Key={key}")
+    source, superseded = source_of(scene.rig), scene.account.keys["key1"].value
+    scene.rig.write(NAME, "of another source", ProviderAddress=None)
+    await scene.rig.note(source, NAME, followed=())
+    scene.rig.clock.advance(TWO_DAYS)
+    await scene.handle(action="retire", trigger="sweep", source=source)
+    assert superseded not in scene.keys
+
+
 async def test_a_version_that_another_template_reads_is_not_replaced() -> None:
     """Its owner follows a tag that the document overrides by a template that fits any text."""
     scene = Scene(by_tag=False)

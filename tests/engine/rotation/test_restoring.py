@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import AccessDenied, NeedsHuman, RekeyError, VerificationFailed
+from engine.errors import AccessDenied, NeedsHuman, PermanentError, RekeyError, VerificationFailed
 from engine.secret import SecretRef, Sensitive
 from engine.state.record_parts import Past
 from engine.state.request import Outcome, operation_id
@@ -201,6 +201,34 @@ async def test_what_was_made_for_a_version_that_somebody_replaced_is_taken_back(
         operation = operation_id(SecretRef(work.rig.vault.url, NAME), V1)
         calls = [f"recognise None {OLD}", f"tidy {operation} but old"]
         assert kind.calls == (calls if is_tidied else [])
+
+
+@pytest.mark.parametrize(
+    ("action", "call", "asked", "is_tidied"),
+    [
+        ("rotate", "issue", False, True),
+        ("audit", "verify", True, False),
+        ("retire", "retire", False, False),
+    ],
+)
+async def test_what_a_rotation_made_is_taken_back_by_the_run_that_ends_it_for_good(
+    action: str, call: str, *, asked: bool, is_tidied: bool
+) -> None:
+    """What an earlier run has asked for may still come, and a revocation makes nothing."""
+
+    async def fail(*_: object) -> None:
+        raise PermanentError("it is locked")
+
+    kind = Able()
+    setattr(kind, call, fail)
+    async with rotating(kind, action=action, force=action == "rotate") as work:
+        due, now = Pending(work.at.now, V1, EARLIER_ID), work.at.now
+        work.at.know(pending=due if action == "retire" else None, kind=kind.kind)
+        if asked:
+            work.at.know(touched=work.secret.version, asked=now, begun=now, open_until=now + DAY)
+        _, outcome = await work.run()
+        assert outcome.reason.startswith("it is locked")
+        assert any(made.startswith("tidy") for made in kind.calls) is is_tidied
 
 
 async def test_what_a_person_wrote_is_kept_by_what_it_holds_whatever_its_tag_names() -> None:

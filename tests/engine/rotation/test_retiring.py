@@ -5,29 +5,28 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from engine.contract import Rotator
-from engine.errors import NeedsHuman, TransientError
+from engine.errors import NeedsHuman, RekeyError, TransientError
 from engine.kinds import Kinds
 from engine.secret import Sensitive
 from engine.service import Service
 from engine.state.record import RECHECK, Record
-from engine.state.record_parts import Past
 from engine.state.request import Outcome
 from engine.state.tags import REPLICA_OF, Pending, parked
 from simulator.faults import Fault
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
-from tests.engine.rotation.plain_kind import Plain, rotating
+from tests.engine.rotation.plain_kind import Able, Plain, Work, rotating, working
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
-from tests.shared.heard import heard
+from tests.shared.heard import LOST, heard
 from tests.shared.rig import CONNECTION_STRING, Rig
 from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, struck, to_arm, to_vault
 from tests.shared.sql_product import NAME as SQL
@@ -35,6 +34,7 @@ from tests.shared.sql_product import sql
 
 DAY = 86_400
 STORAGE, ONE_LOGIN = "storage-key", "sql-login-password"
+V1, V2, ZERO = "1" * 32, "2" * 32, timedelta()
 to_regenerate = to_arm("regenerateKey")
 
 
@@ -263,21 +263,6 @@ async def test_a_key_put_in_the_place_of_one_that_cannot_be_read_is_not_taken_fo
     assert "cannot be read and may still be accepted" in outcome.reason
 
 
-@pytest.mark.parametrize("facts", [{}, {"tags": {}, "proven": ""}])
-async def test_a_key_put_in_the_place_of_one_that_only_the_record_knows_is_not_revoked(
-    rig: Rig, facts: dict[str, Any]
-) -> None:
-    """The secret's tags say how to ask for it, also where the record of an earlier Rekey has none."""
-    first, _ = rig.vault.versions(NAME)
-    rig.vault.amend(first, enabled=False)
-    digest = (await record(rig)).digest("key1", Sensitive(first.value))
-    await note(rig, past=(Past(str(first.version), "key1", digest),), **facts)
-    new = rig.world.accounts["appdata"].regenerate("key1")
-    outcome = await retire(rig)
-    assert outcome.retired == ("key1",)
-    assert keys_of(rig)["key1"] == new.value
-
-
 async def test_a_login_that_has_a_secret_of_its_own_by_now_is_not_revoked() -> None:
     """Its owner has taken it out of the pair that had superseded its password."""
     rig = sql("two logins")
@@ -444,6 +429,31 @@ async def test_what_rekey_published_is_not_taken_for_what_somebody_put_back() ->
         assert work.at.record.retirement == due
 
 
+@dataclass
+class Going(Able):
+    """A kind whose credential `older` works until it is revoked."""
+
+    error: RekeyError | None = None
+    """What its source answers about that one before."""
+
+    async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
+        is_older = credential.reveal() == "older" and "retire older" not in self.calls
+        if is_older and self.error:
+            raise self.error
+        return is_older or await super().accepts(source, credential_id, credential)
+
+    async def retire(self, *named: object) -> None:
+        self.calls.append(f"retire {named[1]}")
+
+
+def superseded(work: Work) -> str:
+    """Let the record say that the overlap of an earlier version has just passed; return that."""
+    older = work.rig.vault.put(NAME, "older", tags=work.rig.tags(NAME)).version
+    work.rig.vault.secrets[NAME].reverse()
+    work.at.know(pending=Pending(work.at.now, older, "older"), kind=work.kind.kind)
+    return older
+
+
 @pytest.mark.parametrize(
     ("is_awaited", "wish", "is_revoked"),
     [(False, None, True), (False, 9.0, False), (True, None, False), (True, 9.0, False)],
@@ -452,26 +462,96 @@ async def test_what_cannot_be_tried_is_revoked_unless_its_source_is_at_it_or_ask
     wish: float | None, *, is_awaited: bool, is_revoked: bool
 ) -> None:
     """It must go; but what somebody has put in its place meanwhile would go with it."""
-
-    class Silent(Plain):
-        async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
-            if credential.reveal() == "older" and "retire" not in self.calls:
-                raise TransientError("no answer", retry_after=wish)
-            return await super().accepts(source, credential_id, credential)
-
-        async def retire(self, *_: object) -> None:
-            self.calls.append("retire")
-
-    kind = Silent()
+    kind = Going(error=TransientError("no answer", retry_after=wish))
     async with rotating(kind, action="audit", trigger="sweep", recheck=True) as work:
-        older = work.rig.vault.put(NAME, "older", tags=work.rig.tags(NAME)).version
-        work.rig.vault.secrets[NAME].reverse()
-        due, began = Pending(work.at.now, older, "older"), work.at.now - timedelta(minutes=1)
-        change = {"touched": work.secret.version, "begun": began, "waiting": began}
-        work.at.know(pending=due, kind=kind.kind, **(change if is_awaited else {}))
+        superseded(work)
+        began = work.at.now - timedelta(minutes=1)
+        if is_awaited:
+            work.at.know(touched=work.secret.version, begun=began, waiting=began)
         _, outcome = await work.run()
         assert (outcome.retired == ("older",)) is is_revoked
-        assert ("retire" in kind.calls) is is_revoked
+        assert ("retire older" in kind.calls) is is_revoked
+
+
+@pytest.mark.parametrize(
+    ("enabled", "facts", "is_proven"),
+    [(True, {}, True), (True, {"open_until": timedelta(hours=1)}, True), (False, {}, False)],
+    ids=["tried", "tried while an earlier change may land", "disabled by a person"],
+)
+async def test_what_was_revoked_is_noted_as_refused_if_that_was_tried_and_disabled_with_its_copies(
+    facts: dict[str, timedelta], *, enabled: bool, is_proven: bool
+) -> None:
+    """What was restored is in an earlier version, too, whether or not that one can be tried."""
+    async with rotating(Going(), action="retire") as work:
+        original = work.rig.vault.put(NAME, "older").version
+        older = superseded(work)
+        work.rig.vault.amend(work.rig.vault.versions(NAME)[0], enabled=enabled)
+        work.at.know(twins={older: original}, **work.at.times(facts))
+        _, outcome = await work.run()
+        assert outcome.retired == ("older",)
+        gone = work.at.record.compromised.revoked
+        assert (older in gone) is is_proven
+        alive = [it.version for it in work.rig.vault.versions(NAME) if it.enabled]
+        assert alive == [work.secret.version]
+
+
+# What comes of the work at a source that its secret has left.
+
+
+@pytest.mark.parametrize(
+    ("item", "facts", "is_over"),
+    [
+        ({}, {"touched": V1, "asked": ZERO}, True),
+        ({}, {"proven": V1}, True),
+        ({"done": "retired"}, {}, True),
+        ({"done": "revoked"}, {}, True),
+        ({}, {}, False),
+        ({}, {"touched": V1}, False),
+        ({}, {"touched": V2, "asked": ZERO}, False),
+        ({}, {"proven": V1, "gone": {}}, False),
+        ({}, {"proven": V1, "compromised": (V1,)}, False),
+        ({"compromised": False}, {"proven": V1}, False),
+        ({"version": None}, {"proven": V1}, False),
+        ({"since": timedelta(hours=1)}, {"proven": V1}, False),
+    ],
+)
+async def test_an_incident_of_an_earlier_version_ends_at_the_source_that_refuses_it(
+    item: dict[str, Any], facts: dict[str, Any], *, is_over: bool
+) -> None:
+    """It must have been here: elsewhere it may be accepted."""
+    done, fields = item.get("done"), {"version": V1, "compromised": True, **item}
+    fields.pop("done", None)
+    if ahead := fields.get("since"):
+        fields["since"] = (Rig().clock.now() + ahead).isoformat()
+    async with working(Plain(), **fields) as work:
+        work.at.know(**{"gone": {V1: ""}, **work.at.times(facts)})
+        if done == "retired":
+            work.progress.retired = ("older",)
+        elif done:
+            work.progress.revoked_leaks.add(V1)
+        outcome = await work.leave()
+        assert (outcome is not None) is is_over
+        if outcome:
+            assert (outcome.result, outcome.reason) == ("confirmed", "what leaked is refused")
+
+
+@pytest.mark.parametrize(
+    ("until", "recheck", "result"),
+    [(-1, True, "parked"), (1, True, "skipped"), (-1, False, None)],
+)
+async def test_who_rechecks_a_source_that_was_left_says_once_that_nobody_may_know_its_password(
+    until: int, result: str | None, *, recheck: bool
+) -> None:
+    """As long as a change may land there, a later recheck asks again."""
+    async with working(Able(), {"Single": "true"}, recheck=recheck, action="audit") as work:
+        open_until = work.at.now + timedelta(seconds=until)
+        work.at.know(blind=True, begun=work.at.now - timedelta(hours=1), open_until=open_until)
+        await work.at.lease.write(work.at.record)
+        outcome = await work.leave()
+        assert (outcome and outcome.result) == result
+        assert (LOST in outcome.reason if outcome else False) is (result == "parked")
+        is_over = recheck and until < 0
+        assert work.at.noted.change.uncertain_until == (None if is_over else open_until)
 
 
 async def test_a_key_that_somebody_writes_just_before_it_is_revoked_is_not_revoked() -> None:
