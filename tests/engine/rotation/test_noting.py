@@ -83,6 +83,19 @@ async def test_a_report_by_a_clock_that_is_ahead_is_answered_by_the_proof_that_f
     assert not at.noted.compromised.is_refused(V1, reported + SECOND)
 
 
+@pytest.mark.parametrize("compromised", [True, False])
+async def test_how_long_a_leak_took_is_told_by_the_item_that_reported_it(
+    at: Held, monkeypatch: pytest.MonkeyPatch, *, compromised: bool
+) -> None:
+    """Another one's person has asked for something else."""
+    told = list[float]()
+    monkeypatch.setattr(at.parts.reporter, "refused", lambda *what: told.append(what[-1]))
+    observed = at.observed(compromised=compromised, reported=(at.now - HOUR).isoformat())
+    await observed.note_compromised(V1)
+    await observed.settle(V1, "tried")
+    assert told == ([HOUR.total_seconds()] if compromised else [])
+
+
 async def test_a_version_that_is_reported_after_its_proof_is_noted_again(at: Held) -> None:
     """Somebody may have made the source accept it again."""
     await at.observed().note_compromised(V1)
@@ -145,7 +158,7 @@ async def test_what_was_proven_is_noted_with_its_owners_tags_unless_a_person_wro
     if overwritten:
         at.rig.clock.advance(1)
         at.rig.vault.put(NAME, "theirs")
-        await observed.observe()
+    await observed.observe()
     await observed.note_reported()
     noted = at.noted.verified
     if audited and not overwritten:

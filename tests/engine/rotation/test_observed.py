@@ -131,6 +131,8 @@ async def test_a_look_that_the_record_has_forgotten_looks(at: Held) -> None:
     at.know(begun=None)
     at.published()
     assert not observed.is_forgotten
+    at.know(published=None, kind="storage-sas")
+    assert not observed.is_forgotten, "a derived secret's record knows nothing else"
 
 
 async def test_an_announced_version_that_the_vault_shows_is_published_and_its_outcome_untold(
@@ -290,6 +292,16 @@ async def test_what_an_announced_write_restores_is_not_taken_for_that_write(at: 
     assert at.record.lost_writes
 
 
+async def test_a_value_that_was_to_be_restored_and_that_somebody_wrote_is_theirs(at: Held) -> None:
+    """It is known in the vault, so only its tag would tell that Rekey wrote it."""
+    at.announce("earlier", 10 * MINUTE, original=V1)
+    at.rig.clock.advance(1)
+    at.rig.vault.put(NAME, "earlier", tags={})
+    await at.observed().observe()
+    assert at.record.published is None
+    assert at.record.lost_writes
+
+
 async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: Held) -> None:
     at.announce("new", 10 * MINUTE)
     beneath = at.rig.vault.put(NAME, "new", tags={})
@@ -316,7 +328,7 @@ async def test_who_may_not_read_a_version_for_a_moment_gives_no_announced_one_up
     assert (published and published.version) == beneath.version
 
 
-@pytest.mark.parametrize("tags", [{}, {"ValidityPeriodDays": "soon"}])
+@pytest.mark.parametrize("tags", [{}, {"ValidityPeriodDays": "soon"}, {"OverlapHours": "1"}])
 @pytest.mark.parametrize("place", ["key1", "key2"])
 @pytest.mark.parametrize("replaced", ["9" * 32, V1], ids=["another's", "the same's"])
 async def test_what_was_published_last_is_retired_where_an_earlier_write_comes_over_it(
@@ -329,7 +341,7 @@ async def test_what_was_published_last_is_retired_where_an_earlier_write_comes_o
     at.know(earlier=(replaced,))
     at.rig.vault.put(NAME, "late", tags={**at.rig.tags(NAME), **tags})
     await at.observed().observe()
-    ends = at.now + at.managed.overlap + SECOND
+    ends = at.now + (HOUR if "OverlapHours" in tags else at.managed.overlap) + SECOND
     superseded = Pending(ends, str(at.secret.version), place)
     assert at.record.retirement == (owed if place == "key2" else superseded)
 
