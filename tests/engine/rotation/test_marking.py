@@ -84,6 +84,17 @@ async def test_a_look_that_was_given_up_leaves_the_mark_as_it_is_while_the_secre
     assert outcome.reason == "the second reason"
 
 
+async def test_a_person_who_asks_once_more_finds_a_later_mark_with_the_first_reason() -> None:
+    rig = scene()
+    engine = rig.service().engine
+    await engine.park(rig.item(NAME), PermanentError("the first reason"))
+    first = rig.tags(NAME)
+    rig.clock.advance(60)
+    await engine.park(rig.item(NAME), PermanentError("the second reason"))
+    assert rig.tags(NAME)["RekeyReason"] == first["RekeyReason"]
+    assert rig.tags(NAME)["RekeyState"] > first["RekeyState"]
+
+
 def _sql(name: str, days_left: float) -> Rig:
     rig = sql(name)
     expires = rig.clock.now() + timedelta(days=days_left)

@@ -177,6 +177,20 @@ async def test_whether_a_version_is_refused_is_asked_once_of_what_it_holds(
 
 
 @pytest.mark.parametrize(
+    ("accepted", "is_known", "is_noted"),
+    [({OLD}, True, True), ({OLD}, False, False), (set[str](), True, False)],
+)
+async def test_the_tags_of_a_version_that_is_found_accepted_once_more_are_noted(
+    accepted: set[str], *, is_known: bool, is_noted: bool
+) -> None:
+    """A retirement needs them, and somebody may remove them before it is due."""
+    async with working(Plain(accepted=accepted)) as work:
+        work.at.know(proven=str(work.at.secret.version) if is_known else V1, tags={})
+        await work.rotation.is_refused(work.at.secret)
+        assert ("ProviderAddress" in work.at.record.verified.tags) is is_noted
+
+
+@pytest.mark.parametrize(
     ("replicas", "facts", "is_tidied"),
     [
         (False, {}, True),
