@@ -88,12 +88,12 @@ async def test_how_long_a_leak_took_is_told_by_the_item_that_reported_it(
     at: Held, monkeypatch: pytest.MonkeyPatch, *, compromised: bool
 ) -> None:
     """Another one's person has asked for something else."""
-    told = list[float]()
-    monkeypatch.setattr(at.parts.reporter, "refused", lambda *what: told.append(what[-1]))
+    spans = list[float]()
+    monkeypatch.setattr(at.parts.reporter, "refused", lambda *what: spans.append(what[-1]))
     observed = at.observed(compromised=compromised, reported=(at.now - HOUR).isoformat())
     await observed.note_compromised(V1)
     await observed.settle(V1, "tried")
-    assert told == ([HOUR.total_seconds()] if compromised else [])
+    assert spans == ([HOUR.total_seconds()] if compromised else [])
 
 
 async def test_a_version_that_is_reported_after_its_proof_is_noted_again(at: Held) -> None:
