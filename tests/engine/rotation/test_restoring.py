@@ -236,13 +236,13 @@ async def test_what_a_rotation_made_is_taken_back_by_the_run_that_ends_it_for_go
     kind = Able()
     setattr(kind, call, fail)
     async with rotating(kind, action=action, force=action == "rotate") as work:
-        due, now = Pending(work.at.now, V1, EARLIER_ID), work.at.now
-        work.at.know(pending=due if action == "retire" else None, kind=kind.kind)
+        now, pending = work.at.now, Pending(work.at.now, V1, EARLIER_ID)
+        work.at.know(pending=pending if action == "retire" else None, kind=kind.kind)
         if asked:
             work.at.know(touched=work.secret.version, asked=now, begun=now, open_until=now + DAY)
         _, outcome = await work.run()
         assert outcome.reason.startswith("it is locked")
-        assert any(made.startswith("tidy") for made in kind.calls) is is_tidied
+        assert any(it.startswith("tidy") for it in kind.calls) is is_tidied
 
 
 async def test_what_a_person_wrote_is_kept_by_what_it_holds_whatever_its_tag_names() -> None:
