@@ -172,8 +172,8 @@ async def test_whether_a_version_is_refused_is_asked_once_of_what_it_holds(
     tags = {CREDENTIAL: credential_id, "ValueTemplate": shape}
     async with working(kind, tags, value=value) as work:
         assert await work.rotation.is_refused(work.at.secret) is is_refused
-        asked = [f"accepts {credential_id or ''} {OLD}"]
-        assert kind.calls == (asked if value == OLD else [])
+        tries = [f"accepts {credential_id or ''} {OLD}"]
+        assert kind.calls == (tries if value == OLD else [])
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ async def test_what_was_made_for_a_version_that_somebody_replaced_is_taken_back(
 
 
 @pytest.mark.parametrize(
-    ("action", "call", "asked", "is_tidied"),
+    ("action", "call", "has_asked", "is_tidied"),
     [
         ("rotate", "issue", False, True),
         ("audit", "verify", True, False),
@@ -226,7 +226,7 @@ async def test_what_was_made_for_a_version_that_somebody_replaced_is_taken_back(
     ],
 )
 async def test_what_a_rotation_made_is_taken_back_by_the_run_that_ends_it_for_good(
-    action: str, call: str, *, asked: bool, is_tidied: bool
+    action: str, call: str, *, has_asked: bool, is_tidied: bool
 ) -> None:
     """What an earlier run has asked for may still come, and a revocation makes nothing."""
 
@@ -238,7 +238,7 @@ async def test_what_a_rotation_made_is_taken_back_by_the_run_that_ends_it_for_go
     async with rotating(kind, action=action, force=action == "rotate") as work:
         now, pending = work.at.now, Pending(work.at.now, V1, EARLIER_ID)
         work.at.know(pending=pending if action == "retire" else None, kind=kind.kind)
-        if asked:
+        if has_asked:
             work.at.know(touched=work.secret.version, asked=now, begun=now, open_until=now + DAY)
         _, outcome = await work.run()
         assert outcome.reason.startswith("it is locked")
@@ -267,7 +267,7 @@ async def test_what_an_earlier_try_published_is_reported_before_it_is_superseded
     published = rig.latest(NAME).version
     await rig.note(rig.tags(NAME)["ProviderAddress"].lower(), NAME, untold=True)
     engine = rig.service().engine
-    told = heard(engine.reporter)
+    outcomes = heard(engine.reporter)
     await engine.handle(rig.item(NAME, action="restore"))
-    versions = [(outcome.result, outcome.new_version) for outcome in told]
+    versions = [(outcome.result, outcome.new_version) for outcome in outcomes]
     assert versions == [("rotated", published), ("restored", rig.latest(NAME).version)]
