@@ -59,7 +59,7 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
         meant = await _held_then(at, secret, since, older)
     going = [it for it in record.to_retire if not await _is_in_place(at, it, secret)]
     owed = [old for it in going for old in record.history.same_as(it.version) if old in older]
-    return [*dict.fromkeys((*meant, *_published_before(record, secret, since, older), *owed))]
+    return [*dict.fromkeys((*meant, *_published_before(record, secret, since), *owed))]
 
 
 async def _held_then(
@@ -69,7 +69,7 @@ async def _held_then(
     record = at.record
     is_younger = not record.is_older(secret, since)
     if is_younger and older:
-        was_here = older[0] in record.history.replaced or record.has_accepted(older[0])
+        was_here = record.has_accepted(older[0])
         # Otherwise the secret may have moved here since, and the leak is at its previous source.
         return [] if not was_here and await _is_sent_on(at, older) else [older[0]]
     if is_younger and record.wrote(secret):
@@ -78,20 +78,17 @@ async def _held_then(
     return [str(secret.version)]
 
 
-def _published_before(
-    record: Record, secret: SecretVersion, since: datetime, older: Sequence[str]
-) -> list[str]:
+def _published_before(record: Record, secret: SecretVersion, since: datetime) -> list[str]:
     """Return the version that Rekey published last, if its credential is older than an incident.
 
-    A restored version is as old as the original. If a person has replaced the version, nobody has
-    revoked it: what a person replaces is left to them, until everything has leaked.
+    If a person has replaced the version, or it is a former owner's, nobody has revoked it. What a
+    person replaces is left to them, until everything has leaked.
     """
     last = record.published
     if last is None or last.made_since(since):
         return []
     is_alive = last.version not in record.compromised.revoked
-    is_left = is_alive and (last.original or last.version in older)
-    return [last.version] if record.wrote(secret) or is_left else []
+    return [last.version] if record.wrote(secret) or is_alive else []
 
 
 async def _send_on_what_it_held(at: Rotation, secret: SecretVersion) -> None:

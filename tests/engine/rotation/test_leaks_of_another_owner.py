@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,8 @@ from engine.errors import AccessDenied
 from engine.state.tags import Pending
 from tests.engine.rotation.held import NOBODY, Held, Steps
 from tests.engine.rotation.plain_kind import Able, Plain, Work, url, working
+from tests.shared.graph_rig import NAME as GRAPH
+from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene, source_of
 
@@ -179,3 +182,50 @@ async def test_a_report_passes_to_the_version_with_what_leaked_or_stays_as_it_is
     later = await rig.service().engine.passed_to(item)
     version = held.version if name == "owner" else leaked.version
     assert (later.ref.name, later.version, later.source) == (name, version, source)
+
+
+async def published() -> GraphRig:
+    """Return a rig whose secret Rekey has rotated, with the overlap over."""
+    rig = GraphRig()
+    rig.managed()
+    await rig.handle(GRAPH)
+    rig.clock.advance(8 * 86_400)
+    await rig.handle(GRAPH, action="retire")
+    return rig
+
+
+async def test_a_leak_is_not_proven_at_a_source_that_has_only_replaced_it() -> None:
+    """Its owner named another source, which never accepted it, after the credential had leaked."""
+    rig = await published()
+    leaked, since = rig.latest(GRAPH), rig.clock.now() + timedelta(minutes=1)
+    other = rig.world.add_application("invoices", rig.identity)
+    rig.environment = {"REKEY_SCOPES": json.dumps({rig.vault.url: [rig.app.app_id, other.app_id]})}
+    rig.tag(GRAPH, ProviderAddress=other.app_id)
+    rig.clock.advance(70)
+    await rig.handle(GRAPH, force=True, trigger="manual")
+    rig.clock.advance(60)
+    await rig.handle(GRAPH, compromised=True, since=since.isoformat())
+    assert leaked.version not in (await rig.known(other.app_id)).compromised.revoked
+    [sent] = rig.messages("rotations")
+    assert (sent["version"], sent["source"]) == (leaked.version, rig.source)
+
+
+async def test_what_rekey_published_for_a_former_owner_is_not_left_in_silence() -> None:
+    """Nobody can read it any more, so the incident stays open until a person has revoked it."""
+    rig = await published()
+    ours, tags = rig.latest(GRAPH), rig.tags(GRAPH)
+    rig.clock.advance(3_600)
+    theirs = rig.directory.add_password(rig.app, "by hand")
+    rig.vault.delete(GRAPH)
+    expires = rig.clock.now() + timedelta(days=80)
+    rig.vault.put(
+        "renamed", theirs.secret, tags={**tags, "CredentialId": theirs.key_id}, expires=expires
+    )
+    await rig.handle("renamed", action="audit")
+    rig.clock.advance(3_600)
+    since = rig.clock.now().isoformat()
+    rig.clock.advance(60)
+    outcome = await rig.handle("renamed", compromised=True, since=since)
+    assert ours.value in {password.secret for password in rig.alive()}
+    assert (await rig.known(rig.source)).compromised.versions == (ours.version,)
+    assert (outcome.result, ours.version in outcome.reason) == ("parked", True)
