@@ -76,6 +76,8 @@ class Strand:
     """Somebody was told that nobody knows it. That is a person's to end, whoever owns it next."""
     vain: int = 0
     """So many passwords in a row were set that nobody knows."""
+    outcomes: int = 0
+    """How many outcomes there were when it changed last: what was told before is about another."""
 
 
 @dataclass
@@ -94,6 +96,8 @@ class Watch:
     had ended."""
     compromised: dict[str, str] = field(default_factory=dict)
     """Credentials that must die at once, each with the secret that held it."""
+    leaked_at: dict[str, int] = field(default_factory=dict)
+    """How many outcomes there were as each was reported: what was told before is about others."""
     known_since: dict[tuple[str, str], float] = field(default_factory=dict)
     """Since when a record has known that a version of its source has leaked."""
     incidents: set[str] = field(default_factory=set)
@@ -676,6 +680,7 @@ class Watch:
                 not broken and not accepted and not self._known(held),
             )
             strand.look, strand.setter, strand.told = strand.unknown, self.actor, False
+            strand.outcomes = len(self.outcomes)
             strand.vain = 0 if accepted else strand.vain + strand.unknown
             if strand.unknown:
                 self.excuses.used[Excuse.SLOT] += 1
@@ -964,15 +969,17 @@ class Watch:
             for credential, holder in held.items():
                 name = self.compromised.get(credential)
                 # It may be reported of a former owner, and who holds it now is parked.
-                is_told = name and (self._was_parked(name) or self._was_parked(holder))
+                is_told = name and self._was_parked({name, holder}, credential)
                 if not name or credential not in self.alive() or is_told:
                     continue
                 return f"P5: {credential} of {name} has leaked, and is accepted minutes later"
         return ""
 
-    def _was_parked(self, name: str) -> bool:
-        parked = (outcome for outcome in self.outcomes if outcome.result == "parked")
-        return any(outcome.item.ref.name == name for outcome in parked)
+    def _was_parked(self, names: set[str], leak: str) -> bool:
+        """Return whether somebody was told of one of these secrets since something leaked."""
+        since = self.outcomes[self.leaked_at[leak] :]
+        parked = (outcome for outcome in since if outcome.result == "parked")
+        return any(outcome.item.ref.name in names for outcome in parked)
 
     def _is_reported(self, ref: SecretRef) -> bool:
         parked = (outcome for outcome in self.outcomes if outcome.result == "parked")
@@ -1068,7 +1075,8 @@ class Watch:
         if any(self.excuses.cover(Excuse.CLAIM, ref.name, world.kernel.time()) for ref in holding):
             return
         reported = any(
-            outcome.result == "parked" and outcome.item.ref in holding for outcome in self.outcomes
+            outcome.result == "parked" and outcome.item.ref in holding
+            for outcome in self.outcomes[self.strands[source].outcomes :]
         )
         reported = reported or any(STATE in world.vault[ref][-1].tags for ref in holding)
         reported = reported or self.strands[source].told
@@ -1093,12 +1101,7 @@ class Watch:
         for credential, name in self.compromised.items():
             if credential not in alive or name in self.released or self._is_noted(name):
                 continue
-            parked = [
-                outcome
-                for outcome in self.outcomes
-                if outcome.result == "parked" and outcome.item.ref.name in {name, *heirs}
-            ]
-            if not parked:
+            if not self._was_parked({name, *heirs}, credential):
                 raise Broken(f"P5: {credential} of {name} is compromised and still alive")
             self.excuses.used[Excuse.TOLD] += 1
         if not alive & set(self.compromised):
