@@ -120,9 +120,7 @@ class Observed:
     @property
     def may_have_replaced(self) -> bool:
         """Whether a late change of Rekey's may have replaced another deployment's credential."""
-        is_late = self.record.change.uncertain_until is not None and not self.record.wrote(
-            self.shown
-        )
+        is_late = self.record.change.uncertain_until is not None
         return is_late and self.parts.is_anothers(self.shown)
 
     @property

@@ -74,8 +74,6 @@ def covers(whole: str, source: str | None) -> bool:
     That is so where both begin with the same part, which the record is stored under, and `whole`
     has every part of `source`.
     """
-    if whole == source:
-        return True
     parts, others = parts_of(whole), parts_of(source or "")
     return parts[0] == others[0] and {*others} <= {*parts}
 
