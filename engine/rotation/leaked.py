@@ -491,6 +491,7 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
     sources = filter(None, dict.fromkeys((named, *owned)))
     records = {at: record for at in sources if (record := await parts.leases.peek(at))}
     knowing = [at for at, record in records.items() if record.knows(version)]
+    proven = [at for at in knowing if records[at].has_proven(version)]
     accepted = [at for at in knowing if records[at].has_accepted(version)]
     if named:
         only = [named]
@@ -498,7 +499,7 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
         # The record of a further part, or of a claim alone, knows of no version.
         telling = [at for at, record in records.items() if not record.is_blank]
         only = telling if len(telling) == 1 else []
-    return next(iter((*accepted, *knowing, *only)), "")
+    return next(iter((*proven, *accepted, *knowing, *only)), "")
 
 
 async def foreseen(

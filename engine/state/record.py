@@ -292,10 +292,14 @@ class Record:
         seen = {known.rpartition("/")[2] for known in (*noted, *self.compromised.revoked)}
         return version in seen or self.has_accepted(version)
 
-    def has_accepted(self, version: str) -> bool:
-        """Return whether the source has accepted what a version holds, as far as is remembered."""
-        held = (self.published, *self.to_retire, *self.history.credentials)
+    def has_proven(self, version: str) -> bool:
+        """Return whether a proof is remembered that the source accepted what a version holds."""
+        held = (self.published, *self.history.credentials)
         return version == self.verified.version or version in {it.version for it in held if it}
+
+    def has_accepted(self, version: str) -> bool:
+        """Return the same, or whether it is to be retired here, as the version's tags had it."""
+        return self.has_proven(version) or version in {it.version for it in self.to_retire}
 
     @property
     def accepted_a_leak(self) -> bool:

@@ -21,7 +21,7 @@ from tests.proof.excuses import Excuse
 from tests.proof.going_back import revoke_named, said_of
 from tests.proof.kinds import SINCE
 from tests.proof.model_leases import Claim
-from tests.proof.people import identify, make_credential, unmanage
+from tests.proof.people import identify, kind_of, make_credential, unmanage
 from tests.proof.staging import (
     EVERY,
     FIRST,
@@ -41,6 +41,7 @@ from tests.proof.staging import (
     due,
     incident,
     leaked,
+    ordered,
     per_kind,
     reports,
     rotated,
@@ -247,6 +248,42 @@ def _in_incident_of(world: World, kind: str) -> None:
     incident(world)
 
 
+def is_deleted_beside(world: World) -> None:
+    """The old one is deleted; the new one names the source, with a credential made by hand."""
+    if APP in world.vault and HEIR not in world.vault:
+        slot, value = make_credential(world)
+        _write_heir(world, value, {"CredentialId": slot})
+        world.watch.excuses.grant(Excuse.CLAIM, "app")
+        world.delete(APP)
+
+
+def all_leaks(world: World) -> None:
+    """An incident is declared over the source, and all that either secret has held there."""
+    kind = kind_of(world)
+    for ref in (APP, HEIR):
+        for version in world.versions_of(ref):
+            held = credential_of(version)
+            if world.sources[source_of(kind)].accepts(held):
+                leaked(world, ref.name, held, source_of(kind))
+    ordered(world, kind)
+
+
+ALL_LEAK: Mapping[str, Move] = {
+    "the new one gets a credential of its own": has_its_own,
+    "the old one is deleted, and the new one has its own": is_deleted_beside,
+    "the new one is audited": asks,
+    "everything at the source leaks": all_leaks,
+}
+
+
+@_handing_over("handed-over-and-leaked", moves=ALL_LEAK)
+def _and_leaked(world: World, kind: str) -> None:
+    """A source is handed over, and all that was ever there leaks."""
+    rotated(world, kind, hours_left=30)
+    world.advance(60)
+    ask(world, action="audit", trigger="sweep")
+
+
 BOTH_LEAK: Mapping[str, Move] = {
     "the old one loses its address": loses_its_address,
     "the new one gets a credential of its own": has_its_own,
@@ -369,8 +406,8 @@ def _split(world: World, kind: str) -> None:
 HANDED_OVER = [
     *all_of(("two-logins",), _narrowed, _split),
     *all_of(EVERY, _in_incident, _in_rotation, _in_both),
-    *all_of(SLOTTED, _in_overlap, _named, _deleted),
+    *all_of(SLOTTED, _in_overlap, _named, _deleted, _and_leaked),
     *by_seeds(FURTHER, _in_incident, _in_rotation),
     # What a person makes in the only place of a slow source is taken for what was asked for there.
-    *by_seeds(FURTHER_SLOTTED, _in_both, _in_overlap, _named, _deleted),
+    *by_seeds(FURTHER_SLOTTED, _in_both, _in_overlap, _named, _deleted, _and_leaked),
 ]

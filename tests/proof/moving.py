@@ -7,6 +7,7 @@ left, nobody but its owner may revoke, unless it has leaked.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 
 from engine.secret import SecretRef
@@ -74,6 +75,38 @@ def moves(world: World) -> None:
     tags = managed(kind, ProviderAddress=there, CredentialId=slot)
     world.secret("app", value, 90, tags)
     world.wanted[APP] = tags
+
+
+def names_another(world: World) -> None:
+    """Its owner names the other source, which accepts nothing of what the secret holds."""
+    version, kind, watch = current(world), people.kind_of(world), world.watch
+    here = version.tags.get("ProviderAddress", "")
+    if here != source_of(kind):
+        return
+    watch.disowned.add(credential_of(version))
+    watch.orphaned |= {f"rekey {operation_id(APP, str(it.version))}" for it in world.vault[APP]}
+    watch.excuses.grant(Excuse.CLAIM, "app")
+    watch.handed_over.add(here)
+    tags = {**version.tags, "ProviderAddress": source_of(kind, "other")}
+    world.edit(APP, version.version, tags=tags)
+    world.wanted[APP] = managed(kind, ProviderAddress=source_of(kind, "other"))
+
+
+def has_leaked(world: World) -> None:
+    """An incident is declared over the secret, and all that works where its present value does."""
+    there = world.watch.source_by(credential_of(current(world)))
+    for version in world.vault[APP]:
+        if there and world.sources[there].accepts(credential_of(version)):
+            leaked(world, "app", credential_of(version), there)
+    # It covers what the secret comes to hold meanwhile, and what is written in this very second.
+    world.watch.cut |= {*world.sources}
+    order = Incident(world.kernel.now() + timedelta(seconds=1), name="app", reason="leaked")
+    world.post("sweep", SweepOrder.for_incident(VAULT, order).to_json())
+
+
+def is_forced(world: World) -> None:
+    """Somebody rotates it, whatever it holds."""
+    ask(world, force=True, pinned=False)
 
 
 def mend(world: World) -> None:
@@ -182,7 +215,24 @@ def _moved_by_order(world: World, kind: str) -> None:
     ask(world, action="audit", trigger="sweep", pinned=False)
 
 
+NAMING: Mapping[str, Move] = {
+    "names another source": names_another,
+    "all has leaked": has_leaked,
+    "is forced": is_forced,
+}
+
+
+@_moving("moved-by-a-tag", moves=NAMING)
+def _moved_by_a_tag(world: World, kind: str) -> None:
+    """It gets the address of another source alone, and what it held there leaks."""
+    rotated(world, kind, hours_left=30)
+    _two_sources(world, kind)
+    world.advance(60)
+    ask(world, action="audit", trigger="sweep", pinned=False)
+
+
 MOVING = [
+    *all_of(SLOTTED, _moved_by_a_tag),
     *all_of((*EVERY, "listed", "two-slow", "one-slow"), _moved),
     *all_of((*SLOTTED, "listed", "two-slow"), _moved_in_overlap),
     *all_of((*EVERY, "listed", "two-slow", "one-slow"), _moved_in_incident),

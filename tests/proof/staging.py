@@ -294,7 +294,7 @@ def ordered(world: World, kind: str, since: datetime | None = None) -> None:
 def leaked(world: World, name: str, credential: str, source: str) -> None:
     """Note that a credential is known to somebody."""
     world.watch.compromised[credential] = name
-    world.watch.leaked_at[credential] = len(world.watch.outcomes)
+    world.watch.leaked_at.setdefault(credential, len(world.watch.outcomes))
     world.watch.incidents.add(name)
     world.watch.cut.add(source)
 

@@ -969,11 +969,16 @@ class Watch:
             for credential, holder in held.items():
                 name = self.compromised.get(credential)
                 # It may be reported of a former owner, and who holds it now is parked.
-                is_told = name and self._was_parked({name, holder}, credential)
+                is_told = name and self._was_parked({name, holder, *self._heirs}, credential)
                 if not name or credential not in self.alive() or is_told:
                     continue
                 return f"P5: {credential} of {name} has leaked, and is accepted minutes later"
         return ""
+
+    @property
+    def _heirs(self) -> list[str]:
+        """Who has taken a source over, and is told of what has leaked there."""
+        return ["heir"] if self.handed_over else []
 
     def _was_parked(self, names: set[str], leak: str) -> bool:
         """Return whether somebody was told of one of these secrets since something leaked."""
@@ -1096,12 +1101,10 @@ class Watch:
         secret by force looks after it.
         """
         alive = self.alive()
-        # Who takes a source over is told of what has leaked there.
-        heirs = ["heir"] if self.handed_over else []
         for credential, name in self.compromised.items():
             if credential not in alive or name in self.released or self._is_noted(name):
                 continue
-            if not self._was_parked({name, *heirs}, credential):
+            if not self._was_parked({name, *self._heirs}, credential):
                 raise Broken(f"P5: {credential} of {name} is compromised and still alive")
             self.excuses.used[Excuse.TOLD] += 1
         if not alive & set(self.compromised):

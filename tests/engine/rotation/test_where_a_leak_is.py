@@ -12,13 +12,14 @@ from engine.errors import AccessDenied, TransientError
 from engine.secret import SecretRef
 from engine.state.index import Listed
 from engine.state.record_parts import Past
+from engine.state.tags import Pending
 from simulator.keyvault.state import SecretVersion
 from tests.engine.rotation.held import leaked_at
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse
 
 HOUR = timedelta(hours=1)
-SEEN, ACCEPTED, ANOTHER = "seen", "accepted", "another"
+SEEN, OWED, ACCEPTED, ANOTHER = "seen", "owed", "accepted", "another"
 """What the record of a source may know of the leaked version, or that it knows of another one."""
 
 
@@ -40,6 +41,7 @@ async def know(rig: Rig, records: Mapping[str, str], leaked: SecretVersion) -> l
     facts: dict[str, dict[str, Any]] = {
         "": {},
         SEEN: {"earlier": (leaked.version,)},
+        OWED: {"pending": Pending(rig.clock.now() + HOUR, leaked.version, "key1")},
         ACCEPTED: {"past": (Past(leaked.version, "key1", "ab" * 32),)},
         ANOTHER: {"earlier": ("9" * 32,)},
     }
@@ -67,6 +69,8 @@ def rig() -> Rig:
         ("one", {"two": SEEN, "three": ACCEPTED}, "three"),
         ("one", {"one": ACCEPTED, "two": ACCEPTED}, "one"),
         ("one", {"two": ACCEPTED, "three": ACCEPTED}, "two"),
+        ("one", {"one": SEEN, "two": OWED}, "two"),
+        ("one", {"one": OWED, "two": ACCEPTED}, "two"),
         ("", {}, ""),
         ("", {"two": SEEN}, "two"),
         ("", {"two": ANOTHER}, "two"),
