@@ -232,17 +232,17 @@ def _unbound(case: Case) -> Park | None:
 
 
 def _used_again(case: Case) -> Rotate | None:
-    """Replace a leaked credential that was to be retired, and that somebody uses again.
-
-    Only ids can tell that here.
-    """
-    item, managed, pending = case.item, case.managed, case.managed.pending
-    if not (item.compromised and pending and item.version in (None, pending.version)):
+    """Replace a leaked credential that was to be retired, and that somebody uses again."""
+    pending = case.managed.pending
+    if pending is None or not _leaked_again(case.managed, pending, case.item):
         return None
-    is_used = pending.credential_id == managed.credential_id
-    return (
-        Rotate(managed, "compromised, and taken into use again", at_once=True) if is_used else None
-    )
+    return Rotate(case.managed, "compromised, and taken into use again", at_once=True)
+
+
+def _leaked_again(managed: Managed, pending: Pending, item: WorkItem) -> bool:
+    """Return whether the leaked credential to retire is in use again, as far as ids can tell."""
+    is_named = item.version in (None, pending.version)
+    return item.compromised and is_named and pending.credential_id == managed.credential_id
 
 
 def _restored(case: Case) -> Restore | Skip | None:

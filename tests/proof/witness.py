@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import AccessDenied, LeaseUnavailable, NotFound, RekeyError, TransientError
 from engine.planning.inventory import Inventory
+from engine.rotation.controller import LEFT
 from engine.secret import SecretRef, SecretVersion
 from engine.state.index import Listed
 from engine.state.request import PUBLISHED, Outcome
@@ -241,7 +242,8 @@ class Witness:
             asked=item.version,
             leak=item.compromised,
             unfinished=item.recheck,
-            unmarked="nor could the secret be marked" in outcome.reason,
+            unmarked="nor could the secret be marked" in outcome.reason
+            or outcome.reason.endswith(LEFT),
             why=without_values(why),
             shows=shows(self.world, *texts),
         )
