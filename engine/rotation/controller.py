@@ -86,7 +86,10 @@ async def _lost(at: Rotation, outcome: Outcome | None) -> Outcome | None:
     if not at.leaves_unknown or (outcome and outcome.result == "parked"):
         return outcome
     ended = outcome or Outcome(at.progress.item, "parked", "the secret has another source")
-    marked = await _marked(at, Park(at.warned(ended.reason), retire.LOST_FIX))
+    parked = Park(at.warned(ended.reason), retire.LOST_FIX)
+    if at.has_left:
+        return replace(ended, result="parked", reason=f"{parked.reason}; {LEFT}", fix=parked.fix)
+    marked = await _marked(at, parked)
     return replace(ended, result=marked.result, reason=marked.reason, fix=marked.fix)
 
 
@@ -257,7 +260,7 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
 async def _marked(at: Rotation, parked: Park) -> Outcome:
     item = at.progress.item
     outcome = Outcome(item, "parked", parked.reason, parked.fix)
-    if at.has_left and not at.record.compromised.versions:
+    if at.has_left and not at.effective_item().compromised:
         # A mark would keep its present source waiting.
         return replace(outcome, reason=f"{parked.reason}; {LEFT}")
     try:

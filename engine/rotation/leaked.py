@@ -478,7 +478,8 @@ async def _tagged_alone(parts: Parts, secret: Version, tagged: str) -> Sequence[
 async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Listed]) -> str:
     """Return the source of one version, wherever its secret is now; empty if nothing tells.
 
-    A record tells if its source has accepted the version, or has seen it. If none does, the
+    A record tells if its source has accepted the version, or has seen it. A proof tells more than
+    a retirement that is due there: the version may have named that source later. If none does, the
     version's own tags tell, even if the source that they name has passed to another secret since:
     whoever works there compares the values before anything is revoked.
 
