@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,11 +18,23 @@ from engine.secret import Draft, SecretRef, SecretVersion, Sensitive, Version
 
 if TYPE_CHECKING:
     from azure.core.async_paging import AsyncItemPaged
+    from azure.core.pipeline import PipelineResponse
+    from azure.core.rest import AsyncHttpResponse
     from azure.keyvault.secrets import KeyVaultSecret, SecretProperties
     from azure.keyvault.secrets.aio import SecretClient
 
 ROLE = "Key Vault Secrets Officer, or a custom one with get, set, list and update of secrets,"
 NEVER, LAST = datetime.fromtimestamp(0, UTC), datetime.max.replace(microsecond=0, tzinfo=UTC)
+
+
+def _demand_list(answer: PipelineResponse[Any, AsyncHttpResponse]) -> None:
+    """Raise ValueError for an answer that holds no list. The SDK takes it for an empty one."""
+    response = answer.http_response
+    if response.status_code == HTTPStatus.OK and not isinstance(response.json()["value"], list):
+        raise ValueError
+
+
+LISTING: Mapping[str, Any] = {**READING, "raw_response_hook": _demand_list}
 
 
 class KeyVaults:
@@ -95,7 +108,7 @@ class KeyVaults:
 
     async def list(self, vault: str) -> AsyncIterator[Version]:
         """Stream the current version of every secret without its value and id, 25 to a call."""
-        listing = _items(self._client(vault).list_properties_of_secrets(**READING), vault)
+        listing = _items(self._client(vault).list_properties_of_secrets(**LISTING), vault)
         async for properties in stream("listing", listing, where=vault, role=ROLE):
             yield _version(SecretRef(vault, str(properties.name)), properties)
 
@@ -113,7 +126,7 @@ class KeyVaults:
                 where=vault,
                 fix="start again at the first page",
             )
-        pages: Any = client.list_properties_of_secrets(**READING).by_page(token)
+        pages: Any = client.list_properties_of_secrets(**LISTING).by_page(token)
         try:
             page = await call("listing the secrets", anext(pages), where=vault, role=ROLE)
         except StopAsyncIteration:
@@ -124,7 +137,7 @@ class KeyVaults:
     async def versions(self, ref: SecretRef) -> AsyncIterator[Version]:
         """Stream all versions of a secret, unordered, without values; none if it is unknown."""
         client = self._client(ref.vault)
-        listing = _items(client.list_properties_of_secret_versions(ref.name, **READING), ref.vault)
+        listing = _items(client.list_properties_of_secret_versions(ref.name, **LISTING), ref.vault)
         async for properties in stream("listing", listing, where=str(ref), role=ROLE):
             yield _version(ref, properties)
 

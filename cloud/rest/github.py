@@ -133,9 +133,12 @@ def _is_limited(answer: Answer) -> bool:
     """Return whether an answer is about how often one asks: a 429 is, a 403 may be about a right.
 
     https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
+    A limit on bursts may be named in words alone; GitHub's own client goes by them:
+    https://github.com/octokit/plugin-throttling.js.
     """
     if answer.status == HTTPStatus.FORBIDDEN:
-        return "Retry-After" in answer.headers or _is_used_up(answer)
+        is_burst = "secondary rate" in answer.text.lower()
+        return is_burst or "Retry-After" in answer.headers or _is_used_up(answer)
     return answer.status == HTTPStatus.TOO_MANY_REQUESTS
 
 

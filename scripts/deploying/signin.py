@@ -6,6 +6,7 @@ deployment, and be refused.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from contextlib import suppress
@@ -45,6 +46,8 @@ def signed_in() -> TokenCredential:
     from azure.identity import DefaultAzureCredential
 
     choose_sign_in()
+    # It says on stderr, too, what its error says.
+    logging.getLogger("azure.identity").addHandler(logging.NullHandler())
     credential: TokenCredential = DefaultAzureCredential(process_timeout=SLOW)
     return credential
 
@@ -54,9 +57,8 @@ def no_token(error: AzureError) -> StepError:
     told = " ".join(str(error).split())
     named = SECOND_FACTOR.search(told)
     fix = named[0] if named else FIX
-    return StepError(
-        f"no access token could be had ({type(error).__name__}): {told[:300]}. Fix: {fix}"
-    )
+    why = told.partition(" To mitigate this issue")[0][:300].rstrip(".")
+    return StepError(f"no access token could be had ({type(error).__name__}): {why}. Fix: {fix}")
 
 
 def arm_endpoint() -> str:

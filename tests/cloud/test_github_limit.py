@@ -15,7 +15,7 @@ FULL, EMPTY = {"X-RateLimit-Remaining": "41"}, {"X-RateLimit-Remaining": "0"}
 
 
 async def refused(
-    headers: dict[str, str], reset: float | None = None, status: int = 403
+    headers: dict[str, str], reset: float | None = None, status: int = 403, says: str = "no"
 ) -> RekeyError:
     """Return the error for an answer with these headers, and a reset in so many seconds."""
     rig = Rig()
@@ -24,7 +24,7 @@ async def refused(
 
     async def limited(request: Request, proceed: Call) -> Response:
         del request, proceed
-        return json_response(status, {"message": "no"}, headers)
+        return json_response(status, {"message": says}, headers)
 
     alerts = GitHubAlerts(rig.azure(limited), RigClock(rig.clock))
     with pytest.raises(RekeyError) as caught:
@@ -58,6 +58,15 @@ async def test_a_limit_on_bursts_does_not_last_until_the_reset_of_another_limit(
     headers: dict[str, str],
 ) -> None:
     error = await refused(headers, 900, 429)
+    assert isinstance(error, Throttled)
+    assert error.retry_after is None
+
+
+async def test_a_limit_on_bursts_may_be_named_in_words_alone() -> None:
+    says = (
+        "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+    )
+    error = await refused(FULL, 900, says=says)
     assert isinstance(error, Throttled)
     assert error.retry_after is None
 

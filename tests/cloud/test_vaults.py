@@ -342,6 +342,20 @@ async def test_a_page_without_a_secret_may_lead_on() -> None:
     assert [version async for version in store.versions(secret.ref)]
 
 
+@pytest.mark.parametrize("body", [{}, {"value": None}, {"value": {}}, {"error": "later"}, []])
+async def test_an_answer_that_is_no_list_is_not_taken_for_an_empty_one(body: object) -> None:
+    """An incident would count such a vault as one in which nothing has leaked."""
+    rig = scene()
+    store, ref = vaults(rig), rig.item(NAME).ref
+    for listing in (store.list(rig.vault.url), store.versions(ref)):
+        rig.world.faults.append(Fault(to_vault(), json_response(200, body)))
+        with pytest.raises(TransientError, match="nonsense"):
+            await anext(aiter(listing))
+    rig.world.faults.append(Fault(to_vault(), json_response(200, body)))
+    with pytest.raises(TransientError, match="nonsense"):
+        await store.page(rig.vault.url, None)
+
+
 async def test_a_vault_that_is_not_found_is_not_taken_for_an_empty_one() -> None:
     rig = scene()
     refuse(rig, 404, "VaultNotFound", to_vault())

@@ -14,7 +14,7 @@ from azure.identity import CredentialUnavailableError
 from scripts import az
 from scripts.deploying.manager import Manager
 from scripts.deploying.patience import StepError
-from scripts.deploying.signin import CHOICE, arm_endpoint, choose_sign_in
+from scripts.deploying.signin import CHOICE, arm_endpoint, choose_sign_in, signed_in
 from scripts.deploying.site import Site
 from tests.programs import write
 from tests.scripts.loopback import over_https
@@ -101,3 +101,15 @@ def test_where_azure_asks_for_a_second_factor_the_command_that_gives_it_is_named
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
         with pytest.raises(StepError, match=f"Fix: {program} login --claims-challenge eyJh$"):
             ask(Single(program), arm)
+
+
+def test_who_is_not_signed_in_reads_why_once_and_what_to_do(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """azure-identity says the same on stderr as well, and names a page of its own for it."""
+    with pytest.raises(StepError) as caught:
+        Site(SITE, signed_in(), "https://arm.example").settings()
+    told = str(caught.value)
+    assert "Azure CLI not found on path. Fix: sign in with az login" in told
+    assert "troubleshoot" not in told
+    assert not capfd.readouterr().err
