@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -236,6 +237,7 @@ def _is_half(text: str) -> bool:
     return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
+@cache
 def _kinds(shape: type[Body]) -> dict[str, type]:
     """Return the type of each member, without its description."""
     return {
@@ -244,6 +246,7 @@ def _kinds(shape: type[Body]) -> dict[str, type]:
     }
 
 
+@cache
 def required(shape: type[Body]) -> tuple[str, ...]:
     """Return the members that a body must have."""
     return tuple(field.name for field in msgspec.structs.fields(shape) if field.required)

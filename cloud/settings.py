@@ -138,14 +138,16 @@ def _has_events(env: Mapping[str, str]) -> bool:
 
 def _storage(env: Mapping[str, str], name: str, problems: list[str]) -> HostStorage | None:
     storage = HostStorage.from_settings(env, name)
+    # The SDK builds two clients to say so.
+    is_plausible = storage is not None and storage.is_plausible
     if storage is None:
         problems.append(f"{name} is missing: set a connection string, or {name}__accountName")
-    elif not (storage.is_plausible or storage.connection_string):
+    elif not (is_plausible or storage.connection_string):
         problems.append(
             f"{name}__accountName, or {name}__blobServiceUri and {name}__queueServiceUri, is wrong: "
             "set the account's name, or https://<host> of both"
         )
-    elif not storage.is_plausible:
+    elif not is_plausible:
         # The text contains a key, so it is not shown.
         problems.append(
             f"{name} is not a connection string: copy the storage account's own, "
