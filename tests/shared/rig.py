@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from api.app import Api
@@ -69,6 +70,12 @@ class RigClock:
         return self._clock.now().timestamp()
 
 
+@lru_cache(maxsize=16)
+def _read(texts: tuple[tuple[str, str], ...]) -> Settings:
+    """Read settings once for all processes of one rig: nothing changes them."""
+    return Settings.read(dict(texts))
+
+
 @dataclass
 class Rig:
     """A world with one vault, the accounts that it may rotate.
@@ -95,15 +102,14 @@ class Rig:
     def settings(self) -> Settings:
         group = self.host.resource_id.split("/providers/")[0]
         key = self.host.keys["key1"].value
-        return Settings.read(
-            {
-                "REKEY_VAULTS": self.vault.url,
-                "REKEY_SCOPES": json.dumps({self.vault.url: [group]}),
-                "REKEY_IDENTITY_NAME": self.identity.name,
-                "AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;AccountName=rekeyhost;AccountKey={key}",
-                **self.environment,
-            }
-        )
+        texts = {
+            "REKEY_VAULTS": self.vault.url,
+            "REKEY_SCOPES": json.dumps({self.vault.url: [group]}),
+            "REKEY_IDENTITY_NAME": self.identity.name,
+            "AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;AccountName=rekeyhost;AccountKey={key}",
+            **self.environment,
+        }
+        return _read(tuple(texts.items()))
 
     def account(self, name: str, **options: Any) -> StorageAccount:
         """Add an account whose keys the app may rotate."""
