@@ -24,7 +24,6 @@ PARTS: Mapping[str, Sequence[str]] = {
         "tests/proof/test_found.py",
         "tests/proof/test_killers.py",
         "tests/proof/test_long_proof.py",
-        "tests/proof/test_schedule.py",
     ),
     "simulator": ("simulated-azure", "tests/simulator"),
     "system": (
@@ -42,7 +41,13 @@ PARTS: Mapping[str, Sequence[str]] = {
         "tests/api/test_pages_firefox.py",
         "tests/cli/test_report_browser.py",
     ),
-    "faults": ("tests/adversary", "tests/crash", "tests/proof"),
+    "faults": (
+        "tests/adversary",
+        "tests/api/test_openapi_boundaries.py",
+        "tests/conformance/test_every_fault.py",
+        "tests/crash",
+        "tests/proof",
+    ),
 }
 """The longest path that a test's own path begins with decides."""
 REAL = ("shared_postgresql", "shared_mariadb", "shared_redis", "azure_cli")

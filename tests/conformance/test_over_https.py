@@ -13,7 +13,7 @@ from conformance.endpoint_file import Plan
 from conformance.endpoints import EndpointStand
 from conformance.kit import Check
 from conformance.scene import Begin
-from conformance.stories import an_incident_keeps_every_promise, told
+from conformance.stories import told
 from engine.errors import ConfigError
 from tests.cli.desk import captured
 from tests.conformance.served import server, serving
@@ -67,11 +67,6 @@ async def rotations_in_a_row(begin: Begin) -> None:
 async def test_whole_rotations_follow_each_other_at_one_source(tokens: Any, tmp_path: Path) -> None:
     with serving(tmp_path, tokens()) as plan:
         assert await found(plan, (rotations_in_a_row,)) == {}
-
-
-async def test_an_incident_at_the_example_comes_through_every_fault(tmp_path: Path) -> None:
-    with serving(tmp_path, server.Tokens()) as plan:
-        assert await found(plan, (an_incident_keeps_every_promise,)) == {}
 
 
 @pytest.mark.parametrize(("tokens", "check"), FRAUDS)
