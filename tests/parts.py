@@ -183,6 +183,20 @@ def rows_left_out(config: pytest.Config) -> str:
     return "Left out: rows of long tables. With them: make test-whole."
 
 
+def crossed[S, T](first: Sequence[S], second: Sequence[T]) -> list[ParameterSet]:
+    """Return all pairs for `parametrize`.
+
+    Each of the first runs with one of the second by day, in turn, and with all at night: that is for
+    two that fail independently of each other.
+    """
+    assert len(first) >= len(second), "each of the second runs by day"
+    return [
+        pytest.param(row, column, marks=() if at % len(second) == turn else pytest.mark.nightly)
+        for at, row in enumerate(first)
+        for turn, column in enumerate(second)
+    ]
+
+
 def sampled[T](rows: Sequence[T], sample: Collection[T]) -> list[ParameterSet]:
     """Return all rows for `parametrize`; those that are not in the sample run at night."""
     assert not set(sample) - set(rows), "a sample holds rows of its table"

@@ -75,6 +75,14 @@ def test_of_a_long_table_the_sample_alone_runs_by_day() -> None:
         parts.sampled(["a"], ["c"])
 
 
+def test_of_two_lists_each_row_of_either_runs_by_day() -> None:
+    rows = parts.crossed("abc", [1, 2])
+    assert len(rows) == 6
+    assert [row.values for row in rows if not row.marks] == [("a", 1), ("b", 2), ("c", 1)]
+    with pytest.raises(AssertionError, match="by day"):
+        parts.crossed("a", [1, 2])
+
+
 def options(part: Sequence[str] = (), *, whole: bool = False, named: bool = False) -> Any:
     source = pytest.Config.ArgsSource
     return SimpleNamespace(

@@ -21,6 +21,7 @@ from simulator.faults import Fault, unavailable
 from simulator.keys.contracts import BY_KIND
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
+from tests.parts import crossed
 from tests.rotators.key_scenes import BY_NAME, FAMILY, KeyScene, Member
 from tests.shared.scene import refuse
 
@@ -88,8 +89,7 @@ async def test_a_list_that_lacks_a_key_does_not_show_that_one_is_gone(slot: Slot
         await scene.rotator(short).accepts(scene.source, "", Sensitive(HUB.wrong))
 
 
-@pytest.mark.parametrize("status", [403, 503])
-@pytest.mark.parametrize("member", SWITCHED, ids=str)
+@pytest.mark.parametrize(("member", "status"), crossed(SWITCHED, [403, 503]), ids=str)
 async def test_keys_that_are_switched_off_are_not_gone_where_nobody_can_read_the_switch(
     member: Member, status: int
 ) -> None:

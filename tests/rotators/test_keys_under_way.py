@@ -12,6 +12,7 @@ from engine.secret import Sensitive
 from simulator.faults import Fault
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
+from tests.parts import crossed
 from tests.rotators.key_scenes import BY_NAME, FAMILY, KeyScene, Member
 
 HUB = BY_NAME["signalr-key"]
@@ -160,8 +161,7 @@ def replaces(request: Request) -> bool:
 NOTHING = {"an empty 200": Response(200), "a 204": Response(204), "{}": json_response(200, {})}
 
 
-@pytest.mark.parametrize("answer", NOTHING)
-@pytest.mark.parametrize("member", FAMILY, ids=str)
+@pytest.mark.parametrize(("member", "answer"), crossed(FAMILY, [*NOTHING]), ids=str)
 async def test_the_old_key_never_passes_for_the_one_that_an_answer_does_not_hold(
     member: Member, answer: str
 ) -> None:

@@ -14,6 +14,7 @@ from rotators.shared.sas_rule import SasRule
 from rotators.shared.two_keys import TwoKeys
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
+from tests.parts import crossed
 from tests.rotators.key_scenes import BY_NAME, FAMILY, KeyScene, Member
 from tests.rotators.sas_scenes import RULES, RuleScene, SasScene
 
@@ -40,15 +41,13 @@ async def verified(kind: str, answer: Response) -> None:
     await scene.rotator(odd).verify(scene.source, "", held)
 
 
-@EVERY
-@pytest.mark.parametrize("status", [199, 520, 999])
+@pytest.mark.parametrize(("kind", "status"), crossed([*SCENES], [199, 520, 999]))
 async def test_a_status_that_nobody_has_defined_proves_nothing(kind: str, status: int) -> None:
     with pytest.raises(NeedsHuman, match=str(status)):
         await verified(kind, Response(status, JSON, b"{}"))
 
 
-@EVERY
-@pytest.mark.parametrize("status", [200, 401, 403, 404])
+@pytest.mark.parametrize(("kind", "status"), crossed([*SCENES], [200, 401, 403, 404]))
 async def test_a_page_that_a_proxy_shows_for_everything_proves_nothing(
     kind: str, status: int
 ) -> None:
@@ -58,21 +57,21 @@ async def test_a_page_that_a_proxy_shows_for_everything_proves_nothing(
     assert caught.value.fix
 
 
-@EVERY
 @pytest.mark.parametrize(
-    ("status", "text"), [(200, b""), (204, b""), (200, b"Access denied by policy")]
+    ("kind", "answer"),
+    crossed([*SCENES], [(200, b""), (204, b""), (200, b"Access denied by policy")]),
 )
 async def test_a_success_that_says_nothing_proves_nothing(
-    kind: str, status: int, text: bytes
+    kind: str, answer: tuple[int, bytes]
 ) -> None:
     """Something in between answers so to whatever is asked, a made-up credential among it."""
+    status, text = answer
     plain = Response(status, {"Content-Type": "text/plain"}, text)
     with pytest.raises(NeedsHuman, match=str(status)):
         await verified(kind, plain)
 
 
-@EVERY
-@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize(("kind", "status"), crossed([*SCENES], [403, 404]))
 async def test_a_page_in_answer_to_the_credential_alone_proves_nothing(
     kind: str, status: int
 ) -> None:
@@ -121,8 +120,7 @@ async def test_a_batch_account_that_forbids_for_another_reason_has_not_refused_i
         await verified("batch-key", forbidden)
 
 
-@EVERY
-@pytest.mark.parametrize("status", [200, 401, 403])
+@pytest.mark.parametrize(("kind", "status"), crossed([*SCENES], [200, 401, 403]))
 async def test_a_body_that_is_no_text_is_no_reason_to_fail(kind: str, status: int) -> None:
     with suppress(RekeyError):
         await verified(kind, replace(BINARY, status=status))

@@ -27,6 +27,7 @@ from rotators.shared.two_keys import TwoKeys
 from simulator.faults import Fault
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
+from tests.parts import crossed
 from tests.rotators.key_scenes import (
     BY_NAME,
     FAMILY,
@@ -38,9 +39,7 @@ from tests.rotators.key_scenes import (
 from tests.shared.scene import refuse, to_arm
 
 EVERY = pytest.mark.parametrize("member", FAMILY, ids=str)
-SWITCHED = pytest.mark.parametrize(
-    "member", [member for member in FAMILY if member.switched], ids=str
-)
+SWITCHED = [member for member in FAMILY if member.switched]
 QUEUE, NAMESPACE = BY_NAME["service-bus-key of a queue"], BY_NAME["service-bus-key of a namespace"]
 COSMOS, MAPS = BY_NAME["cosmos-db-key"], BY_NAME["maps-key"]
 GATEWAY = BY_NAME["api-management-key"]
@@ -67,8 +66,9 @@ def rotator_of(scene: KeyScene) -> TwoKeys:
     return rotator
 
 
-@SWITCHED
-@pytest.mark.parametrize("action", ["preflight", "verify", "issue", "accepts"])
+@pytest.mark.parametrize(
+    ("member", "action"), crossed(SWITCHED, ["preflight", "verify", "issue", "accepts"]), ids=str
+)
 async def test_keys_that_are_switched_off_are_said_to_be_so_without_waiting(
     scene: KeyScene, member: Member, action: str
 ) -> None:
@@ -137,8 +137,7 @@ async def test_an_error_names_the_type_of_what_could_not_be_read() -> None:
         await scene.rotator().issue(replace(scene.job(), proven=False))
 
 
-@EVERY
-@pytest.mark.parametrize("action", ["accepts", "verify"])
+@pytest.mark.parametrize(("member", "action"), crossed(FAMILY, ["accepts", "verify"]), ids=str)
 async def test_a_network_that_keeps_the_app_out_proves_nothing(member: Member, action: str) -> None:
     scene = KeyScene(member)
     held, began = Sensitive(scene.value(member.slot)), scene.rig.clock.now()
@@ -170,8 +169,11 @@ async def test_in_another_cloud_each_resource_says_where_its_keys_are_used(membe
     assert await rotator.accepts(scene.source, member.slot, held)
 
 
-@EVERY
-@pytest.mark.parametrize("name", ["Salt", "key3", "", "PrimaryMaster", "KEY1"])
+@pytest.mark.parametrize(
+    ("member", "name"),
+    crossed(FAMILY, ["Salt", "key3", "", "PrimaryMaster", "KEY1"]),
+    ids=str,
+)
 async def test_what_is_neither_of_the_two_keys_is_never_replaced(member: Member, name: str) -> None:
     scene = KeyScene(member)
     before = scene.live()

@@ -107,6 +107,6 @@ def test_a_lease_is_named_by_its_action(action: str) -> None:
         ("login", "https://login.microsoftonline.com/NAME/oauth2/v2.0/token"),
     ],
 )
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_no_resources_name_becomes_a_calls_name(service: str, url: str, method: str) -> None:
-    assert "NAME" not in operation_of(service, method, url, {"x-ms-lease-action": ""}).upper()
+def test_no_resources_name_becomes_a_calls_name(service: str, url: str) -> None:
+    for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        assert "NAME" not in operation_of(service, method, url, {"x-ms-lease-action": ""}).upper()
