@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -223,10 +224,11 @@ def all_files() -> Iterator[Path]:
     yield from (ROOT / "tests").rglob("*.py")
 
 
-def functions(text: str) -> Iterator[Function]:
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
+@lru_cache(maxsize=1)
+def functions(text: str) -> Sequence[Function]:
+    """Return all functions of a file; what is asked of one file in a row reads it once."""
+    nodes = ast.walk(ast.parse(text))
+    return [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
 def overlong(text: str) -> list[str]:
@@ -251,11 +253,26 @@ def nameless(text: str) -> list[str]:
     ]
 
 
-def test_no_function_is_longer_than_forty_lines() -> None:
-    lengthy = {
-        path.relative_to(ROOT).as_posix(): overlong(path.read_text()) for path in all_files()
+class Limits(NamedTuple):
+    """What of a file is held against the limits of functions."""
+
+    overlong: Sequence[str]
+    nameless: Sequence[str]
+    functions: int
+
+
+@pytest.fixture(scope="module")
+def limits() -> Mapping[str, Limits]:
+    """All files, each of which takes long to read."""
+    texts = {path.relative_to(ROOT).as_posix(): path.read_text() for path in all_files()}
+    return {
+        path: Limits(overlong(text), nameless(text), len(functions(text)))
+        for path, text in texts.items()
     }
-    assert not {path: names for path, names in lengthy.items() if names}
+
+
+def test_no_function_is_longer_than_forty_lines(limits: Mapping[str, Limits]) -> None:
+    assert not {path: of.overlong for path, of in limits.items() if of.overlong}
 
 
 def room_of(path: Path) -> str:
@@ -270,17 +287,16 @@ def test_nearly_all_lines_have_at_most_a_hundred_characters() -> None:
     """In every room, and in every folder of the tests."""
     lines: dict[str, list[bool]] = {}
     for path in all_files():
-        for line in path.read_text().splitlines():
-            lines.setdefault(room_of(path), []).append(len(line) > LONGEST_LINE)
+        room = lines.setdefault(room_of(path), [])
+        room += [len(line) > LONGEST_LINE for line in path.read_text().splitlines()]
     shares = {room: sum(is_long) / len(is_long) for room, is_long in lines.items()}
     assert not {room: share for room, share in shares.items() if share > MOST_LONG}
 
 
-def test_locals_are_named_for_what_they_are() -> None:
+def test_locals_are_named_for_what_they_are(limits: Mapping[str, Limits]) -> None:
     """Fewer than one function in a hundred has a local that is called `found` or the like."""
-    texts = [path.read_text() for path in all_files()]
-    total = sum(1 for text in texts for _ in functions(text))
-    assert sum(len(nameless(text)) for text in texts) < total / 100
+    total = sum(of.functions for of in limits.values())
+    assert sum(len(of.nameless) for of in limits.values()) < total / 100
 
 
 def test_no_function_of_the_engine_forks_too_often_to_be_followed() -> None:
