@@ -1,6 +1,7 @@
 """What the proof found in schedules of seconds each, which `make test` does without.
 
-In these, people are told or a person writes again and again, so none of the time is left out.
+In these, a mark in the vault is written anew every quarter of an hour for a month, so that no time is
+left out.
 """
 
 from __future__ import annotations
