@@ -300,7 +300,7 @@ async def test_a_flood_of_signed_deliveries_is_bounded_and_forged_ones_read_no_v
         await deliver(api, numbered(number))
     assert len(github.asked) == 300
     rig.calls()
-    for _ in range(100):
+    for _ in range(10):
         await deliver(api, x_hub_signature_256="sha256=" + "0" * 64)
     assert rig.calls()["vault"] == 0
 

@@ -268,7 +268,7 @@ def mutated(world: World, data: st.DataObject) -> None:
 
 
 @settings(
-    max_examples=30,
+    max_examples=20,
     derandomize=True,
     database=None,
     deadline=None,

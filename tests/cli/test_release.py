@@ -87,7 +87,7 @@ def test_a_second_time_it_is_under_no_management_and_that_is_no_error() -> None:
     assert (again.code, again.json["status"], state(desk)) == (0, "not under management", before)
 
 
-@pytest.mark.parametrize("mode", ["die before", "die after", "lose the answer"])
+@pytest.mark.parametrize("mode", ["die after", "lose the answer"])
 def test_whoever_dies_at_any_call_releases_it_again(mode: Mode) -> None:
     at, goes_on = 0, True
     while goes_on:

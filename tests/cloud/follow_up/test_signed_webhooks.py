@@ -234,6 +234,8 @@ async def test_a_repair_and_a_restore_are_told_as_such_whoever_reports_them(
         assert {kind for _, kind in published} == {f"rekey.secret.{result}"}
         assert len({*published}) == 1
         reported = max(reported, len(published))
+        if saboteur.calls <= call:
+            break
     assert reported > 1
 
 
