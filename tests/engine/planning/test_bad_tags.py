@@ -153,8 +153,10 @@ def test_what_is_made_from_a_key_names_the_secret_with_the_key(
 
 def test_a_kind_that_cannot_be_used_says_why_and_nothing_else_is_judged() -> None:
     kinds = kinds_of(StorageKey, type(refused("acme-token", "it is broken", "mend it")))
-    read = parse({"ProviderAddress": "acme", "Rotator": "acme-token"}, POLICY, kinds)
-    assert read == Malformed(("it is broken. Fix: mend it",))
+    acme: dict[str, str | None] = {"ProviderAddress": "acme", "Rotator": "acme-token"}
+    assert parse(tags(acme), POLICY, kinds) == Malformed(("it is broken. Fix: mend it",))
+    decision = judge(version(changes=acme), kinds=kinds)
+    assert decision == Park("it is broken. Fix: mend it", "correct the tags")
 
 
 def test_every_problem_is_told_at_once() -> None:

@@ -121,6 +121,9 @@ DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
      shown(FAR, name=V3, **replaced(V2), **pending(HOUR, "key2", V1)), LEAKED, Retire),
     ("a leak of one replaced twice, which is not",
      shown(FAR, name=V3, **replaced(V2), **pending(HOUR, "key2", V2)), LEAKED, Confirm),
+    ("a leak of one replaced inside the overlap of an older one",
+     shown(FAR, name=V3, **replaced(V2), **pending(HOUR, "key2", V1)), {"version": V2, **LEAKED},
+     Retire),
     ("listed without a version, and due", shown(name=None), {"version": None}, Rotate),
     ("listed without a version", shown(FAR, name=None), {"version": None}, Skip),
     ("parked a second less than a day ago", rested(DAY - SECOND), {"trigger": "sweep"}, Skip),
@@ -139,8 +142,9 @@ DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
     # Three tags are usual and Rekey adds two.
     ("ten tags of others", shown(**others(10)), {}, Rotate),
     ("eleven, which leave no room", shown(**others(11)), {}, Park),
-    ("fourteen tags, of which three are Rekey's already",
-     shown(10 * DAY, 80 * DAY, **others(8), **replaced(V3), RekeyState="parked long ago",
+    ("the same, which are not in the way yet", shown(FAR, **others(11)), {}, Skip),
+    ("fifteen tags, of which three are Rekey's already",
+     shown(10 * DAY, 80 * DAY, **others(9), **replaced(V3), RekeyState="parked long ago",
            RekeyReason="x"), {}, Rotate),
     ("to retire what a tag calls current: the source tells", shown(**pending(-SECOND, "key1")), {},
      Retire),
@@ -171,6 +175,7 @@ DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
     ("a person's that is parked, though its key has changed", rested(SECOND, BY_HAND, **BY_HAND),
      FOLLOWS, Skip),
     ("the same, once it has rested", rested(DAY, BY_HAND, **BY_HAND), FOLLOWS, Confirm),
+    ("a person's that follows no key any more", shown(FAR, Manual="true"), FOLLOWS, Skip),
     ("restored where that leaked and is in use again", shown(**pending(HOUR, "key1")),
      {**RESTORE, **LEAKED, "version": None}, Rotate),
     ("a version that Rekey replaced, after its overlap",
@@ -257,6 +262,8 @@ def test_what_is_not_due_is_retired_all_the_same_once_its_overlap_has_passed(
 def test_a_forced_rotation_is_done_when_nothing_is_inside_its_overlap() -> None:
     decision = decides(Rotate, version(left=FAR), item(version=V1, trigger="manual", force=True))
     assert (decision.reason, decision.at_once) == ("forced", False)
+    due = decides(Rotate, version(left=DAY), item(version=V1, trigger="manual", force=True))
+    assert due.reason.startswith("expires "), "it tells more than that it was forced"
 
 
 @pytest.mark.parametrize("action", get_args(Action))
@@ -315,15 +322,17 @@ def test_a_scope_of_another_vault_gives_no_right() -> None:
 
 
 def test_a_replica_may_be_in_any_vault_only_where_the_secrets_own_tag_names_it() -> None:
-    copy = "https://other.vault.azure.net/secrets/copy"
+    copy, near = "https://other.vault.azure.net/secrets/copy", f"{VAULT}/secrets/copy"
     rule = f"{{match: {{vault: '{VAULT}', secret: app-key}}, replicas: ['{copy}']}}"
     ruled = document_policy(f"rules: [{rule}]\n")
     assert isinstance(judge(version(changes={"Replicas": copy}), policy=ruled), Rotate)
-    decision = decides(Park, version(), policy=ruled)
-    assert (
-        decision.reason
-        == f"the policy document's replica {copy} is in a vault not bound to {ACCOUNT}"
-    )
+    both = document_policy(f"rules: [{rule.replace('[', f"['{near}', ")}]\n")
+    for tag, policy in ((None, ruled), (near, ruled), (None, both)):
+        decision = decides(Park, version(changes={"Replicas": tag}), policy=policy)
+        assert (
+            decision.reason
+            == f"the policy document's replica {copy} is in a vault not bound to {ACCOUNT}"
+        )
 
 
 def test_a_recheck_is_not_bound_by_the_window() -> None:

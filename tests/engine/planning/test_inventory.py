@@ -13,8 +13,19 @@ from engine.state.incident import STILL_ACCEPTED, UNWRITTEN
 from engine.state.index import Listed
 from engine.state.record import Record
 from engine.state.record_parts import Compromised
-from engine.state.tags import REPLICA_OF, Pending, parked
-from tests.shared.builders import ACCOUNT, NOW, POLICY, REF, SECOND, V1, pending, stands, version
+from engine.state.tags import REPLICA_OF, Pending, fingerprint, parked
+from tests.shared.builders import (
+    ACCOUNT,
+    NOW,
+    POLICY,
+    REF,
+    SECOND,
+    V1,
+    VAULT,
+    pending,
+    stands,
+    version,
+)
 from tests.shared.policies import document
 
 DAY = timedelta(days=1)
@@ -294,11 +305,26 @@ def test_tags_that_cannot_be_read_have_the_command_that_mends_them(
     assert (shown.state, shown.fix) == ("parked", f"rekey tags set prod/app-key {settings}")
 
 
-def test_what_the_policy_document_says_wrongly_is_mended_there() -> None:
+def test_a_mark_counts_only_for_what_the_policy_document_narrows_the_vaults_to_by_now() -> None:
+    narrow = POLICY.under(document(f"vaults: {{'{VAULT}': {{scopes: ['{ACCOUNT}']}}}}\n"))
+    for made in (POLICY, narrow):
+        mark = parked(
+            version(), "no role", NOW, seen=fingerprint(version(), narrowed=made.narrowed)
+        )
+        for policy in (POLICY, narrow):
+            shown = stands(version(changes=dict(mark)), policy=policy)
+            assert (shown.state == "parked") is (policy is made)
+
+
+@pytest.mark.parametrize("beside", [{}, {"RotateBeforeDays": "soon"}])
+def test_what_the_policy_document_says_wrongly_is_mended_there_whatever_else_is_wrong(
+    beside: dict[str, str | None],
+) -> None:
     text = "rules: [{match: {secret: '*'}, overlapHours: 720}]\n"
     short: dict[str, str | None] = {"ValidityPeriodDays": "7"}
-    shown = stands(version(changes=short), policy=POLICY.under(document(text)))
-    assert (shown.state, shown.fix) == ("parked", "correct OverlapHours in the policy document")
+    shown = stands(version(changes=short | beside), policy=POLICY.under(document(text)))
+    wrong = ", ".join((*beside, "OverlapHours"))
+    assert (shown.state, shown.fix) == ("parked", f"correct {wrong} in the policy document")
 
 
 @pytest.mark.parametrize(

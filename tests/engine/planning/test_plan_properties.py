@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from engine.secret import SecretVersion
 from engine.state.record import Record
-from engine.state.record_parts import Change, Compromised, Published, Verified
+from engine.state.record_parts import Announced, Change, Compromised, Published, Verified
 from engine.state.request import WorkItem
-from engine.state.tags import Pending
+from engine.state.tags import Pending, parked
 from tests.engine.planning.test_decide_properties import items, secrets, spans
 from tests.shared.builders import (
     AT_FIRST,
@@ -101,13 +101,18 @@ def taken(turn: Turn, world: World) -> list[str]:
 
 
 FRESH, DISABLED = version(left=timedelta(days=80)), version(enabled=False)
+BROKEN = version(changes={"ValidityPeriodDays": "soon"})
+RESTING = version(changes=dict(parked(version(), "no role", NOW)))
 AUDIT, FORCED, RETIRE = {"action": "audit"}, {"force": True}, {"action": "retire"}
 LEAKED = {"compromised": Compromised((V2,))}
+REVOKED = {"compromised": Compromised(revoked={V2: "refused"})}
 DUE: dict[str, Any] = {"to_retire": (Pending(NOW, V2, "key2"),)}
 LATE, AT_WORK = {"change": Change(uncertain_until=NOW)}, {"change": Change(in_progress_since=NOW)}
+ANNOUNCED = Announced("op", "key1", "digest", V2, NOW)
 OURS = {"published": Published("op", "key1", "digest", V2, NOW, version=V1)}
 ELSEWHERE, SLOT = {"here": None, "is_bound": False}, {"is_single": True}
-RESTORE, OVERLAP = {"action": "restore"}, {"to_retire": (Pending(NOW + SECOND, V2, "key2"),)}
+RESTORE: dict[str, Any] = {"action": "restore"}
+OVERLAP: dict[str, Any] = {"to_retire": (Pending(NOW + SECOND, V2, "key2"),)}
 SENT = Change(version=V1, uncertain_until=NOW + SECOND)
 FIRST, LATER = {"is_first": True}, {**SLOT, "recheck_follows": True}
 QUIET = World(None, is_refused=False, lagging=None)
@@ -121,6 +126,8 @@ PATHS: tuple[tuple[str, SecretVersion, dict[str, Any], dict[str, Any], dict[str,
     ("leave to recheck", FRESH, FORCED, {}, {**FIRST, **LATER}),
     ("leave to recheck", FRESH, FORCED, AT_WORK, {**FIRST, "resumes": True}),
     ("leave to recheck", FRESH, AUDIT, {**LEAKED, **AT_WORK}, {**FIRST, "resumes": True}),
+    ("leave to recheck", FRESH, RETIRE, {**DUE, **AT_WORK}, {**FIRST, "resumes": True}),
+    ("claim, verify", FRESH, AUDIT, AT_WORK, {**FIRST, "resumes": True}),
     (
         *("claim, read, claim, rotate", FRESH, FORCED, AT_WORK),
         {**FIRST, "resumes": True, "was_owner": False},
@@ -129,12 +136,16 @@ PATHS: tuple[tuple[str, SecretVersion, dict[str, Any], dict[str, Any], dict[str,
     ("conclude", FRESH, RESTORE, {**OVERLAP, "change": SENT}, {}),
     *(
         ("claim, restore", FRESH, RESTORE, {**OVERLAP, "change": replace(SENT, **other)}, {})
-        for other in ({"requested_at": NOW}, {"version": V2})
+        for other in ({"requested_at": NOW}, {"version": V2}, {"uncertain_until": NOW})
     ),
     ("claim, rotate", FRESH, FORCED, {}, LATER),
     ("claim, rotate", FRESH, {**FORCED, "trigger": "manual"}, {}, {**FIRST, **LATER}),
     ("claim, rotate", FRESH, {**FORCED, "recheck": True}, {}, {**FIRST, **LATER}),
     ("claim, rotate", FRESH, {"compromised": True}, {}, {**FIRST, **LATER}),
+    ("claim, try current, rotate", FRESH, FORCED, {}, {"carries_on": True}),
+    ("claim, try current, rotate", FRESH, FORCED, {**OURS, **LATE}, {}),
+    ("claim, rotate", FRESH, FORCED, LATE, {}),
+    ("claim, rotate", FRESH, FORCED, {}, {"proven": V1}),
     ("claim, read, claim, rotate", FRESH, FORCED, {"kind": "any"}, {"was_owner": False}),
     ("claim, read, claim, rotate", FRESH, {"compromised": True}, {}, {"was_owner": False}),
     ("claim, rotate", FRESH, FORCED, {}, {"was_owner": False}),
@@ -145,18 +156,37 @@ PATHS: tuple[tuple[str, SecretVersion, dict[str, Any], dict[str, Any], dict[str,
     ("claim, revoke", FRESH, AUDIT, {**LEAKED, **OURS}, {**SLOT, "proven": V1}),
     ("claim, revoke", FRESH, AUDIT, LEAKED, SLOT),
     ("claim, verify", FRESH, AUDIT, {**LEAKED, "verified": Verified(V2)}, SLOT),
+    ("claim, verify", FRESH, AUDIT, {**LEAKED, **OVERLAP}, SLOT),
     ("claim, rotate", FRESH, FORCED, LEAKED, {}),
     ("revoke", FRESH, AUDIT, {**LEAKED, **DUE}, ELSEWHERE),
     ("retire elsewhere, leave source", FRESH, AUDIT, DUE, ELSEWHERE),
+    ("read, retire elsewhere, conclude", RESTING, {}, DUE, {"has_value": False}),
+    ("retire elsewhere, report", RESTING, {}, DUE, {"has_done": True}),
+    ("retire elsewhere, conclude", RESTING, {}, {**OVERLAP, **REVOKED}, {}),
+    ("conclude", RESTING, {}, OVERLAP, {}),
+    ("leave source", FRESH, AUDIT, {}, {**ELSEWHERE, "proven": V1}),
+    (
+        *("claim, leave source", DISABLED, {"compromised": True}, {"owner": ""}),
+        {"was_owner": False},
+    ),
+    ("conclude", BROKEN, RETIRE, {}, {}),
+    ("conclude", DISABLED, {"compromised": True}, {}, {}),
     ("conclude", DISABLED, AUDIT, DUE, {**ELSEWHERE, "has_value": False}),
     ("claim, ask key, verify", FRESH, AUDIT, {}, {"is_derived": True}),
     ("claim, ask key, revoke", FRESH, AUDIT, {**LEAKED, **OURS}, {"is_derived": True}),
     ("claim, report", FRESH, AUDIT, {}, {"is_derived": True, "proven": V1, "has_value": False}),
     ("claim, report", DISABLED, RETIRE, DUE, {**ELSEWHERE, "has_done": True}),
     ("claim, park unbound", DISABLED, RETIRE, DUE, ELSEWHERE),
+    ("claim, conclude", DISABLED, RETIRE, DUE, {"is_bound": False}),
+    ("claim, conclude", DISABLED, RETIRE, DUE, {"here": None}),
+    ("claim, conclude", DISABLED, RETIRE, OVERLAP, ELSEWHERE),
+    ("claim, wait for apps, retire", FRESH, {"compromised": True}, OVERLAP, {}),
+    ("claim, wait for apps, retire", FRESH, RETIRE, DUE, {"item": item(compromised=True)}),
     ("clean up, conclude", FRESH, {"recheck": True}, LATE, {}),
     ("clean up, conclude", FRESH, {"recheck": True}, {"stale": (f"{REF}/{V2}",)}, {}),
+    ("clean up, conclude", FRESH, {"recheck": True}, {"pending_write": ANNOUNCED}, {}),
     ("conclude", FRESH, {"recheck": True}, {"stale": (V2,)}, {}),
+    ("claim, verify", FRESH, {**AUDIT, "recheck": True}, LATE, {}),
     ("conclude", FRESH, {}, LATE, {}),
     ("conclude", FRESH, {"recheck": True}, {}, {}),
 )
@@ -170,7 +200,8 @@ def test_where_several_rows_hold_the_first_is_taken(
     facts: dict[str, Any],
     known: dict[str, Any],
 ) -> None:
-    turn = turn_of(secret, item(**fields), Record(owner=str(REF), **facts), **known)
+    record = Record(**{"owner": str(REF), **facts})
+    turn = turn_of(secret, item(**fields), record, **known)
     assert ", ".join(taken(turn, QUIET)) == path
 
 
@@ -186,6 +217,13 @@ def test_what_is_left_to_the_look_for_its_end_says_that_a_change_is_in_progress(
     says = plan(turn_of(FRESH, item(**FORCED), record, is_first=True, resumes=True)).says
     assert isinstance(says, Wait)
     assert says.reason.startswith(begins)
+
+
+def test_a_restoration_waits_until_what_was_sent_can_revoke_the_credential_no_more() -> None:
+    record = Record(owner=str(REF), change=SENT, **OVERLAP)
+    says = plan(turn_of(FRESH, item(**RESTORE), record)).says
+    assert isinstance(says, Wait)
+    assert says.until == NOW + SECOND
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,11 @@ async def test_a_secret_that_falls_due_at_another_time_is_named_with_both() -> N
 
 
 async def test_what_would_no_longer_fall_due_is_named_after_all_that_will() -> None:
-    text = OFTENER.replace("app-*", "app-1") + "".join(BY_HAND.splitlines(keepends=True)[1:])
-    shown = await judged(named("app-1"), named("app-2"), then=policy(text))
-    assert [move["to"] is None for move in shown.moved] == [False]
+    unbound = named("app-1", {"ProviderAddress": f"{ACCOUNT}2"})
+    text = OFTENER + NARROWED.replace("[]", f"['{ACCOUNT}']")
+    shown = await judged(unbound, named("app-2"), then=policy(text))
+    moved = [(move["secret"], move["to"] is None) for move in shown.moved]
+    assert moved == [(f"{VAULT}/secrets/app-2", False), (f"{VAULT}/secrets/app-1", True)]
     gone = await judged(named("app-2"), then=policy(NARROWED))
     assert [(move["from"] is None, move["to"]) for move in gone.moved] == [(False, None)]
 

@@ -334,8 +334,13 @@ def test_a_rule_that_never_counts_is_told_once_however_many_cover_it() -> None:
     assert len(found("rules:\n" + many("a-*") * 3)) == 2
 
 
-def test_a_kind_that_does_not_exist_is_told_once_whatever_the_address() -> None:
-    assert len(found("rules:\n" + one("app", providerAddress=ACCOUNT, rotator="storage-keys"))) == 1
+@pytest.mark.parametrize(
+    "settings", [{"rotator": "storage-keys"}, {"valueTemplate": "{key} {nobody}"}]
+)
+def test_a_kind_or_a_template_that_does_not_do_is_told_once_beside_an_address(
+    settings: dict[str, str],
+) -> None:
+    assert len(found("rules:\n" + one("app", providerAddress=ACCOUNT, **settings))) == 1
 
 
 def test_a_signatures_key_is_named_by_its_own_tag_and_not_missed_in_a_document() -> None:

@@ -84,6 +84,23 @@ tagsMayOverride: [credentialid]
 
 
 @pytest.mark.parametrize(
+    ("setting", "inside", "outside"),
+    [
+        ("owner", ["x", "x" * 256], ["", "x" * 257]),
+        ("overlapHours", [0, 8760, 8760.0], [-1, 8761, 0.5]),
+        ("logins", [["a", "b"]], [["a"], ["a", "b", "c"]]),
+        ("replicas", [[f"{policies.OWN}"] * 20], [[], [f"{policies.OWN}"] * 21]),
+    ],
+)
+def test_a_bound_that_a_setting_has_is_inside_it(
+    setting: str, inside: list[Any], outside: list[Any]
+) -> None:
+    for value in (*inside, *outside):
+        rules = [{"match": {"secret": "*"}, setting: value}]
+        assert (not list(problems({"version": 1, "rules": rules}))) is (value in inside), value
+
+
+@pytest.mark.parametrize(
     ("key", "hint"),
     [
         ("defalts", "did you mean defaults?"),
