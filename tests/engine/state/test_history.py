@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from engine.secret import Version
-from engine.state.history import events, newest_first
+from engine.state.history import Read, Reader, events, newest_first, readers_of
 from engine.state.request import operation_id
 from engine.state.tags import CAUSE, OPERATION, REASON, RETIRE, STATE
 from tests.shared.builders import NOW, REF, SECOND, V1, V2, V3, version
@@ -111,3 +113,40 @@ def test_the_record_says_what_rekey_wrote_whatever_became_of_the_tags() -> None:
 def test_what_is_older_than_the_record_remembers_is_told_by_its_tags() -> None:
     rows = events([written(V3, V2), written(V2, V1, age=8), written(V1, age=9)], written=[V3])
     assert [row["written_by"] for row in rows] == ["Rekey", "Rekey", "somebody else"]
+
+
+SITE = "/subscriptions/1/resourceGroups/g/providers/Microsoft.Web/sites/x"
+IDENTITY = "/subscriptions/1/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
+
+
+def read(who: dict[str, str], version: str = V1, age: int = 0, count: int = 1) -> Read:
+    names = {"resource": "", "person": "", "application": "", "oid": "o", **who}
+    return Read(version=version, count=count, last=NOW - age * SECOND, **names)
+
+
+def test_each_reader_is_named_once_with_all_its_reads_and_what_it_holds_by_now() -> None:
+    ann, namesake = ({"person": "Ann", "oid": oid} for oid in ("o1", "o2"))
+    reads = [read(ann, V2, 3, 5), read(namesake, V1, 2), read(ann, V1, 1, 2)]
+    assert readers_of(reads) == (
+        Reader("person", "Ann", "o1", V1, NOW - SECOND, 7),
+        Reader("person", "Ann", "o2", V1, NOW - 2 * SECOND, 1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("who", "expected"),
+    [
+        ({"person": "Ann", "resource": SITE, "application": "cli"}, ("person", "Ann")),
+        ({"resource": SITE, "application": "id"}, ("resource", SITE)),
+        ({"application": "id"}, ("application", "id")),
+        ({}, ("unknown", "o")),
+        ({"oid": ""}, ("unknown", "unknown")),
+        ({"resource": f"{IDENTITY}/rekey-app"}, ("rekey", f"{IDENTITY}/rekey-app")),
+        ({"resource": f"{IDENTITY}/not-rekey-app"}, ("resource", f"{IDENTITY}/not-rekey-app")),
+    ],
+)
+def test_a_reader_is_named_by_what_tells_people_most(
+    who: dict[str, str], expected: tuple[str, str]
+) -> None:
+    (reader,) = readers_of([read(who)], own="Rekey-App")
+    assert (reader.kind, reader.name) == expected

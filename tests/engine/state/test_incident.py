@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine.errors import PermanentError, TransientError
 from engine.secret import SecretRef
 from engine.state.entry import Entry
 from engine.state.incident import (
@@ -115,6 +116,7 @@ def test_an_incident_at_a_source_covers_a_secret_that_left_it_with_what_it_holds
     assert Incident(SINCE, source=left).covers(shown(), known) is expected
     assert Incident(SINCE, source=left, version=V1).covers(shown(), known)
     assert Incident(SINCE, source=ACCOUNT).covers(shown(), known)
+    assert not Incident(SINCE, name="other", source=left).covers_deleted(REF, known)
 
 
 @pytest.mark.parametrize(
@@ -297,6 +299,38 @@ def test_what_waits_is_named_with_its_source_and_owner_by_its_vaults_short_name(
     west = replace(entry.secret, ref=SecretRef("https://west.vault.azure.net", "db"))
     (row,) = counted(replace(entry, secret=west), primary=PRIMARY).waiting_for
     assert row == {"vault": "west", "secret": "db", "source": source, "owner": owner}
+
+
+def test_what_waits_for_a_single_version_is_named_with_the_source_that_it_leaked_from() -> None:
+    """The secret may hold the credential of another one by now."""
+    progress, left = IncidentProgress(), f"{ACCOUNT}2"
+    progress.add(
+        Incident(SINCE, source=left, version=V1), shown(), is_open=True, by_hand=False, known=KNOWN
+    )
+    assert [row["source"] for row in progress.waiting_for] == [left]
+
+
+@pytest.mark.parametrize(
+    ("is_refused", "parked", "standing"),
+    [
+        (True, shown(BROKEN), "refused"),
+        (False, shown(BROKEN), "needs a person"),
+        (False, None, "waiting"),
+    ],
+)
+def test_what_is_refused_at_a_source_needs_nobody_whatever_its_next_owner_needs(
+    *, is_refused: bool, parked: Entry | None, standing: str
+) -> None:
+    progress = IncidentProgress()
+    progress.add_passed_on(REF, is_refused=is_refused, parked=parked)
+    assert [row.standing for row in progress.each] == [standing]
+
+
+def test_an_incident_goes_on_while_one_of_its_vaults_may_still_be_listed() -> None:
+    progress = IncidentProgress()
+    for error in (TransientError("busy"), PermanentError("no role")):
+        progress.add_unlisted(VAULT, error)
+    assert (progress.is_ordered, progress.needs_a_person) == (True, 2)
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,10 @@ def test_the_retirement_in_the_record_of_its_source_is_believed_and_not_a_tags(
     changes: dict[str, str | None], records: list[Listed], expected: str | None
 ) -> None:
     secret = version(changes={RETIRE: CLAIMED, **changes})
-    shown = Tagged.believed(secret, records, POLICY, KINDS).held
-    assert shown.tags.get(RETIRE) == expected
-    assert {**shown.tags, RETIRE: CLAIMED} == secret.tags
+    believed = Tagged.believed(secret, records, POLICY, KINDS)
+    for shown in (believed.held, believed.applied):
+        assert shown.tags.get(RETIRE) == expected
+        assert {**shown.tags, RETIRE: CLAIMED} == secret.tags
 
 
 async def test_a_secret_that_owns_two_records_gets_the_work_of_both() -> None:

@@ -260,6 +260,15 @@ def test_what_was_announced_and_is_seen_has_landed() -> None:
         True,
     )
     assert record.wrote(secret(NEW))
+    assert record.change.uncertain_until == NOW + SECOND, "a recheck proves it once"
+
+
+def test_what_is_announced_and_then_lands_ends_the_change_that_has_made_it() -> None:
+    """Its recheck stays until then: the worker may die before it has published anything."""
+    change = Change(NOW, requested_at=NOW, in_progress_since=NOW, marker="x", recheck_at=NOW)
+    record = Record(change=change).announced(announced_write(announced()), "storage-key")
+    assert record.change == Change(requested_at=NOW, recheck_at=NOW)
+    assert record.landed(secret(NEW)).change == Change()
 
 
 @pytest.mark.parametrize(
@@ -344,13 +353,16 @@ def test_what_is_to_be_retired_next_follows_where_a_version_takes_the_slot_of_th
     write = replace(announced_write(record), retire=None)
     landed = replace(record, pending_write=write).landed(secret(NEW))
     assert Record.from_json(landed.to_json(), "here").retirement == later
+    assert record.landed(secret(NEW)).to_retire == (announced_write(record).retire, later)
 
 
 def test_only_so_many_replaced_versions_are_remembered_and_each_once() -> None:
+    earlier = tuple(f"{n:032}" for n in range(MOST_REPLACED))
     record = replace(
-        announced(), history=History(replaced=(*(f"{n:032}" for n in range(MOST_REPLACED)), OLD))
+        announced(), history=History(replaced=(*earlier, OLD), published=(OLD, *earlier))
     )
     landed = record.landed(secret(NEW))
+    assert landed.history.published == (NEW, OLD, *earlier)[:MOST_REPLACED]
     assert landed.history.replaced[0] == OLD
     assert len(landed.history.replaced) == len(set(landed.history.replaced)) == MOST_REPLACED
 
@@ -373,7 +385,7 @@ def test_the_version_replaced_is_stale_until_the_write_has_settled() -> None:
     for left in (SECOND, SECOND / 10):
         with pytest.raises(Stale) as caught:
             announced().seen(secret(OLD), NOW + SETTLE - left)
-        assert caught.value.retry_after == 1.0
+        assert (caught.value.retry_after, caught.value.code) == (1.0, "Stale")
 
 
 def test_a_write_that_did_not_land_keeps_the_source_open_and_announced() -> None:
@@ -395,6 +407,13 @@ def test_a_write_that_was_given_up_is_recognised_when_it_comes_at_last() -> None
         announced_write(before).landed(NEW, NOW + 2 * SECOND),
         (),
     )
+
+
+def test_a_lost_write_is_recognised_although_its_source_is_at_another_change() -> None:
+    change = Change(in_progress_since=NOW, version=OLD)
+    record = replace(announced().lose(), change=change).seen(secret(NEW), NOW + SECOND)
+    assert record.wrote(secret(NEW))
+    assert record.change.in_progress_since is None
 
 
 def test_a_lost_write_that_comes_leaves_what_is_announced_to_be_recognised() -> None:
@@ -561,6 +580,17 @@ def test_what_is_owed_passes_on_with_the_source() -> None:
     assert passed.seen(older, NOW + SETTLE) == passed
 
 
+def test_a_former_owners_prints_pass_on_under_its_url_behind_that_of_the_next_owners_version() -> (
+    None
+):
+    """A value that both hold is found in the version that the next owner has."""
+    owner = "https://prod.vault.azure.net/secrets/app"
+    record = Record("/source", owner, history=History(published=(OLD,), prints={OLD: "one"}))
+    passed = record.passed(f"{owner}-2", secret(NEW), "two").history
+    assert [*passed.prints.items()] == [(NEW, "two"), (f"{owner}/{OLD}", "one")]
+    assert passed.published == ()
+
+
 def test_what_a_former_owner_announced_is_no_news_in_the_next_owners_version() -> None:
     """Somebody has brought it there. What it superseded is retired all the same."""
     passed = announced().passed("next", secret(OTHER))
@@ -584,9 +614,9 @@ def test_a_value_that_is_restored_is_known_by_the_operation_that_wrote_it(*, is_
 
 
 def test_what_leaked_and_is_held_by_the_next_owner_has_leaked_there() -> None:
-    record = replace(announced().landed(secret(NEW)), compromised=Compromised((NEW,)))
+    record = replace(announced().landed(secret(NEW)), compromised=Compromised((NEW, OLD)))
     passed = record.passed("next", secret(OTHER))
-    assert passed.compromised.versions == (OTHER,)
+    assert passed.compromised.versions == (OTHER, OLD)
     seen = passed.seen(secret(OTHER), NOW + SETTLE)
     assert seen.wrote(secret(OTHER))
     assert OPERATION not in seen.believed(secret(OTHER)).tags
@@ -677,6 +707,7 @@ DUE = Pending(NOW - HOUR, OLD, "key1")
         (announced(), RECHECK),
         (Record(change=Change(uncertain_until=NOW + HOUR)), RECHECK),
         (Record(change=Change(uncertain_until=NOW - HOUR)), SELDOM),
+        (Record(change=Change(open_since=NOW - 25 * HOUR)), RECHECK),
         (Record(change=Change(in_progress_since=NOW - HOUR, recheck_at=NOW + HOUR / 2)), HOUR / 2),
         (Record(to_retire=(DUE,)), RARELY),
         (Record(to_retire=(replace(DUE, at=NOW + HOUR),)), HOUR),
@@ -762,6 +793,7 @@ def test_what_was_to_be_retired_before_follows_what_is_superseded_now(
         ("/s/a+b", "/s/a+b", "/s/a+b"),
         ("/s/a", "/s/a+b", "/s/a+b"),
         ("/s/a+b+c", "/s/a+c", "/s/a+b+c"),
+        ("/s/a+c", "/s/a+b+c", "/s/a+b+c"),
         # Its record is stored elsewhere.
         ("/s/a+b", "/s/b", "/s/b"),
         ("", "/s/a", "/s/a"),
@@ -836,6 +868,7 @@ def test_an_earlier_write_is_known_by_what_it_was_to_replace_whatever_clocks_say
     came = replace(last.published, version=OTHER, at=at, replaces=replaces)
     overtaken = last.overtaken(replace(last, published=came))
     assert overtaken == (last.published if is_over else None)
+    assert last.overtaken(last) is None
 
 
 def test_a_digest_that_is_none_fits_no_value() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,16 @@ import pytest
 from engine.contract import LATE, LONGEST_CHANGE
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
-from engine.state.record import SETTLE, SPACING, Record, Stale
+from engine.state.record import (
+    LONGEST_REST,
+    LONGEST_SPACING,
+    MOST_LOST,
+    RECHECKED_FOR,
+    SETTLE,
+    SPACING,
+    Record,
+    Stale,
+)
 from engine.state.record_parts import (
     MOST_REPLACED,
     Announced,
@@ -20,10 +29,11 @@ from engine.state.record_parts import (
     Compromised,
     History,
     Past,
+    Verified,
     Write,
 )
 from engine.state.request import operation_id
-from engine.state.tags import CREDENTIAL, OPERATION
+from engine.state.tags import CREDENTIAL, OPERATION, Pending
 from tests.engine.state.test_record import (
     NEW,
     NOW,
@@ -39,6 +49,7 @@ from tests.shared.records import knowing
 
 THEIRS = Sensitive("theirs")
 HOUR = timedelta(hours=1)
+WRITE = announced_write(announced())
 
 
 @pytest.mark.parametrize(
@@ -47,6 +58,7 @@ HOUR = timedelta(hours=1)
         (Record(change=Change(open_since=NOW)), True),
         (Record(change=Change(uncertain_until=NOW)), True),
         (Record(pending_write=announced().pending_write), True),
+        (announced().lose(), False),
         (Record(), False),
     ],
 )
@@ -75,6 +87,9 @@ def test_what_was_made_for_a_version_that_was_never_replaced_is_abandoned(
     write = Announced("a former owner's", "key1", "digest", announced, NOW)
     known = Record(owner=str(REF).lower(), change=Change(version=touched), lost_writes=(write,))
     assert [*replace(known, history=History(earlier)).abandoned] == expected
+    older = replace(write, operation="an earlier owner's")
+    both = replace(known, lost_writes=(write, older), history=History(earlier))
+    assert [*both.abandoned] == expected
 
 
 def _asked(**changes: Any) -> Record:
@@ -91,6 +106,8 @@ def test_what_may_still_come_is_known_when_another_change_is_begun(
     record = replace(record, change=record.change.begun(NEW, NOW, asks=False))
     assert operation_id(REF, OLD) in record.abandoned
     assert not record.fits(record.lost_writes[0], Sensitive("secret"))
+    full = replace(_asked(**end), lost_writes=(replace(WRITE, replaces=OTHER),) * MOST_LOST)
+    assert full.put_aside(version).lost_writes == (*record.lost_writes, *full.lost_writes[1:])
 
 
 @pytest.mark.parametrize(
@@ -191,6 +208,77 @@ def test_a_change_that_a_clock_sent_which_was_ahead_leaves_no_source_alone(
     assert span > timedelta()
     assert record.rest(NOW - span, least) == 2 * span
     assert record.rest(NOW - span - SECOND, least) == timedelta()
+    proven = Record(change=replace(change, open_since=None))
+    assert (record.vain_for, proven.vain_for) == (HOUR, timedelta())
+    assert proven.rest(NOW, least) == timedelta()
+
+
+@pytest.mark.parametrize(
+    ("vain", "single", "other"),
+    [
+        (timedelta(), SPACING, timedelta()),
+        (60 * SECOND, SPACING, 30 * SECOND),
+        (450 * SECOND, SPACING, 225 * SECOND),
+        (600 * SECOND, 60 * SECOND, LONGEST_REST),
+        (1199 * SECOND, 119.9 * SECOND, LONGEST_REST),
+        (HOUR, LONGEST_SPACING, LONGEST_REST),
+    ],
+)
+def test_a_source_is_left_alone_longer_the_longer_no_change_can_be_proven(
+    vain: timedelta, single: timedelta, other: timedelta
+) -> None:
+    """Within the five minutes in which what leaked is cut off, the timer's three among them."""
+    assert (SPACING, LONGEST_SPACING, LONGEST_REST) == (45 * SECOND, 120 * SECOND, 240 * SECOND)
+    change = Change(open_since=NOW, started_at=NOW, requested_at=NOW - vain)
+    record = Record(change=change)
+    assert (record.rest(NOW), record.rest(NOW, timedelta())) == (single, other)
+
+
+AGES_AGO = NOW - 2 * RECHECKED_FOR
+
+
+@pytest.mark.parametrize(
+    ("facts", "until"),
+    [
+        ({"open_since": NOW}, NOW + LATE),
+        ({"open_since": NOW - HOUR, "started_at": NOW - HOUR}, NOW),
+        ({"open_since": NOW, "uncertain_until": NOW + HOUR}, NOW + HOUR),
+        ({"uncertain_until": NOW + SECOND}, NOW + SECOND),
+        ({"uncertain_until": NOW}, None),
+        ({"uncertain_until": NOW - RECHECKED_FOR, "started_at": AGES_AGO}, None),
+        (
+            {"uncertain_until": NOW - RECHECKED_FOR + SECOND, "started_at": AGES_AGO},
+            NOW - RECHECKED_FOR + SECOND,
+        ),
+        ({}, None),
+    ],
+)
+def test_a_recheck_notes_until_when_what_was_begun_may_take_effect_and_tries_for_a_week(
+    facts: dict[str, Any], until: datetime | None
+) -> None:
+    """Nothing was sent where no start is noted, so nothing takes effect there later."""
+    change = Record(change=Change(recheck_at=NOW, **facts)).rechecked(NOW).change
+    assert (change.open_since, change.uncertain_until) == (None, until)
+
+
+@pytest.mark.parametrize(("age", "until"), [(LATE - SECOND, NOW + SECOND), (LATE, None)])
+def test_a_recheck_awaits_an_announced_write_as_long_as_it_may_be_late(
+    age: timedelta, until: datetime | None
+) -> None:
+    record = Record(pending_write=replace(WRITE, at=NOW - age)).rechecked(NOW)
+    assert record.change.uncertain_until == until
+
+
+def test_a_version_was_accepted_by_its_source_if_any_part_of_the_record_says_so() -> None:
+    record = Record(
+        published=WRITE.landed(NEW, NOW),
+        history=History(credentials=(Past(OLD, "key1", "a digest"),)),
+        verified=Verified("seen"),
+        to_retire=(Pending(NOW, OTHER, "key3"),),
+    )
+    for version in (NEW, OLD, "seen", OTHER, "another"):
+        assert record.has_proven(version) is (version in {NEW, OLD, "seen"})
+        assert record.has_accepted(version) is record.knows(version) is (version != "another")
 
 
 def test_what_is_open_longer_than_a_late_write_stays_open() -> None:
@@ -231,9 +319,6 @@ def test_what_was_published_last_says_nothing_of_another_version() -> None:
     tags = record.believed(replace(secret(OTHER), tags={CREDENTIAL: "key7"})).tags
     assert tags[CREDENTIAL] == "key7"
     assert OPERATION not in tags
-
-
-WRITE = announced_write(announced())
 
 
 @pytest.mark.parametrize(

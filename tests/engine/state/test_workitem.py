@@ -25,6 +25,7 @@ from engine.state.request import (
     Tries,
     WorkItem,
     operation_id,
+    recheck_of,
 )
 from tests.shared.builders import NOW, REF, SECOND, V1, V2, VAULT, item
 
@@ -136,6 +137,7 @@ def test_a_request_is_known_by_what_is_asked_for_and_not_by_how_often_it_was_tri
     different = {item(**(terms | other)).request for other in others}
     different.add(replace(asked, ref=SecretRef(VAULT, "other")).request)
     assert len({asked.request, *different}) == 10
+    assert replace(asked, ref=SecretRef(VAULT.upper(), "APP-Key")).request == asked.request
 
 
 @pytest.mark.parametrize(
@@ -151,6 +153,30 @@ def test_what_nobody_asked_for_is_no_request(other: dict[str, Any]) -> None:
     assert item(trigger="sweep", compromised=True).request
 
 
+@pytest.mark.parametrize(
+    ("other", "is_stored"),
+    [
+        ({}, True),
+        ({"deferred": 0}, False),
+        ({"requested_by": "sweep"}, False),
+        ({"action": "rotate"}, False),
+        ({"follows": False}, False),
+    ],
+)
+def test_what_has_a_secret_follow_its_key_is_stored_as_a_request_once_it_was_put_off(
+    other: dict[str, Any], *, is_stored: bool
+) -> None:
+    follows = {"action": "audit", "requested_by": "rekey", "follows": True, "deferred": 1}
+    assert bool(item(**(follows | other)).request) is is_stored
+
+
+@pytest.mark.parametrize(("known", "version"), [("", None), (None, None), (V1, V1)])
+def test_a_recheck_names_the_version_that_a_record_knows(
+    known: str | None, version: str | None
+) -> None:
+    assert recheck_of(REF, "/s", known).version == version
+
+
 def test_what_is_missing_has_its_default() -> None:
     read = WorkItem.from_json(json.dumps({"vault": VAULT + "/", "secret": "app-key"}))
     assert read == WorkItem(REF)
@@ -161,7 +187,7 @@ def test_what_is_missing_has_its_default() -> None:
 
 def test_what_is_unknown_is_left_aside() -> None:
     known = WorkItem.from_json(message())
-    assert WorkItem.from_json(message(colour="blue", operation="x")) == known
+    assert WorkItem.from_json(message(colour="blue", operation="x", trace=7)) == known
 
 
 def test_an_incident_is_tried_for_a_month_after_its_report() -> None:
