@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.state.tags import Malformed, parse
+from engine.state.tags import Malformed, Managed, parse
 from rotators.own.plugin_spec import refused
 from rotators.storage_key import StorageKey
 from rotators.storage_sas import StorageSas
@@ -97,6 +97,17 @@ def test_what_is_missing_spans_too_much_or_is_long_is_said_so(
 )
 def test_what_is_just_inside_its_bounds_is_followed(changes: dict[str, str | None]) -> None:
     assert isinstance(judge(version(changes=changes)), Rotate | Skip)
+
+
+@pytest.mark.parametrize(
+    ("text", "credential"), [(" key2 ", "key2"), ("key2", "key2"), (" ", None), (None, None)]
+)
+def test_a_credential_is_named_without_the_blanks_around_it(
+    text: str | None, credential: str | None
+) -> None:
+    read = parse(tags({"CredentialId": text}), POLICY, kinds_of(StorageKey))
+    assert isinstance(read, Managed)
+    assert read.credential_id == credential
 
 
 def test_a_span_inside_ninety_days_is_not_the_problem_of_a_validity_that_cannot_be_read() -> None:

@@ -175,6 +175,7 @@ DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
     ("a person's that is parked, though its key has changed", rested(SECOND, BY_HAND, **BY_HAND),
      FOLLOWS, Skip),
     ("the same, once it has rested", rested(DAY, BY_HAND, **BY_HAND), FOLLOWS, Confirm),
+    ("nobody's, in whatever spelling", shown(Manual=" False "), {}, Rotate),
     ("a person's that follows no key any more", shown(FAR, Manual="true"), FOLLOWS, Skip),
     ("restored where that leaked and is in use again", shown(**pending(HOUR, "key1")),
      {**RESTORE, **LEAKED, "version": None}, Rotate),

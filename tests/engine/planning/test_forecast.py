@@ -158,7 +158,9 @@ def test_a_person_is_reminded_of_what_only_a_person_rotates() -> None:
     assert ahead(version(left=None, changes={"Manual": "true", "ValidityPeriodDays": None})) == []
 
 
-@pytest.mark.parametrize(("text", "days"), [("3650", 3649), ("9999", 9998), ("10000", None)])
+@pytest.mark.parametrize(
+    ("text", "days"), [("3650", 3649), ("9999", 9998), ("10000", None), ("²", None)]
+)
 def test_a_validity_that_is_none_reminds_nobody(text: str, days: int | None) -> None:
     secret = version(left=None, changes={"Manual": "true", "ValidityPeriodDays": text})
     assert due_by_hand(secret, POLICY) == (None if days is None else NOW + days * DAY)

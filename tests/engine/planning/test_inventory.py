@@ -87,6 +87,7 @@ def test_what_is_not_due_yet_is_under_way_where_somebody_has_asked_for_it() -> N
     records = [Listed(ACCOUNT, str(REF), waiting=NOW - DAY)]
     shown = stands(version(left=80 * DAY), records)
     assert (shown.state, shown.under_way_since) == ("ok", NOW - DAY)
+    assert shown.to_json()["under_way_since"] == "2026-11-01T09:00:00+00:00"
     assert shown.reason == f"under way since {NOW - DAY:%Y-%m-%d %H:%M}Z"
 
 
@@ -174,10 +175,25 @@ def test_an_entry_shows_people_and_programs_what_its_tags_and_dates_say() -> Non
 
 
 def test_an_entry_without_a_source_shows_none() -> None:
-    shown = stands(version(left=None, changes=COPY)).to_json()
+    copy = version(left=None, changes={**COPY, "DerivedFrom": "its key"}, enabled=False)
+    shown = stands(copy).to_json()
     empty = ("rotator", "source", "expires", "due", "overlap_until", "operation")
     assert [shown[name] for name in empty] == [None] * len(empty)
-    assert shown["replica_of"] == COPY[REPLICA_OF]
+    assert (shown["replica_of"], shown["derived_from"]) == (COPY[REPLICA_OF], "its key")
+    assert (shown["credential"], shown["enabled"]) == ("key1", False)
+    assert stands(version(changes={"ValidityPeriodDays": "x"})).to_json()["source"] is None
+
+
+def test_what_is_due_a_part_of_a_day_before_its_expiry_says_how_much() -> None:
+    """Half of a short life is whole in no unit: times are shown in seconds."""
+    short: dict[str, str | None] = {"ValidityPeriodDays": "3"}
+    shown = stands(version(left=DAY, age=2 * DAY, changes=short))
+    assert (shown.state, shown.reason) == (
+        "due",
+        "due since 2026-11-01 21:00Z, 1.5 days before it expires (RotateBeforeDays)",
+    )
+    later = replace(shown, due=NOW + timedelta(microseconds=1))
+    assert later.to_json()["due"] == "2026-11-02T09:00:00+00:00"
 
 
 @pytest.mark.parametrize(
@@ -278,6 +294,7 @@ def test_a_marked_secret_shows_since_when_and_why_once_and_its_fix_is_a_command(
     marked = parked(version(), mark, NOW - DAY, drifted=drifted)
     shown = stands(version(changes={**marked}))
     assert (shown.state, shown.parked_since, shown.reason) == (state, NOW - DAY, "no role")
+    assert shown.to_json()["parked_since"] == "2026-11-01T09:00:00+00:00"
     assert fix in shown.fix
 
 

@@ -134,6 +134,9 @@ async def test_tags_that_make_a_secret_rotate_every_week_are_laid_at_no_rules_do
     rules = "rules: [{match: {secret: db}, owner: a}]\n"
     shown = await judged(named("app-1", {"ValidityPeriodDays": "10"}), then=policy(rules))
     assert shown.often == [{"rule": "", "days": 5.0, "secrets": 1}]
+    hours = {"ValidityPeriodDays": "10", "RotateBeforeDays": "8", "OverlapHours": "100"}
+    (row,) = (await judged(named("app-1", hours))).often
+    assert row["days"] == 4.2
 
 
 async def test_what_rotates_most_frequently_comes_first_whichever_rule_asks_for_it() -> None:

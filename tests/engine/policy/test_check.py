@@ -295,6 +295,7 @@ def test_what_only_looks_alike_is_no_problem(rules: str) -> None:
     [
         ("owner: Team A", "owner: ' team a'", True),
         ("owner: Team A", "owner: Team B", False),
+        ("owner: Straße", "owner: STRASSE", True),
         ("rotator: storage-key", "rotator: storage-key, feed: api", True),
         ("rotator: storage-key", f"rotator: {LOGIN}", False),
         ("feed: api", "feed: cli", False),
@@ -332,6 +333,13 @@ def test_a_rule_that_never_counts_is_told_once_however_many_cover_it() -> None:
     leaks = ", ".join(["{action: ask, feed: api}"] * 3)
     assert len(found(f"leaks: {{rules: [{leaks}]}}\n")) == 2
     assert len(found("rules:\n" + many("a-*") * 3)) == 2
+
+
+def test_a_replica_of_two_secrets_is_told_once_at_the_second() -> None:
+    (problem,) = found(
+        "rules:\n" + one("app", replicas=[REPLICA]) + one("app2", replicas=[REPLICA])
+    )
+    assert problem.startswith("rules[1].replicas[0]: ")
 
 
 @pytest.mark.parametrize(

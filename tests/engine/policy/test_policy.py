@@ -370,6 +370,10 @@ def test_a_parked_secret_is_tried_again_when_its_vault_is_narrowed_to_something_
     assert until == [NOW + DAY, NOW + DAY, None]
     assert decides(Skip, marked, item(), before).reason.startswith("parked until")
     decides(Rotate, marked, item(), after)
+    there = [
+        f"vaults: {{'{VAULT}': {{scopes: [{GROUP}/{a}, {GROUP}/{b}]}}}}" for a, b in ("xy", "yx")
+    ]
+    assert len({policy(text).narrowed for text in there}) == 1, "their order says nothing"
 
 
 def test_a_malformed_tag_of_the_secrets_own_is_mended_there_although_there_is_a_document() -> None:

@@ -65,6 +65,7 @@ def test_yaml_and_json_of_one_document_are_the_same() -> None:
         (f"a: {'9' * 5000}\n", "an invalid character, date or number"),
         ("a: \x00", "not YAML"),
         ("[" * 5000, "nested too deeply"),
+        ("a: 1\nb: 2\nc: \x85", "line 3, column 4: a line ends in a way that editors do not show"),
         ('{"a": ', "line 1, column 7: not JSON, although it starts with {"),
         ('{"a":' * 2500 + "1" + "}" * 2500, "nested too deeply"),
         (f'{{"a": {"9" * 5000}}}', "a number is too long"),

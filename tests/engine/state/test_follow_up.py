@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from engine.errors import NeedsHuman
-from engine.state.request import _OF_A_TASK, Cause, WorkItem, operation_id, read
+from engine.state.request import _OF_A_TASK, Cause, Task, WorkItem, operation_id, read
 from tests.shared.builders import REF, V1, V2, VAULT, item
 from tests.shared.items import task_of
 
@@ -34,6 +34,8 @@ def test_a_task_survives_the_queue_with_every_field_and_its_operation() -> None:
     assert set(written) == {*_OF_A_TASK, "trace", "vault", "secret", "operation"}
     assert written["operation"] == operation_id(REF, V1)
     assert replace(TASK, version=None).operation is None
+    for action in get_args(Task):
+        assert read(replace(TASK, action=action).to_json()) == replace(TASK, action=action)
 
 
 def test_what_asks_for_no_task_is_a_work_item() -> None:

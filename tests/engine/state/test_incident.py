@@ -15,6 +15,7 @@ from engine.secret import SecretRef
 from engine.state.entry import Entry
 from engine.state.incident import (
     A_COPY,
+    BY_PEOPLE,
     COPY_FIX,
     MOST_NAMED,
     MOST_WAITING,
@@ -49,6 +50,7 @@ BROKEN = {"ValidityPeriodDays": "soon"}
 CREATED = version().created
 OVERLAP = Pending(NOW, V1, "key1")
 KNOWN = (Listed(ACCOUNT, str(REF)),)
+LEFT = f"{GROUP}/providers/microsoft.storage/storageaccounts/left"
 
 
 def shown(changes: Mapping[str, str | None] | None = None) -> Entry:
@@ -111,12 +113,11 @@ def test_an_incident_at_a_source_covers_a_secret_that_left_it_with_what_it_holds
     published: datetime | None, *, expected: bool
 ) -> None:
     """Its tag may have been edited to name another source; it may also have left long ago."""
-    left = f"{GROUP}/providers/microsoft.storage/storageaccounts/left"
-    known = (Listed(left, str(REF), published=published),)
-    assert Incident(SINCE, source=left).covers(shown(), known) is expected
-    assert Incident(SINCE, source=left, version=V1).covers(shown(), known)
+    known = (Listed(LEFT, str(REF), published=published),)
+    assert Incident(SINCE, source=LEFT).covers(shown(), known) is expected
+    assert Incident(SINCE, source=LEFT, version=V1).covers(shown(), known)
     assert Incident(SINCE, source=ACCOUNT).covers(shown(), known)
-    assert not Incident(SINCE, name="other", source=left).covers_deleted(REF, known)
+    assert not Incident(SINCE, name="other", source=LEFT).covers_deleted(REF, known)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +147,7 @@ def test_a_secret_with_a_record_is_no_replica_whatever_its_tags_say(
     known: tuple[Listed, ...],
 ) -> None:
     assert is_replica(shown(COPY), known) is not bool(known)
+    assert not is_replica(shown({**BARE, REPLICA_OF: "ask Bob"}), known)
 
 
 def test_a_secret_with_a_source_of_its_own_is_no_replica_whatever_else_its_tags_name() -> None:
@@ -167,7 +169,9 @@ def test_what_may_work_on_is_told_once_for_each_kind() -> None:
     server = f"{GROUP}/providers/microsoft.sql/servers/s"
     login = version(changes={"ProviderAddress": server, "CredentialId": "sqladmin"})
     entry = stands(login, kinds=kinds_of(SqlAdminPassword))
-    assert [row["kind"] for row in counted(entry, entry).lingers] == [SqlAdminPassword.kind]
+    progress = counted(entry, entry)
+    assert [row["kind"] for row in progress.lingers] == [SqlAdminPassword.kind]
+    assert [row.lingers for row in progress.each] == [progress.lingers[0]["what"]] * 2
 
 
 @pytest.mark.parametrize("primary", [None, PRIMARY])
@@ -301,13 +305,20 @@ def test_what_waits_is_named_with_its_source_and_owner_by_its_vaults_short_name(
     assert row == {"vault": "west", "secret": "db", "source": source, "owner": owner}
 
 
-def test_what_waits_for_a_single_version_is_named_with_the_source_that_it_leaked_from() -> None:
-    """The secret may hold the credential of another one by now."""
-    progress, left = IncidentProgress(), f"{ACCOUNT}2"
-    progress.add(
-        Incident(SINCE, source=left, version=V1), shown(), is_open=True, by_hand=False, known=KNOWN
-    )
-    assert [row["source"] for row in progress.waiting_for] == [left]
+@pytest.mark.parametrize(
+    ("incident", "known"),
+    [
+        (Incident(SINCE, source=LEFT, version=V1), KNOWN),
+        (Incident(SINCE), (Listed(LEFT, str(REF), published=CREATED),)),
+    ],
+    ids=["as the report of a single version says", "as the record says"],
+)
+def test_what_waits_is_named_with_the_source_of_what_leaked_whatever_its_tags_name(
+    incident: Incident, known: tuple[Listed, ...]
+) -> None:
+    progress = IncidentProgress()
+    progress.add(incident, shown(), is_open=True, by_hand=False, known=known)
+    assert [row["source"] for row in progress.waiting_for] == [LEFT]
 
 
 @pytest.mark.parametrize(
@@ -328,9 +339,17 @@ def test_what_is_refused_at_a_source_needs_nobody_whatever_its_next_owner_needs(
 
 def test_an_incident_goes_on_while_one_of_its_vaults_may_still_be_listed() -> None:
     progress = IncidentProgress()
-    for error in (TransientError("busy"), PermanentError("no role")):
+    for error in (TransientError("busy"), PermanentError("no role", fix="grant it")):
         progress.add_unlisted(VAULT, error)
     assert (progress.is_ordered, progress.needs_a_person) == (True, 2)
+    progress.add_unread(shown(), PermanentError("no role", fix="grant it"))
+    for row, name in zip(progress.named[1:], ("*", "app-key"), strict=True):
+        assert row == {
+            "vault": "prod",
+            "secret": name,
+            "reason": f"no role: {STILL_ACCEPTED}",
+            "fix": "grant it",
+        }
 
 
 @pytest.mark.parametrize(
@@ -343,6 +362,8 @@ def test_a_secret_is_stuck_if_it_was_parked_since_the_incident_began(
     progress = counted(shown(dict(marked)))
     assert (progress.needs_a_person, progress.waiting) == (int(stuck), int(not stuck))
     assert [row["reason"] for row in progress.named] == ["no role"] * stuck
+    (row,) = counted(shown(dict(marked)), is_open=False, by_hand=True).named
+    assert row["reason"] == ("no role" if stuck else BY_PEOPLE)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pytest
 from engine.planning.decision import Tagged
 from engine.secret import SecretRef
 from engine.state.index import Listed, StateIndex, accepted_at
-from engine.state.record import SELDOM
+from engine.state.record import SELDOM, Record
+from engine.state.record_parts import Change, Compromised, History, Published, Verified
 from engine.state.request import Action, recheck_of
 from engine.state.sweep_order import SweepOrder, audit_is_due
 from engine.state.tags import RETIRE, Pending
@@ -60,6 +61,52 @@ def test_a_recheck_is_due_of_what_is_owed_and_not_before_the_record_says(
     index = StateIndex({OWNER: (Listed(ACCOUNT, OWNER, **fields),)})
     work = [replace(recheck_of(REF, ACCOUNT), action=cast("Action", it)) for it in expected]
     assert index.due(REF, NOW) == work
+
+
+@pytest.mark.parametrize(
+    ("pending", "is_open", "says"),
+    [
+        (NOW, False, "key2 of /s lives"),
+        (NOW, True, "key2 of /s lives"),
+        (NOW + SECOND, True, "what was begun at /s is not finished: "),
+        (NOW + SECOND, False, ""),
+    ],
+)
+def test_what_is_left_at_a_source_is_said_what_lives_first(
+    pending: datetime, says: str, *, is_open: bool
+) -> None:
+    left = Listed("/s", OWNER, Pending(pending, V2, "key2"), is_open=is_open).left(NOW)
+    assert left.startswith(says)
+    assert bool(left) is bool(says)
+
+
+def test_a_listing_shows_of_a_record_what_sweeps_and_incidents_ask_for() -> None:
+    at = [NOW + number * SECOND for number in range(8)]
+    write = Published("op", "key2", "digest", V2, NOW, NOW - DAY, version=V3, created=at[1])
+    record = Record(
+        "/s",
+        OWNER,
+        published=write,
+        change=Change(open_since=at[2], in_progress_since=at[3], recheck_at=at[4]),
+        compromised=Compromised((V2,)),
+        verified=Verified(V3, at[5], at[6], repaired_at=NOW, notified_at=at[7]),
+        history=History(prints={V3: "a.b", V2: "c"}),
+    )
+    assert Listed.of(record) == Listed(
+        source="/s",
+        owner=OWNER,
+        is_open=True,
+        is_leaked=True,
+        notified=at[7],
+        audited=at[5],
+        created=at[6],
+        published=at[1],
+        made=NOW - DAY,
+        waiting=at[3],
+        next_check=at[4],
+        prints=("a", "b", "c"),
+        is_printed=True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +174,8 @@ MARK = NOW.replace(hour=1, minute=23, second=48)
 def test_a_secret_that_was_never_proven_is_audited_in_its_own_second_of_the_day(
     since: datetime, until: datetime, *, expected: bool
 ) -> None:
-    assert audit_is_due(REF, SweepOrder(VAULT, since, until, DAY), None) is expected
+    for ref in (REF, SecretRef(VAULT, REF.name.upper())):
+        assert audit_is_due(ref, SweepOrder(VAULT, since, until, DAY), None) is expected
 
 
 @pytest.mark.parametrize(

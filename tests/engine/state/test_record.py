@@ -172,6 +172,8 @@ def test_a_record_with_a_field_of_another_kind_is_damaged(name: str, value: obje
 def test_a_record_of_a_newer_rekey_is_not_read_but_left_to_it() -> None:
     with pytest.raises(NeedsHuman, match=f"newer Rekey \\(format {FORMAT + 1}\\)"):
         Record.from_json(json.dumps({"format": FORMAT + 1, "owner": {"new": "shape"}}), "here")
+    with pytest.raises(NeedsHuman, match=f"newer Rekey \\(format {'9' * 20}\\)"):
+        Record.from_json(json.dumps({"format": int("9" * 40)}), "here")
 
 
 PROGRESS = Change(in_progress_since=NOW, marker="of the rotator")

@@ -75,6 +75,14 @@ def test_an_order_survives_the_queue_unchanged(order: SweepOrder) -> None:
     assert SweepOrder.from_json(order.to_json().encode(), NOW + DAY) == order
 
 
+@pytest.mark.parametrize(("vaults", "named"), [((VAULT,), [VAULT]), ((VAULT, "https://b"), [])])
+def test_an_order_names_the_vault_of_an_incident_in_one_alone(
+    vaults: tuple[str, ...], named: list[str]
+) -> None:
+    order = SweepOrder.for_incident(VAULT, Incident(NOW, vaults=vaults))
+    assert json.loads(order.to_json())["incident"]["vaults"] == named
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_an_incidents_order_is_over_once_nothing_that_it_posts_would_be_tried(
     *, again: bool

@@ -180,7 +180,7 @@ def test_a_recheck_names_the_version_that_a_record_knows(
 def test_what_is_missing_has_its_default() -> None:
     read = WorkItem.from_json(json.dumps({"vault": VAULT + "/", "secret": "app-key"}))
     assert read == WorkItem(REF)
-    assert WorkItem.from_json(message(version=None, force=None)) == WorkItem(
+    assert WorkItem.from_json(message(version=None, force=None, action=None)) == WorkItem(
         REF, cause=Cause("event", "event grid", "near expiry")
     )
 
@@ -209,6 +209,11 @@ def test_people_hear_every_two_hours_and_then_every_day_that_a_request_waits(
             waits = replace(waits, tries=Tries(told=now.isoformat()))
     assert heard == [*range(0, 25, 2), *range(48, 721, 24)]
     assert waits.notifies(NOW + TRIED_ON), "it is not tried again"
+
+
+def test_what_is_put_off_is_counted_so_beside_its_other_tries() -> None:
+    waits = item(deferred=1, waited=2, tried=3, told="2026-11-02T09:00:00+00:00")
+    assert waits.put_off() == replace(waits, tries=replace(waits.tries, deferred=2))
 
 
 def test_an_item_is_pinned_once() -> None:
