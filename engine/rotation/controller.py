@@ -266,8 +266,9 @@ async def _marked(at: Rotation, parked: Park) -> Outcome:
     try:
         current = await at.parts.vaults.read(item.ref)
     except NotFound:
-        # The sweeps report a deleted secret once a day.
-        return replace(outcome, result="skipped") if item.recheck else outcome
+        # The sweeps report a deleted secret once a day, but not what this run has lost.
+        is_known = item.recheck and not at.leaves_unknown
+        return replace(outcome, result="skipped") if is_known else outcome
     except PermanentError as error:
         # No mark will show the reason, so it names what failed and also its consequence.
         return outcome.unmarked(error.what)

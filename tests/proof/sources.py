@@ -113,6 +113,11 @@ class Slots:
         """Return whether this credential opens the source."""
         return credential in self.held.values()
 
+    def replaces(self, credential: str) -> bool:
+        """Return whether a change goes on that will end this credential."""
+        change = self.lasting.change if self.lasting else None
+        return bool(change and change.slots is self and self.held[change.slot] == credential)
+
     def alive(self) -> set[str]:
         """Return every credential that opens the source."""
         return set(self.held.values())

@@ -7,6 +7,12 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "people hear of a password that a recheck lost, as its secret was deleted meanwhile": (
+        "handed-over-in-rotation/one-slot#1590020660"
+    ),
+    "what a slow source has agreed to replace has no overlap in a replica that is named too late": (
+        "copies/two-slow#1590016848"
+    ),
     "what an incident began with lives on, as its order is repeated after a person and Rekey replaced it": (
         "operated-moved-by-order/many#1540008736"
     ),

@@ -477,6 +477,8 @@ class Watch:
             # Nobody can tell any more whether the current version holds what leaked.
             or (claim and not self.world.purged.isdisjoint(claim.record.compromised.versions))
             or not self.world.sources[source].accepts(held)
+            # A replica that was named too late: nobody calls back what a source has agreed to.
+            or (isinstance(slots := self.world.sources[source], Slots) and slots.replaces(held))
         ):
             return
         hours = self.world.overlap_hours(old)
