@@ -10,6 +10,7 @@ import pytest
 
 from engine.state.tags import (
     MAX_TAGS,
+    OPERATION,
     RETIRE,
     Managed,
     Pending,
@@ -23,7 +24,7 @@ from engine.state.tags import (
     unfinished_incident,
     unparked,
 )
-from tests.shared.builders import GROUP, NOW, POLICY, SECOND, V1, V2, version
+from tests.shared.builders import ACCOUNT, GROUP, NOW, POLICY, REF, SECOND, V1, V2, version
 from tests.shared.policies import ALL
 
 DAY = timedelta(days=1)
@@ -74,6 +75,9 @@ def test_the_place_of_a_problem_gives_way_to_what_to_do() -> None:
     assert text == f"{what}. {fix}"
     assert shortened(f"{what} (/short). {fix}", ("/short",)) == f"{what} (/short). {fix}"
     assert f"({place[:90]}" in shortened(f"{what} ({place}). {fix}"), "it is another place"
+    for own in (str(REF), ACCOUNT):
+        text = parked(version(), f"{'x' * 240} ({own}). Fix: wait", NOW)["RekeyReason"]
+        assert text == f"{'x' * 240}. Fix: wait"
 
 
 @pytest.mark.parametrize("length", [127, 128, 129, 256])
@@ -110,6 +114,18 @@ def test_a_mark_takes_the_place_of_history_only_where_there_is_no_other(
     assert len(set(history) & set(marked)) == kept
     again = parked(version(changes={**marked}), "why", NOW)
     assert len(set(history) & set(again)) == kept
+
+
+@pytest.mark.parametrize(
+    ("others", "operation", "reason"), [(9, True, True), (10, True, False), (11, False, False)]
+)
+def test_the_operation_of_a_version_gives_way_to_its_state_and_to_no_reason(
+    others: int, *, operation: bool, reason: bool
+) -> None:
+    room = {f"other{number}": "x" for number in range(others)}
+    marked = parked(version(changes={**room, OPERATION: "an operation"}), "why", NOW)
+    assert "RekeyState" in marked
+    assert (OPERATION in marked, "RekeyReason" in marked) == (operation, reason)
 
 
 @pytest.mark.parametrize(("seconds", "at_once"), [(-1, True), (0, True), (1, True), (2, False)])

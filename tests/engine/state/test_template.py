@@ -36,6 +36,7 @@ def test_a_connection_string_is_filled_in_and_read_back() -> None:
 def test_a_bare_credential_is_the_whole_value() -> None:
     assert revealed("{key}", KEY) == {"key": KEY}
     assert revealed("{key}", "two\nlines") == {"key": "two\nlines"}
+    assert revealed("{key}", "") is revealed("Key={key}", "Key=") is None
 
 
 @pytest.mark.parametrize(
