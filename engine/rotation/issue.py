@@ -41,7 +41,7 @@ from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion,
 from engine.state import template
 from engine.state.record import SETTLE
 from engine.state.record_parts import Announced
-from engine.state.request import WorkItem
+from engine.state.request import WorkItem, operation_id
 from engine.state.tags import CREDENTIAL, Managed
 
 
@@ -290,6 +290,9 @@ class Rollback:
             if not self.proven:
                 raise
             return self.job.held, _put_off(problem, unread) if unread.retry_after else problem
+        if self.job.operation == operation_id(fresh.ref, str(fresh.version)):
+            # It is the same version, however its owner wants the next one to look.
+            return self.job.held, problem
         here = at.managed_here(fresh)
         held = at.parts.held(fresh, here or at.managed)
         if held in (None, self.job.held, self._new):

@@ -18,7 +18,7 @@ from tests.shared.edge import Edge
 
 @dataclass
 class Overheard:
-    """A process of the app, of which it is written down what messages it takes, and what it says."""
+    """A process of the app; what messages it takes, and what it says, is written down."""
 
     service: Service
     edge: Edge

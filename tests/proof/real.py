@@ -106,7 +106,7 @@ class Stage:
     """One case, from its request to the days after its overlap."""
 
     def __init__(self, case: RealCase, ear: Ear | None = None, *, witnessed: bool = False) -> None:
-        """Set the scene; `ear` hears what is logged meanwhile, and who is witnessed is overheard."""
+        """Set the scene; `ear` hears what is logged, and who is witnessed is overheard."""
         self.case, self._ear = case, ear
         self.place = STORIES[case.place]()
         self.rig = self.place.rig

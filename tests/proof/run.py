@@ -157,7 +157,7 @@ def fresh(first: int, number: int) -> Part:
 
 
 def searched(first: int, number: int) -> Part:
-    """Return schedules near those that have met something new, in searches that have a seed each."""
+    """Return schedules near those that have met something new, in searches with a seed each."""
     begin = range(0, number, A_SEARCH)
     jobs = (f"{SEARCH}{min(A_SEARCH, number - at)}:{first + at}" for at in begin)
     return Part("model: schedules near what was new", jobs, chunk=1)

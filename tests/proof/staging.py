@@ -94,7 +94,7 @@ def per_kind(
     moves: Mapping[str, Move] | Callable[[str], Mapping[str, Move]] = NO_MOVES,
     **more: Any,
 ) -> Callable[[Callable[[World, str], None]], Maker]:
-    """Make what sets a situation with a kind of source a scenario of each kind that is asked for."""
+    """Make what sets a situation with a kind of source a scenario of each kind asked for."""
 
     def makes(build: Callable[[World, str], None]) -> Maker:
         def of_kind(kind: str) -> Scenario:

@@ -41,7 +41,7 @@ class Stillness:
     ticks: int = 0
 
     def leap(self, world: World) -> float:
-        """Return how many seconds are left out at a tick, whole periods of the timer; 0 for none."""
+        """Return how many seconds a tick leaves out, whole periods of the timer; 0 for none."""
         lasts = _lasting(world)
         is_still = lasts == self.before and not world.messages and not is_failing(world)
         self.ticks = self.ticks + 1 if is_still else 0

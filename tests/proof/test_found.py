@@ -7,6 +7,9 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "a source is set back to what it accepted, however its owner wants the next value to look": (
+        "reshaped/one-slot#1600026076"
+    ),
     "people hear of a password that a recheck lost, as its secret was deleted meanwhile": (
         "handed-over-in-rotation/one-slot#1590020660"
     ),
