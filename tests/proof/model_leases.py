@@ -137,6 +137,7 @@ class ModelLease:
             raise LeaseUnavailable("the record was written by somebody else")
         self.hand.world.remember()
         self.claim.record, self.claim.etag = record, etag + 1
+        self.hand.world.noted(self.hand.worker, record)
         return self.claim.etag
 
     async def release(self) -> None:

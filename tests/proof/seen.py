@@ -145,7 +145,7 @@ def _lasting(source: Slots) -> Hashable:
         change.slot,
         change.ends,
         change.fails,
-        change.unanswered,
+        change.asker,
     )
     asked = (lasting.names, lasting.asked_at, _much(lasting.early, ending.MOST_EARLY))
     return (lasting.takes, lasting.failing, mine, asked if change else None)

@@ -28,8 +28,6 @@ class _Slow(_Kind):
             refused.unsent = True
             raise
         assert slots.lasting
-        if slots.lasting.change:
-            slots.lasting.change.unanswered = False
         raise UnderWay(
             f"replacing {slot} was accepted",
             where=source,
@@ -39,7 +37,8 @@ class _Slow(_Kind):
 
     def _begin(self, slots: Slots, slot: str) -> None:
         assert slots.lasting
-        slots.lasting.begin(slots, slot, self.hand.world.kernel.time())
+        world, asker = self.hand.world, self.hand.worker.number
+        slots.lasting.begin(slots, slot, world.kernel.time(), asker)
 
     async def _made(self, job: Job, slot: str) -> str | None:
         """Return what a slot holds if it was made since an earlier try asked for it."""

@@ -47,8 +47,15 @@ class Change:
     """When it comes to its end, in seconds."""
     fails: bool
     """It changes nothing in the end."""
-    unanswered: bool = True
-    """Nobody knows yet that it was accepted: it comes like a request that arrives late."""
+    asker: int
+    """The worker that asked for it, until it has noted that; 0 from then on.
+
+    What no record says comes like a request that arrives late.
+    """
+
+    def answered(self, worker: int) -> None:
+        """Count it as noted, if this worker asked for it."""
+        self.asker = 0 if worker == self.asker else self.asker
 
     def come(self) -> None:
         """Take effect, unless it fails."""
@@ -74,13 +81,13 @@ class Lasting:
     early: int = 0
     """How often it was asked again long before that."""
 
-    def begin(self, slots: Slots, slot: str, now: float) -> None:
-        """Accept a change; raises UnderWay while another one goes on."""
+    def begin(self, slots: Slots, slot: str, now: float, asker: int) -> None:
+        """Accept a change that a worker asks for; raises UnderWay while another one goes on."""
         asked_at, self.asked_at = self.asked_at, now
         if self.change:
             self.early += now < asked_at + self.names / 2
             raise UnderWay("another change is under way", code="Conflict", retry_after=self.names)
-        self.change = Change(slots, slot, now + self.takes, self.failing > 0)
+        self.change = Change(slots, slot, now + self.takes, self.failing > 0, asker)
         self.failing = max(0, self.failing - 1)
 
     def end(self) -> None:

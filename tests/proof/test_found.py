@@ -796,6 +796,9 @@ FOUND = {
     "a key that a person made where a slow one is awaited is not told from it, and nobody is blamed": (
         "by-hand/two-slow!i7=l0+i18=m0+i20=m0+m20=fail after the effect"
     ),
+    "a key is restored that a slow source has agreed to end, as its worker could not note that": (
+        "operated-put-back-in-incident/two-slow#1600023676"
+    ),
 }
 
 

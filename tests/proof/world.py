@@ -598,7 +598,7 @@ class World:
             seconds = max(lasting.change.ends - self.kernel.time(), 0.0)
             self.kernel.advance(seconds)
             self.watch.actor = 0
-            if lasting.change.unanswered:
+            if lasting.change.asker:
                 slots = lasting.change.slots
                 name = next(name for name, source in self.sources.items() if source is slots)
                 self.watch.too_late(f"set {lasting.change.slot}", name)
@@ -608,6 +608,13 @@ class World:
             seconds = max(until - self.kernel.time(), 0.0)
         self.kernel.advance(seconds)
         self.run()
+
+    def noted(self, worker: Worker, record: Record) -> None:
+        """Let a record that a worker has written say that its source goes on with a change."""
+        source = self.sources.get(record.source)
+        lasting = source.lasting if isinstance(source, Slots) else None
+        if lasting and lasting.change and record.change.in_progress_since:
+            lasting.change.answered(worker.number)
 
     def _ending(self, until: float) -> Lasting | None:
         """Return the account whose change comes to its end first, if that is before a time."""
