@@ -143,7 +143,7 @@ async def _write(
         )
     except Overtaken:
         if not (is_copied or at.managed.is_single):
-            at.lease.learn(replace(at.record, pending_write=None))
+            at.lease.learn(at.record.withdrawn())
         raise
     except TransientError as error:
         if at.managed.is_single and error.code != NO_ANSWER:
@@ -168,13 +168,12 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
         born=earlier.created if earlier else _carried_on(at, issued) or _ahead_of(at, now),
         original=str(earlier.version) if earlier else "",
         dead=_is_dead(at),
-        held=_past(at, record, secret),
         template=at.managed.renewed.template,
     )
     if at.managed.is_single or at.managed.replicas:
         # A rollback, or the write of a replica, may come before the read that precedes the write.
         _still_asked(secret, await at.vault_writer.unchanged(secret))
-    announced = record.announced(write, at.rotator.kind)
+    announced = record.announced(write, at.rotator.kind, _past(at, record, secret))
     if _is_dead(at):
         announced = announced.discarded(*await at.replicas.renewed.dead(issued.fields, draft))
     if at.progress.drifted:
@@ -202,6 +201,7 @@ def _ahead_of(at: Rotation, now: datetime) -> datetime | None:
 
 
 def _past(at: Rotation, record: Record, secret: SecretVersion) -> Past | None:
+    """Return what a version holds that is to be replaced; None if that is not certain."""
     held, held_id = at.parts.held(secret, at.managed), at.managed.credential_id
     # Read by another template, the value may be taken for the credential as a whole.
     is_read = record.template_of(secret) == at.managed.template

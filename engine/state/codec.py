@@ -39,8 +39,14 @@ def text_of(record: Any) -> str:
     texts |= {"gone": [*texts["gone"]], "proofs": proofs}
     going, *later = texts.pop("to_retire") or (None,)
     texts |= {"pending": going, "unretired": later}
-    texts |= {name: texts[name] and _UNSAID | texts[name] for name in ("published", "ahead")}
-    texts["lost"] = [_UNSAID | write for write in texts["lost"]]
+    texts["published"] = texts["published"] and _UNSAID | texts["published"]
+    held = {past["version"]: past for past in texts["past"]}
+    writes = [
+        (write.pop("lost"), _UNSAID | {"held": held.get(write["replaces"])} | write)
+        for write in texts.pop("unpublished")
+    ]
+    texts["ahead"] = next((write for is_lost, write in writes if not is_lost), None)
+    texts["lost"] = [write for is_lost, write in writes if is_lost]
     # A worker of layout 1 takes a replica's address for a version of its primary.
     layout = 1 + any((*map(texts.get, SINCE_2), *("/" in entry for entry in texts["unused"])))
     return json.dumps({"format": layout, **texts}, default=_plain)
@@ -74,6 +80,12 @@ def _as_now(data: dict[str, Any]) -> dict[str, Any]:
     if data.get("waiting") and data.get("resume_at"):
         # Earlier versions noted in a field of its own when a change in progress is rechecked.
         data["look_at"] = data["resume_at"]
+    lost = [{**write, "lost": True} for write in data.get("lost", ())]
+    data["unpublished"] = [*filter(None, (data.get("ahead"), *lost))]
+    # Earlier versions noted with a write what is held by the version that it replaces.
+    past, held = data.get("past", []), (write.get("held") for write in data["unpublished"])
+    known = {it["version"] for it in past}
+    data["past"] = [*(it for it in held if it and it["version"] not in known), *past]
     data["to_retire"] = [*filter(None, (data.get("pending"), *data.get("unretired", ())))]
     if "gone" in data:
         # Which versions, in this order, and how that was proven, as far as it is known.
@@ -149,7 +161,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "tuple[str, ...]": _texts,
     "Mapping[str, str]": _words,
     **{part.__name__: partial(_whole, part) for part in (Change, Compromised, Verified, History)},
-    **{f"{part.__name__} | None": _maybe(part) for part in (Announced, Published, Past, Pending)},
+    **{f"{part.__name__} | None": _maybe(part) for part in (Published, Pending)},
     **{f"tuple[{part.__name__}, ...]": _each(part) for part in (Announced, Past, Pending)},
 }
 """The type of a field → what reads it."""
@@ -157,8 +169,7 @@ _UNSAID = {"version": "", "created": None, "retire": None, "dead": False, "held"
 """What earlier workers read of every write, whether it is announced or published."""
 NAMES: Mapping[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("source", "owner", "kind", "key", "published")},
-    "ahead": ("pending_write",),
-    "lost": ("lost_writes",),
+    "unpublished": ("unpublished",),
     "to_retire": ("to_retire",),
     "unused": ("stale",),
     "untold": ("unreported",),

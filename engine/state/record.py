@@ -26,6 +26,7 @@ from engine.state.record_parts import (
     Change,
     Compromised,
     History,
+    Past,
     Published,
     Verified,
     Write,
@@ -58,8 +59,8 @@ pause grows while no change can be proven. With the timer's three minutes it sta
 LONGEST_REST = timedelta(minutes=4)
 """The same at most for any other source. It is left alone only while no change can be proven, and
 has another credential in use meanwhile."""
-MOST_LOST = 5
-"""How many lost writes are remembered. A vault may still show one of them later."""
+MOST_UNPUBLISHED = 6
+"""How many announced writes are remembered. A vault may show a lost one later."""
 
 
 def parts_of(source: str) -> tuple[str, ...]:
@@ -94,10 +95,8 @@ class Record:
     key: str = ""
     """The random key (hexadecimal) of the digests in this record."""
     published: Published | None = None
-    pending_write: Announced | None = None
-    """The announced write, which is about to be published. The next worker searches for it."""
-    lost_writes: tuple[Announced, ...] = ()
-    """Announced writes that the vault did not show in time, the newest first.
+    unpublished: tuple[Announced, ...] = ()
+    """Announced writes that the vault has not shown, the newest first. One at most is not lost.
 
     A write without a digest stands for a credential that was requested, and that nobody has seen.
     """
@@ -352,9 +351,9 @@ class Record:
         return self == replace(blank, history=History(prints=prints))
 
     @property
-    def unpublished(self) -> tuple[Announced, ...]:
-        """Announced writes without a known version. A replica may hold the latest one already."""
-        return (*((self.pending_write,) if self.pending_write else ()), *self.lost_writes)
+    def pending_write(self) -> Announced | None:
+        """The write that is expected to be published. The next worker searches for it."""
+        return next((write for write in self.unpublished if not write.lost), None)
 
     @property
     def retirement(self) -> Pending | None:
@@ -406,12 +405,18 @@ class Record:
             unreported=False,
         )
 
-    def announced(self, write: Announced, kind: str) -> Record:
-        """Return the record with an announced write."""
+    def announced(self, write: Announced, kind: str, held: Past | None = None) -> Record:
+        """Return the record with an announced write. `held`: by the version that it replaces."""
         # The recheck of the change stays as it was noted.
         recheck_at = self.change.recheck_at
         change = replace(self.change.arrived(), open_since=None, recheck_at=recheck_at)
-        return replace(self.lose(), pending_write=write, kind=kind, change=change)
+        unpublished = (write, *self.lose().unpublished)[:MOST_UNPUBLISHED]
+        history = self.history.knowing(held) if held else self.history
+        return replace(self, unpublished=unpublished, kind=kind, change=change, history=history)
+
+    def withdrawn(self) -> Record:
+        """Return the record without the announced write, which was never sent."""
+        return replace(self, unpublished=tuple(write for write in self.unpublished if write.lost))
 
     def proven(self, shown: Version, now: datetime, shape: str) -> Record:
         """Return the record once the current version has been proven, as a template reads it."""
@@ -480,18 +485,19 @@ class Record:
         if not (since and is_open) or replaces in others:
             return self
         operation = operation_id(SecretRef.parse(self.owner), replaces)
-        lost = Announced(operation, credential_id="", digest="", replaces=replaces, at=since)
-        return replace(self, lost_writes=(lost, *self.lost_writes)[:MOST_LOST])
+        lost = Announced(
+            operation, credential_id="", digest="", replaces=replaces, at=since, lost=True
+        )
+        writes = sorted((lost, *self.unpublished), key=lambda write: write.lost)
+        return replace(self, unpublished=tuple(writes[:MOST_UNPUBLISHED]))
 
     def lose(self) -> Record:
         """Return the record with the announced write, if any, among the lost writes.
 
         Rekey does not expect a lost write any more, but recognises it if it arrives after all.
         """
-        if self.pending_write is None:
-            return self
-        lost = (self.pending_write, *self.lost_writes)[:MOST_LOST]
-        return replace(self, pending_write=None, lost_writes=lost)
+        lost = tuple(replace(write, lost=True) for write in self.unpublished)
+        return replace(self, unpublished=lost)
 
     def keyed(self) -> Record:
         """Return the record with a key for its digests."""
@@ -509,17 +515,16 @@ class Record:
         is_ours = write.operation == operation_id(secret.ref, write.replaces)
         published = published if is_ours else replace(published, operation="")
         dead = self.history.same_as(write.replaces) if write.dead else ()
+        others = tuple(other for other in self.unpublished if other != write)
         return replace(
-            self,
+            replace(self, unpublished=others).lose(),
             published=published,
-            pending_write=None,
-            lost_writes=tuple(other for other in self.lose().lost_writes if other != write),
             # The requested credential has come. Pauses between tries begin anew.
             change=replace(self.change, requested_at=None, recheck_at=None),
             to_retire=(*filter(None, (write.due(secret.created),)), *self.to_retire[1:]),
             stale=(*dead, *self.stale),
             verified=self.following(secret, write.template).verified,
-            history=self.history.after(published, write.held),
+            history=self.history.after(published),
             unreported=is_ours,
         )
 

@@ -114,10 +114,10 @@ class Announced(Write):
     """What must be retired once this version is published."""
     dead: bool = False
     """The source refuses what the replaced version holds, so that version is disabled next."""
-    held: Past | None = None
-    """What the replaced version holds; None if that is not certain."""
     template: str = ""
     """The template that its value follows; empty if an earlier Rekey announced it."""
+    lost: bool = False
+    """The vault did not show it in time. It is not expected any more, but recognised if it comes."""
 
     def landed(self, version: str, created: datetime) -> Published:
         """Return it as the vault has shown it."""
@@ -304,7 +304,7 @@ class History:
     published: tuple[str, ...] = ()
     """Versions that Rekey published: their tags may be gone. For reports alone."""
     credentials: tuple[Past, ...] = ()
-    """The credentials of versions that were replaced."""
+    """The credentials of versions that were replaced, or are about to be."""
     copies: Mapping[str, str] = field(default_factory=dict)
     """Restored version → the version that held its value before. Both are disabled together."""
     prints: Mapping[str, str] = field(default_factory=dict)
@@ -317,13 +317,12 @@ class History:
         """Return the credential of a replaced version; None if it is not remembered."""
         return next((past for past in self.credentials if past.version == version), None)
 
-    def after(self, written: Published, held: Past | None) -> History:
-        """Return the history once Rekey has published a version; `held`: by the one it replaces."""
+    def after(self, written: Published) -> History:
+        """Return the history once Rekey has published a version."""
         replaced = (
             written.replaces,
             *(past for past in self.replaced if past != written.replaces),
         )[:MOST_REPLACED]
-        known = tuple(past for past in self.credentials if past.version != written.replaces)
         copy = {written.version: written.original} if written.original else {}
         # A record of an earlier version names the newest one last.
         age = {version: at for at, version in enumerate((written.version, *replaced))}
@@ -332,7 +331,6 @@ class History:
             self,
             replaced=replaced,
             published=(written.version, *self.published)[:MOST_REPLACED],
-            credentials=((held, *known) if held else known)[:MOST_REPLACED],
             copies=dict(copies[:MOST_REPLACED]),
         )
 
@@ -363,8 +361,9 @@ class History:
         return version != other and version in held and held[version] == held.get(other)
 
     def knowing(self, past: Past) -> History:
-        """Return the history with the credential of one more replaced version."""
-        return replace(self, credentials=(past, *self.credentials)[:MOST_REPLACED])
+        """Return the history with the credential of one more version."""
+        others = (it for it in self.credentials if it.version != past.version)
+        return replace(self, credentials=(past, *others)[:MOST_REPLACED])
 
     def printed(self, prints: Mapping[str, str]) -> History:
         """Return the history with the prints of versions that were seen."""

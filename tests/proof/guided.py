@@ -54,7 +54,7 @@ def state_of(record: Record) -> Hashable:
         bool(record.owner),
         published is not None and (True, bool(published.original)),
         write is not None and (True, write.dead, bool(write.original)),
-        bool(record.lost_writes),
+        any(it.lost for it in record.unpublished),
         change.open_since is not None,
         change.requested_at is not None,
         change.uncertain_until is not None,

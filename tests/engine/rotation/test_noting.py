@@ -58,7 +58,7 @@ async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_tak
     kept = (until, look_at) if until and not is_over else (None, None)
     record = at.noted
     assert (record.change.uncertain_until, record.change.recheck_at) == kept
-    assert (record.pending_write, record.lost_writes) == (None, (lost,))
+    assert (record.pending_write, record.unpublished) == (None, (replace(lost, lost=True),))
 
 
 async def test_a_version_that_was_announced_just_now_is_not_given_up_at_a_source_that_was_left(
@@ -69,7 +69,7 @@ async def test_a_version_that_was_announced_just_now_is_not_given_up_at_a_source
     at.know(ahead=write)
     await at.lease.write(at.record)
     assert not await at.observed().note_left()
-    assert (at.noted.pending_write, at.noted.lost_writes) == (write, ())
+    assert at.noted.unpublished == (write,)
 
 
 async def test_a_report_by_a_clock_that_is_ahead_is_answered_by_the_proof_that_follows_it(
@@ -196,7 +196,7 @@ async def test_an_announced_write_is_given_up_by_an_audit_once_it_can_arrive_no_
     observed.audited = "{key}"
     await observed.note_reported()
     assert (at.record.pending_write is None) is is_lost
-    assert bool(at.record.lost_writes) is is_lost
+    assert [write.lost for write in at.record.unpublished] == [is_lost]
 
 
 async def test_a_record_that_cannot_be_written_costs_a_second_report_and_no_more(at: Held) -> None:

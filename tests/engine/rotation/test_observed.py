@@ -276,7 +276,7 @@ async def test_an_announced_version_beneath_one_that_somebody_wrote_is_recognise
     published = at.record.published
     assert at.record.unreported is is_ours
     assert (published and published.version) == (beneath.version if is_ours else None)
-    assert bool(at.record.lost_writes) is not is_ours
+    assert [write.lost for write in at.record.unpublished] == ([] if is_ours else [True])
 
 
 async def test_what_an_announced_write_restores_is_not_taken_for_that_write(at: Held) -> None:
@@ -289,7 +289,7 @@ async def test_what_an_announced_write_restores_is_not_taken_for_that_write(at: 
     at.rig.vault.put(NAME, "by hand", tags={})
     await at.observed().observe()
     assert at.record.published is None
-    assert at.record.lost_writes
+    assert [write.lost for write in at.record.unpublished] == [True]
 
 
 async def test_a_value_that_was_to_be_restored_and_that_somebody_wrote_is_theirs(at: Held) -> None:
@@ -299,7 +299,7 @@ async def test_a_value_that_was_to_be_restored_and_that_somebody_wrote_is_theirs
     at.rig.vault.put(NAME, "earlier", tags={})
     await at.observed().observe()
     assert at.record.published is None
-    assert at.record.lost_writes
+    assert [write.lost for write in at.record.unpublished] == [True]
 
 
 async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: Held) -> None:
@@ -375,7 +375,7 @@ async def test_a_write_that_somebody_forestalled_may_still_come(at: Held, *, bli
     at.rig.vault.put(NAME, "by hand", tags={CREDENTIAL: "theirs"})
     await at.observed().observe()
     assert kind.calls == []
-    assert at.record.lost_writes == (announced,)
+    assert at.record.unpublished == (replace(announced, lost=True),)
     assert at.record.change.uncertain_until == announced.at + LATE
 
 

@@ -23,7 +23,7 @@ WRITE = Announced("operation", "key2", "digest", V1, NOW)
 SENT: dict[str, Any] = {"open_since": NOW, "started_at": NOW, "version": V1}
 OWED: dict[Phase, dict[str, Any]] = {
     "revoking": {"compromised": Compromised(versions=(V1,))},
-    "publishing": {"pending_write": WRITE},
+    "publishing": {"unpublished": (WRITE,)},
     "in progress": {"change": Change(in_progress_since=NOW)},
     "issuing": {"change": Change(**SENT, requested_at=NOW)},
     "retiring": {"change": Change(**SENT)},

@@ -72,8 +72,8 @@ WRITE = Announced("operation", "key2", "digest", "v1", NOW)
         ({"to_retire": (Pending(NOW, "v1", "key1"), Pending(NOW, "v9", "key2"))}, True),
         ({"compromised": Compromised(("v9",))}, True),
         # Nobody knows yet which version holds it.
-        ({"pending_write": WRITE}, False),
-        ({"lost_writes": (WRITE,)}, False),
+        ({"unpublished": (WRITE,)}, False),
+        ({"unpublished": (replace(WRITE, lost=True),)}, False),
     ],
 )
 def test_all_that_may_work_is_to_have_a_print(facts: dict[str, Any], *, is_enough: bool) -> None:

@@ -19,7 +19,7 @@ from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.state.codec import FORMAT
 from engine.state.index import Listed
 from engine.state.record import (
-    MOST_LOST,
+    MOST_UNPUBLISHED,
     RARELY,
     RECHECK,
     SELDOM,
@@ -57,14 +57,9 @@ pendings = st.builds(Pending, moments, words, words)
 pasts = st.builds(Past, words, words, words)
 written = (words, words, words, words, moments, st.none() | moments, words)
 publications = st.builds(Published, *written, version=words, created=st.none() | moments)
-writes = st.builds(
-    Announced,
-    *written,
-    st.none() | pendings,
-    dead=st.booleans(),
-    held=st.none() | pasts,
-    template=words,
-)
+further = (st.none() | pendings, st.booleans(), words)
+expected = st.builds(Announced, *written, *further)
+lost = st.builds(Announced, *written, *further, lost=st.just(value=True))
 texts = st.lists(words, max_size=3).map(tuple)
 maybe = st.none() | moments
 many = st.dictionaries(words, words, max_size=3)
@@ -75,8 +70,7 @@ records = st.builds(
     words,
     keys,
     st.none() | publications,
-    st.none() | writes,
-    st.lists(writes, max_size=2).map(tuple),
+    st.tuples(expected, lost) | st.lists(lost, max_size=2).map(tuple),
     st.builds(Change, maybe, maybe, maybe, maybe, maybe, words, words, st.booleans(), maybe),
     st.lists(pendings, max_size=2).map(tuple),
     st.builds(Compromised, texts, maybe, many, maybe),
@@ -353,7 +347,7 @@ def test_what_is_to_be_retired_next_follows_where_a_version_takes_the_slot_of_th
     later = Pending(NOW, OTHER, "key2")
     record = replace(announced(), to_retire=(Pending(NOW, OLD, "key1"), later))
     write = replace(announced_write(record), retire=None)
-    landed = replace(record, pending_write=write).landed(secret(NEW))
+    landed = replace(record, unpublished=(write,)).landed(secret(NEW))
     assert Record.from_json(landed.to_json(), "here").retirement == later
     assert record.landed(secret(NEW)).to_retire == (announced_write(record).retire, later)
 
@@ -370,17 +364,13 @@ def test_only_so_many_replaced_versions_are_remembered_and_each_once() -> None:
 
 
 def test_what_a_replaced_version_held_is_remembered_once_and_beside_what_others_held() -> None:
-    write = announced().pending_write
-    assert write
     held, before = Past(OLD, "key1", "a digest"), Past(OTHER, "key2", "another")
-    record = replace(
-        announced(),
-        pending_write=replace(write, held=held),
-        history=History(credentials=(replace(held, digest="x"), before)),
-    )
-    landed = record.landed(secret(NEW))
-    assert landed.history.credentials == (held, before)
-    assert landed.history.credential_of(OTHER) == before
+    history = History(credentials=(before, replace(held, digest="x")))
+    record = replace(announced(), history=history)
+    record = record.announced(announced_write(record), "storage-key", held)
+    for known in (record, record.landed(secret(NEW))):
+        assert known.history.credentials == (held, before)
+        assert known.history.credential_of(OTHER) == before
 
 
 def test_the_version_replaced_is_stale_until_the_write_has_settled() -> None:
@@ -403,9 +393,9 @@ def test_a_write_that_was_given_up_is_recognised_when_it_comes_at_last() -> None
         announced_write(before), digest=before.digest("key1", OTHER_VALUE), credential_id="key1"
     )
     record = before.announced(newer, "storage-key").landed(secret(OTHER, OTHER_VALUE, NOW + SECOND))
-    assert record.lost_writes == (before.pending_write,)
+    assert record.unpublished == before.lose().unpublished
     late = record.seen(secret(NEW, created=NOW + 2 * SECOND), NOW + LATE)
-    assert (late.published, late.lost_writes) == (
+    assert (late.published, late.unpublished) == (
         announced_write(before).landed(NEW, NOW + 2 * SECOND),
         (),
     )
@@ -421,19 +411,20 @@ def test_a_lost_write_is_recognised_although_its_source_is_at_another_change() -
 def test_a_lost_write_that_comes_leaves_what_is_announced_to_be_recognised() -> None:
     lost = announced().lose()
     ahead = replace(announced_write(lost), digest=lost.digest("key2", OTHER_VALUE))
-    record = replace(lost, pending_write=ahead).seen(secret(NEW), NOW + SECOND)
+    record = replace(lost, unpublished=(ahead, *lost.unpublished)).seen(secret(NEW), NOW + SECOND)
     assert record.wrote(secret(NEW))
-    assert record.lost_writes == (ahead,)
+    assert record.unpublished == (replace(ahead, lost=True),)
 
 
-def test_only_so_many_lost_writes_are_remembered() -> None:
+def test_only_so_many_announced_writes_are_remembered() -> None:
     record = announced()
-    for day in range(MOST_LOST + 2):
+    for day in range(MOST_UNPUBLISHED + 2):
         record = record.announced(
             replace(announced_write(record), at=NOW + timedelta(days=day)), "storage-key"
         )
-    assert len(record.lost_writes) == MOST_LOST
-    assert record.lost_writes[0].at == NOW + timedelta(days=MOST_LOST), "the newest comes first"
+    days = [(write.at - NOW).days for write in record.unpublished]
+    assert days == [*range(MOST_UNPUBLISHED + 1, 1, -1)], "the newest comes first"
+    assert [write.lost for write in record.unpublished] == [False, *[True] * (len(days) - 1)]
 
 
 THEIRS = Sensitive("theirs")
@@ -498,7 +489,7 @@ def test_a_vault_that_goes_on_showing_less_is_asked_seldom(
 
 def test_a_replaced_version_is_stale_although_it_holds_what_is_being_restored() -> None:
     record = announced().landed(secret(NEW, OTHER_VALUE))
-    record = replace(record, pending_write=replace(announced_write(record), replaces=NEW))
+    record = replace(record, unpublished=(replace(announced_write(record), replaces=NEW),))
     with pytest.raises(Stale):
         record.seen(secret(OLD, VALUE, NOW - SECOND), NOW + SETTLE * 2)
 
@@ -541,7 +532,7 @@ def test_the_templates_that_versions_followed_are_remembered_the_present_one_fir
 @pytest.mark.parametrize("known", ["{key}", ""], ids=["known", "announced by an earlier Rekey"])
 def test_a_write_that_lands_tells_the_template_of_its_version(known: str) -> None:
     record = announced().proven(secret(OLD), NOW, "Key={key}")
-    record = replace(record, pending_write=replace(announced_write(record), template=known))
+    record = replace(record, unpublished=(replace(announced_write(record), template=known),))
     for seen in (record.landed(secret(NEW)), record.seen(secret(NEW), NOW)):
         assert seen.verified.version == NEW
         assert seen.verified.templates == (known, "Key={key}")
@@ -609,7 +600,7 @@ def test_a_value_that_is_restored_is_known_by_the_operation_that_wrote_it(*, is_
     """Others know it, too, and may write it again just then."""
     before = announced()
     write = replace(announced_write(before), original=OTHER)
-    record = replace(before, pending_write=write)
+    record = replace(before, unpublished=(write,))
     tags = {OPERATION: write.operation} if is_ours else {}
     shown = replace(secret(NEW), tags=tags)
     assert record.seen(shown, NOW + SECOND).wrote(shown) is is_ours

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from engine.secret import Sensitive
 from engine.state.record import (
     LONGEST_REST,
     LONGEST_SPACING,
-    MOST_LOST,
+    MOST_UNPUBLISHED,
     RECHECKED_FOR,
     SETTLE,
     SPACING,
@@ -57,7 +57,7 @@ WRITE = announced_write(announced())
     [
         (Record(change=Change(open_since=NOW)), True),
         (Record(change=Change(uncertain_until=NOW)), True),
-        (Record(pending_write=announced().pending_write), True),
+        (Record(unpublished=announced().unpublished), True),
         (announced().lose(), False),
         (Record(), False),
     ],
@@ -84,11 +84,11 @@ def test_what_was_made_for_a_version_that_was_never_replaced_is_abandoned(
     touched: str, earlier: tuple[str, ...], announced: str, expected: list[str]
 ) -> None:
     """The operation that asked for it says so itself, if what it made was announced."""
-    write = Announced("a former owner's", "key1", "digest", announced, NOW)
-    known = Record(owner=str(REF).lower(), change=Change(version=touched), lost_writes=(write,))
+    write = Announced("a former owner's", "key1", "digest", announced, NOW, lost=True)
+    known = Record(owner=str(REF).lower(), change=Change(version=touched), unpublished=(write,))
     assert [*replace(known, history=History(earlier)).abandoned] == expected
     older = replace(write, operation="an earlier owner's")
-    both = replace(known, lost_writes=(write, older), history=History(earlier))
+    both = replace(known, unpublished=(write, older), history=History(earlier))
     assert [*both.abandoned] == expected
 
 
@@ -105,9 +105,11 @@ def test_what_may_still_come_is_known_when_another_change_is_begun(
     record = _asked(**end).put_aside(version)
     record = replace(record, change=record.change.begun(NEW, NOW, asks=False))
     assert operation_id(REF, OLD) in record.abandoned
-    assert not record.fits(record.lost_writes[0], Sensitive("secret"))
-    full = replace(_asked(**end), lost_writes=(replace(WRITE, replaces=OTHER),) * MOST_LOST)
-    assert full.put_aside(version).lost_writes == (*record.lost_writes, *full.lost_writes[1:])
+    assert not record.fits(record.unpublished[0], Sensitive("secret"))
+    ahead = replace(WRITE, replaces=OTHER)
+    lost = (replace(ahead, lost=True),) * (MOST_UNPUBLISHED - 1)
+    full = replace(_asked(**end), unpublished=(ahead, *lost))
+    assert full.put_aside(version).unpublished == (ahead, *record.unpublished, *lost[1:])
 
 
 @pytest.mark.parametrize(
@@ -156,9 +158,8 @@ def test_what_landed_says_which_versions_go_with_it(
 ) -> None:
     """A version with a dead value is disabled; a restored one goes with that which it repeats."""
     record = replace(announced(), stale=("x",), history=History(copies={OLD: "first"}))
-    landed = replace(record, pending_write=replace(announced_write(record), **changes)).landed(
-        secret(NEW)
-    )
+    write = replace(announced_write(record), **changes)
+    landed = replace(record, unpublished=(write,)).landed(secret(NEW))
     assert (landed.stale, dict(landed.history.copies)) == (unused, twins)
 
 
@@ -166,7 +167,7 @@ def test_of_restored_versions_the_newest_are_remembered() -> None:
     """A record that grows with each restore would one day be too large to be read."""
     older = {f"{number:032}": OLD for number in range(MOST_REPLACED)}
     restored = replace(announced_write(announced()), original=OTHER).landed(NEW, NOW)
-    copies = History(copies=older).after(restored, None).copies
+    copies = History(copies=older).after(restored).copies
     assert list(copies.items()) == [(NEW, OTHER), *older.items()][:MOST_REPLACED]
 
 
@@ -176,7 +177,7 @@ def test_of_restored_versions_in_an_earlier_record_the_newest_are_remembered_too
     older = dict.fromkeys(reversed(replaced), OLD)
     restored = replace(announced_write(announced()), replaces=replaced[0], original=OTHER)
     history = History(replaced=replaced[:MOST_REPLACED], copies=older)
-    copies = history.after(restored.landed(NEW, NOW), None).copies
+    copies = history.after(restored.landed(NEW, NOW)).copies
     assert list(copies) == [NEW, *replaced[: MOST_REPLACED - 1]]
 
 
@@ -265,7 +266,7 @@ def test_a_recheck_notes_until_when_what_was_begun_may_take_effect_and_tries_for
 def test_a_recheck_awaits_an_announced_write_as_long_as_it_may_be_late(
     age: timedelta, until: datetime | None
 ) -> None:
-    record = Record(pending_write=replace(WRITE, at=NOW - age)).rechecked(NOW)
+    record = Record(unpublished=(replace(WRITE, at=NOW - age),)).rechecked(NOW)
     assert record.change.uncertain_until == until
 
 
@@ -343,13 +344,30 @@ OF_A_WRITE = {
 
 
 def test_every_write_stands_in_the_text_as_earlier_workers_read_it() -> None:
-    whole = replace(WRITE, dead=True, held=Past(OLD, "key1", "a digest"))
-    record = Record(published=WRITE.landed(NEW, NOW), pending_write=whole, lost_writes=(whole,))
+    whole, held = replace(WRITE, dead=True), Past(OLD, "key1", "a digest")
+    record = Record(
+        published=WRITE.landed(NEW, NOW),
+        unpublished=(whole, replace(whole, lost=True)),
+        history=History(credentials=(Past(OTHER, "key2", "another"), held)),
+    )
     text = json.loads(record.to_json())
     for write in (text["published"], text["ahead"], *text["lost"]):
         assert write.keys() - {"template"} == OF_A_WRITE
+        assert write["held"] == (None if write == text["published"] else asdict(held))
     # An earlier worker kept with what is published what followed once it was.
     text["published"] |= {name: text["ahead"][name] for name in ("retire", "dead", "held")}
+    assert Record.from_json(json.dumps(text), "here") == record
+
+
+@pytest.mark.parametrize("name", ["ahead", "lost"])
+def test_what_is_being_replaced_is_known_where_an_earlier_rekey_noted_it_with_the_write(
+    name: str,
+) -> None:
+    held, older = Past(OLD, "key1", "a digest"), Past(OTHER, "key2", "another")
+    known = History(credentials=(held, older))
+    record = Record(unpublished=(replace(WRITE, lost=name == "lost"),), history=known)
+    text = json.loads(record.to_json())
+    text["past"] = [asdict(older)]
     assert Record.from_json(json.dumps(text), "here") == record
 
 
