@@ -44,8 +44,6 @@ class Progress:
     """The source refuses the current version, and that is not repaired yet."""
     retired: tuple[str, ...] = ()
     """The ids of the revoked credentials."""
-    revoked_leaks: set[str] = field(default_factory=set)
-    """Compromised versions that were accepted here, and that this run has revoked."""
     unsettled: dict[str, PermanentError | MayComeBack] = field(default_factory=dict)
     """Compromised versions that this run could not settle, and why."""
     unmade: PermanentError | None = None

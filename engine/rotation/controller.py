@@ -138,7 +138,9 @@ async def _advance(at: Rotation) -> Outcome | None:
     at.progress.old_version = secret.version
     revoked, turns = set[str | None](), 0
     while turns - len(revoked) < MOST_TURNS:
-        after: After = await _opened(at, secret, is_first=turns == 0)
+        was_owner = bool(at.record.owner)
+        secret = await _leaks_noted(at, secret)
+        after: After = _opened(at, secret, is_first=turns == 0, was_owner=was_owner)
         while isinstance(after, Turn):
             step = plan(after)
             at.parts.reporter.planned(step.name)
@@ -157,11 +159,16 @@ async def _advance(at: Rotation) -> Outcome | None:
     )
 
 
-async def _opened(at: Rotation, secret: SecretVersion, *, is_first: bool) -> Turn:
-    """Return what is known as a turn begins. What has leaked is in the record by then."""
-    was_owner = bool(at.record.owner)
-    if at.progress.item.compromised and was_owner:
-        await at.observed.note_compromised(*await leaked.compromised_versions(at, secret))
+async def _leaks_noted(at: Rotation, secret: SecretVersion) -> SecretVersion:
+    """Note what has leaked before anything is decided; return the secret as the record has it."""
+    if not (at.progress.item.compromised and at.record.owner):
+        return secret
+    await at.observed.note_compromised(*await leaked.compromised_versions(at, secret))
+    return at.record.believed(at.observed.shown)
+
+
+def _opened(at: Rotation, secret: SecretVersion, *, is_first: bool, was_owner: bool) -> Turn:
+    """Return what is known as a turn begins."""
     tagged = at.parts.tagged_as_read(secret, at.record)
     at.here = tagged.managed if at.lease.covers(tagged.source) else None
     item, decision = _decided(at, tagged)

@@ -30,6 +30,7 @@ from engine.state.decision import Acting, Decision, Park
 from engine.state.incident import RECOVER, deleted_at
 from engine.state.index import Listed
 from engine.state.record import Record, parts_of
+from engine.state.record_parts import Past
 from engine.state.request import WorkItem
 from engine.state.tags import Managed, Pending
 
@@ -57,9 +58,26 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
         meant = [item.version]
     else:
         meant = await _held_then(at, secret, since, older)
-    going = [it for it in record.to_retire if not await _is_in_place(at, it, secret)]
-    owed = [old for it in going for old in record.history.same_as(it.version) if old in older]
+    owed = await _owed(at, secret, older)
     return [*dict.fromkeys((*meant, *_published_before(record, secret, since), *owed))]
+
+
+async def _owed(at: Rotation, secret: SecretVersion, older: Sequence[str]) -> list[str]:
+    """Return the versions, among older ones, with what is to be retired here.
+
+    If only tags say that this source has accepted it, and another source has, the report is sent on
+    to that. Nothing of it is to be retired here then.
+    """
+    owed = list[str]()
+    for going in at.record.to_retire:
+        held = [old for old in at.record.history.same_as(going.version) if old in older]
+        if not held or await _is_in_place(at, going, secret):
+            continue
+        if at.record.has_proven(going.version) or not await _is_sent_on(at, held):
+            owed += held
+        else:
+            at.lease.learn(at.record.retired(going))
+    return owed
 
 
 async def _held_then(
@@ -69,7 +87,7 @@ async def _held_then(
     record = at.record
     is_younger = not record.is_older(secret, since)
     if is_younger and older:
-        was_here = record.has_accepted(older[0])
+        was_here = record.has_proven(older[0])
         # Otherwise the secret may have moved here since, and the leak is at its previous source.
         return [] if not was_here and await _is_sent_on(at, older) else [older[0]]
     if is_younger and record.wrote(secret):
@@ -106,12 +124,16 @@ async def _send_on_what_it_held(at: Rotation, secret: SecretVersion) -> None:
 async def _is_sent_on(at: Rotation, older: Sequence[str]) -> bool:
     """Return whether the version before was of another source, and send the report on to that.
 
-    The owner has named the present source since the report.
+    The owner has named the present source since the report. What is proven to be refused there is
+    not sent on again.
     """
     item, records = at.progress.item, await at.parts.known(at.item.ref)
     source = await held_at(at.parts, item.ref, older[0], records) if older else ""
     if not source or at.lease.covers(source):
         return False
+    record = await at.parts.leases.peek(source)
+    if record and record.compromised.is_refused(older[0], item.reported_at):
+        return True
     later = replace(item, version=older[0], source=source)
     if await at.parts.requests.read(later.request) is None:
         await at.parts.accept(later)
@@ -297,6 +319,7 @@ async def _revoke_accepted(
     not be revoked.
     """
     known, rotator = at.record.id_of(str(old.version)), at.parts.rotator(managed)
+    history = at.record.history
     for credential, shape in held.items():
         if await at.proof.refuses(rotator, credential):
             continue
@@ -310,7 +333,10 @@ async def _revoke_accepted(
         await at.revoke(secret, rotator, leaked_id, at.parts.held(secret, managed))
         if not await at.proof.refused(rotator, leaked_id, credential):
             raise at.not_revoked(leaked_id, is_lasting=at.lease.found.is_uncertain)
-        at.progress.revoked_leaks.add(str(old.version))
+        digest = at.record.digest(leaked_id, credential)
+        history = history.knowing(Past(str(old.version), leaked_id, digest))
+    # Only that tells later that it was accepted here, and so is of no other source.
+    at.lease.learn(replace(at.record, history=history))
 
 
 def _holds_again(at: Rotation, secret: SecretVersion, version: str, managed: Managed) -> bool:

@@ -108,7 +108,8 @@ async def report_unreported(at: Rotation) -> None:
     outcome = replace(outcome, item=replace(outcome.item, leak=None))
     at.observed.reported(await tasks.conclude(at.parts, outcome))
     # The rest of this run is about something else.
-    at.progress.result, at.progress.reason, at.progress.new_version = None, "", None
+    known = at.progress
+    known.result, known.reason, known.new_version, known.retired = None, "", None, ()
 
 
 LATER = "nothing else is due, and the next sweep asks again"

@@ -93,7 +93,7 @@ async def _retire_one(
         at.observed.retagged(replace(secret, tags=fresh.tags))
     # Written after the report. If this worker dies before, the next one finds it proven, and
     # reports.
-    record = at.record.retired()
+    record = at.record.retired(pending)
     change = replace(record.change.arrived(), open_since=None)
     at.lease.learn(replace(record, change=change))
     return at.record.believed(at.observed.shown), kept
@@ -346,8 +346,7 @@ def _is_settled(at: Rotation, secret: SecretVersion) -> bool:
     is_exact = item.compromised and not is_older and item.version != secret.version
     # A rotation here was to replace it, or it had to be revoked, or the source has accepted it.
     is_asked = record.change.requested_at is not None and record.change.version == item.version
-    is_revoked = at.progress.retired or item.version in at.progress.revoked_leaks
-    was_here = is_revoked or is_asked or record.has_accepted(item.version or "")
+    was_here = at.progress.retired or is_asked or record.has_accepted(item.version or "")
     is_refused = record.compromised.is_refused(item.version, item.reported_at)
     return bool(is_exact and was_here and is_refused)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from functools import partial, reduce
@@ -40,16 +40,24 @@ def text_of(record: Any) -> str:
     going, *later = texts.pop("to_retire") or (None,)
     texts |= {"pending": going, "unretired": later}
     texts["published"] = texts["published"] and _UNSAID | texts["published"]
-    held = {past["version"]: past for past in texts["past"]}
-    writes = [
-        (write.pop("lost"), _UNSAID | {"held": held.get(write["replaces"])} | write)
-        for write in texts.pop("unpublished")
-    ]
-    texts["ahead"] = next((write for is_lost, write in writes if not is_lost), None)
-    texts["lost"] = [write for is_lost, write in writes if is_lost]
+    texts |= _announced(texts.pop("unpublished"), texts["past"])
     # A worker of layout 1 takes a replica's address for a version of its primary.
     layout = 1 + any((*map(texts.get, SINCE_2), *("/" in entry for entry in texts["unused"])))
     return json.dumps({"format": layout, **texts}, default=_plain)
+
+
+def _announced(writes: Iterable[dict[str, Any]], past: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return announced writes as earlier workers read them, each with what it is to replace."""
+    held = {it["version"]: it for it in past}
+    lost, ahead = list[dict[str, Any]](), None
+    for write in writes:
+        is_lost = write.pop("lost")
+        whole = _UNSAID | {"held": held.get(write["replaces"])} | write
+        if is_lost:
+            lost.append(whole)
+        else:
+            ahead = whole
+    return {"ahead": ahead, "lost": lost}
 
 
 def read[T](shape: type[T], text: str | bytes, where: str) -> T:
@@ -83,9 +91,9 @@ def _as_now(data: dict[str, Any]) -> dict[str, Any]:
     lost = [{**write, "lost": True} for write in data.get("lost", ())]
     data["unpublished"] = [*filter(None, (data.get("ahead"), *lost))]
     # Earlier versions noted with a write what is held by the version that it replaces.
-    past, held = data.get("past", []), (write.get("held") for write in data["unpublished"])
-    known = {it["version"] for it in past}
-    data["past"] = [*(it for it in held if it and it["version"] not in known), *past]
+    held = (write.get("held") for write in data["unpublished"])
+    past = [*data.get("past", ()), *filter(None, held)]
+    data["past"] = [*{it["version"]: it for it in past}.values()]
     data["to_retire"] = [*filter(None, (data.get("pending"), *data.get("unretired", ())))]
     if "gone" in data:
         # Which versions, in this order, and how that was proven, as far as it is known.

@@ -469,9 +469,9 @@ class Record:
         superseded = Pending(at, last.version, last.credential_id)
         return replace(self, to_retire=(superseded, *before))
 
-    def retired(self) -> Record:
-        """Return the record once its retirement is over: the next one is owed, if any."""
-        return replace(self, to_retire=self.to_retire[1:])
+    def retired(self, going: Pending) -> Record:
+        """Return the record once a retirement is over."""
+        return replace(self, to_retire=tuple(owed for owed in self.to_retire if owed != going))
 
     def put_aside(self, version: str) -> Record:
         """Return the record before a change for another version is begun, or the source passes on.

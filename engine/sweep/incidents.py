@@ -178,7 +178,7 @@ class IncidentSweep:
         return True
 
     async def _send_left(self, shown: Entry, pace: Pace) -> bool:
-        """Post work for each version that is to be retired at a source that the secret has left."""
+        """Post work for each version that may work on at a source that the secret has left."""
         try:
             left = await self._left(shown)
         except PermanentError as error:
@@ -199,14 +199,14 @@ class IncidentSweep:
         return not progress.is_over
 
     async def _left(self, current: Entry) -> list[tuple[str, str]]:
-        """Return the versions still to be retired that are older than the incident, by source.
+        """Return the versions older than the incident that may work on, by their sources.
 
         These are sources that the secret has left.
         """
         ref, since = current.secret.ref, self.incident.since
         known = self.index.of(ref)
         here, covered = leaked_at(current, known), self.incident.covers_deleted(ref, known)
-        left = [it for it in covered if it.pending and here not in (None, it.source)]
+        left = [it for it in covered if it.may_accept and here not in (None, it.source)]
         if not left:
             return []
         versions = self.engine.vaults.versions(ref)
@@ -219,11 +219,16 @@ class IncidentSweep:
         ]
 
     async def _owed_at(self, listed: Listed) -> list[str]:
-        """Return the versions to be retired at a source that have not been proven to be refused."""
+        """Return the versions that a source accepts, or is to revoke, of which no refusal is proven.
+
+        What a former owner published there is in no listing of this secret's versions.
+        """
+        is_held = listed.published and not listed.made_since(self.incident.since)
         if record := await self._peek(listed.source):
-            owed, known = record.to_retire, record.compromised
-            versions = (going.version for going in owed)
-            return [it for it in versions if not known.is_refused(it, self.incident.reported)]
+            last = (record.published,) if record.published and is_held else ()
+            versions = [it.version for it in (*record.to_retire, *last)]
+            known, reported = record.compromised, self.incident.reported
+            return [it for it in versions if not known.is_refused(it, reported)]
         # The listing shows the first one of a damaged record.
         return [listed.pending.version] if listed.pending else []
 

@@ -796,6 +796,15 @@ FOUND = {
     "a key that a person made where a slow one is awaited is not told from it, and nobody is blamed": (
         "by-hand/two-slow!i7=l0+i18=m0+i20=m0+m20=fail after the effect"
     ),
+    "what another source has accepted is called refused by the one that a tag names since": (
+        "moved-by-a-tag/two-slots#1610014927"
+    ),
+    "an incident of a secret's name leaves alone what Rekey published at the source that was left": (
+        "moved-by-a-tag/many#1612000300"
+    ),
+    "a worker fails at a source that was left, as what it retired there was reported already": (
+        "moved-by-a-tag/two-slots#1612000028"
+    ),
     "a key is restored that a slow source has agreed to end, as its worker could not note that": (
         "operated-put-back-in-incident/two-slow#1600023676"
     ),

@@ -17,6 +17,7 @@ from engine.kinds import Kinds
 from engine.secret import Sensitive
 from engine.service import Service
 from engine.state.record import RECHECK, Record
+from engine.state.record_parts import Past
 from engine.state.request import Outcome
 from engine.state.tags import REPLICA_OF, Pending, parked
 from simulator.faults import Fault
@@ -503,8 +504,8 @@ async def test_what_was_revoked_is_noted_as_refused_if_that_was_tried_and_disabl
     [
         ({}, {"touched": V1, "asked": ZERO}, True),
         ({}, {"proven": V1}, True),
-        ({"done": "retired"}, {}, True),
-        ({"done": "revoked"}, {}, True),
+        ({"retired": True}, {}, True),
+        ({}, {"past": (Past(V1, "key1", "digest"),)}, True),
         ({}, {}, False),
         ({}, {"touched": V1}, False),
         ({}, {"touched": V2, "asked": ZERO}, False),
@@ -519,16 +520,14 @@ async def test_an_incident_of_an_earlier_version_ends_at_the_source_that_refuses
     item: dict[str, Any], facts: dict[str, Any], *, is_over: bool
 ) -> None:
     """It must have been here: elsewhere it may be accepted."""
-    done, fields = item.get("done"), {"version": V1, "compromised": True, **item}
-    fields.pop("done", None)
+    fields = {"version": V1, "compromised": True, **item}
+    retired = fields.pop("retired", False)
     if ahead := fields.get("since"):
         fields["since"] = (Rig().clock.now() + ahead).isoformat()
     async with working(Plain(), **fields) as work:
         work.at.know(**{"gone": {V1: ""}, **work.at.times(facts)})
-        if done == "retired":
+        if retired:
             work.progress.retired = ("older",)
-        elif done:
-            work.progress.revoked_leaks.add(V1)
         outcome = await work.leave()
         assert (outcome is not None) is is_over
         if outcome:

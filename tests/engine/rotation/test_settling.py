@@ -135,7 +135,7 @@ async def test_what_is_refused_is_tried_twice_and_disabled() -> None:
         assert proof(work, version) == TRIED
         assert work.at.record.compromised.versions == ()
         assert enabled(work) == [False, True]
-        assert work.progress.revoked_leaks == set()
+        assert work.at.record.history.credentials == ()
 
 
 @pytest.mark.parametrize("is_known", [False, True])
@@ -152,7 +152,8 @@ async def test_what_is_accepted_is_recognised_revoked_and_tried_again(*, is_know
             *[f"accepts {OLD_ID} {OLD}"] * 2,
         ]
         assert proof(work, version) == TRIED
-        assert work.progress.revoked_leaks == {version}
+        digest = work.at.record.digest(OLD_ID, Sensitive(OLD))
+        assert work.at.record.history.credentials == (Past(version, OLD_ID, digest),)
         assert enabled(work) == [False, True]
 
 
@@ -194,7 +195,7 @@ async def test_what_is_accepted_once_it_was_revoked_ends_no_incident(
         with pytest.raises(error, match=f"{OLD_ID} was revoked, but is still accepted"):
             await work.settle(version)
         assert work.at.record.compromised.versions == (version,)
-        assert work.progress.revoked_leaks == set()
+        assert work.at.record.history.credentials == ()
 
 
 async def test_the_current_version_is_refused_or_left_to_a_person() -> None:

@@ -283,3 +283,31 @@ async def test_an_incident_is_not_sent_on_where_nothing_tells_what_the_secret_he
     at.rig.vault.amend(at.rig.vault.versions(NAME)[1], tags={})
     assert await meant(at, 3 * HOUR / 2) == "b"
     assert sent(at) == []
+
+
+@pytest.mark.parametrize("wrote", ["", "c"])
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_what_is_to_be_retired_here_is_meant_where_a_record_has_a_proof_of_it(
+    at: Held, *, is_known: bool, wrote: str
+) -> None:
+    """The secret got this address by a tag alone, and a rotation here replaced what it held."""
+    other, before = at.rig.account("elsewhere").resource_id.lower(), version(at, "b")
+    know(at, wrote=wrote, owed=("b key2",))
+    proof = Past(before, "key2", "ab" * 32)
+    await at.rig.note(other, NAME, past=(proof,) if is_known else ())
+    for _ in range(2):
+        assert await meant(at, 3 * HOUR / 2) == ("" if is_known else "b")
+    assert sent(at) == [(before, other)] * is_known
+    assert bool(at.record.to_retire) is not is_known, "nothing of it is to be revoked here"
+
+
+@pytest.mark.parametrize(("later", "is_sent"), [(0, False), (1, True)])
+async def test_what_is_refused_at_the_source_that_was_left_is_not_sent_on_to_it_again(
+    at: Held, moved: str, later: int, *, is_sent: bool
+) -> None:
+    """Unless somebody has reported it since."""
+    proven = f"{at.now:%Y-%m-%dT%H:%M:%SZ} tried"
+    await at.rig.note(moved, NAME, gone={version(at, "b"): proven})
+    reported = (at.now + later * MINUTE).isoformat()
+    assert await meant(at, 3 * HOUR / 2, reported=reported) == ""
+    assert sent(at) == [(version(at, "b"), moved)] * is_sent

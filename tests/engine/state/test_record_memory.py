@@ -364,7 +364,7 @@ def test_what_is_being_replaced_is_known_where_an_earlier_rekey_noted_it_with_th
     name: str,
 ) -> None:
     held, older = Past(OLD, "key1", "a digest"), Past(OTHER, "key2", "another")
-    known = History(credentials=(held, older))
+    known = History(credentials=(older, held))
     record = Record(unpublished=(replace(WRITE, lost=name == "lost"),), history=known)
     text = json.loads(record.to_json())
     text["past"] = [asdict(older)]

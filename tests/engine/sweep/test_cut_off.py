@@ -223,14 +223,16 @@ async def test_what_somebody_replaced_since_is_sent_on_though_rekey_has_replaced
     assert len(rig.messages("rotations")) == count, "a record tells what became of it"
 
 
-async def test_all_that_is_to_be_retired_where_a_secret_was_before_is_sent_on() -> None:
+async def test_all_that_may_work_on_where_a_secret_was_before_is_sent_on() -> None:
     """A late write has left two there. One that is refused by now is not asked about again.
 
-    One that was refused before the report may have been put back since.
+    One that was refused before the report may have been put back since. What Rekey published there
+    last works on, too: nobody has superseded it.
     """
     rig, ids = scene(), [number * 32 for number in "123"]
     await rig.work(NAME)
-    former, superseded = source_of(rig), rig.vault.versions(NAME)[0].version
+    former = source_of(rig)
+    superseded, last = (version.version for version in rig.vault.versions(NAME))
     owed = tuple(Pending(NOW, version, "key2") for version in ids)
     going = Pending(NOW, str(superseded), "key1")
     before = {ids[1]: f"{NOW:{PROVEN_AT}} x"}
@@ -241,8 +243,36 @@ async def test_all_that_is_to_be_retired_where_a_secret_was_before_is_sent_on() 
     rig.clock.advance(60)
     await send(rig, begun(rig))
     sent = [(it["source"], it["version"]) for it in rig.messages("rotations")]
-    left = [(former, version) for version in (superseded, *ids[:2])]
+    left = [(former, version) for version in (superseded, *ids[:2], last)]
     assert sent == [*left, (other.resource_id.lower(), theirs.version)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_sent"),
+    [
+        ({}, True),
+        ({"created": None}, False),
+        ({"at": NOW + timedelta(minutes=5), "born": None}, False),
+    ],
+    ids=["its own", "a former owner's", "made since the incident"],
+)
+async def test_what_was_published_last_where_a_secret_was_before_is_sent_on(
+    facts: dict[str, Any], *, is_sent: bool
+) -> None:
+    """A person has given it another address, and nobody has revoked what it held."""
+    rig = scene()
+    await rig.work(NAME)
+    former, last, other = source_of(rig), rig.latest(NAME).version, rig.account("other")
+    record = await rig.service().engine.leases.peek(former)
+    assert record
+    assert record.published
+    await rig.note(former, NAME, published=replace(record.published, **facts), to_retire=())
+    rig.clock.advance(60)
+    rig.write(NAME, other.keys["key1"].value, ProviderAddress=other.resource_id)
+    rig.clock.advance(60)
+    await send(rig, begun(rig))
+    sent = [it["version"] for it in rig.messages("rotations") if it["source"] == former]
+    assert sent == [last] * is_sent
 
 
 @pytest.mark.parametrize(("later", "is_sent"), [(0, False), (1, True)])
@@ -667,4 +697,4 @@ async def test_nothing_outside_an_incidents_scope_is_cut_off_because_versions_ar
     again = SweepOrder.for_incident(rig.vault.url, incident)
     engine = rig.service().engine
     await IncidentSweep(engine, incident, await engine.index(), again=True).send(again)
-    assert [message["source"] for message in rig.messages("rotations")] == [former]
+    assert [message["source"] for message in rig.messages("rotations")] == [former, former]
