@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from engine.contract import Lists, Readable, Recognise
+from engine.contract import Lists, Readable, Recognise, Rotator
 from engine.errors import (
     AccessDenied,
     MayComeBack,
@@ -51,15 +51,17 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
         # Once the secret is observed, an item without a date names a version.
         return [str(item.version)]
     # Beside a version that is named, only what the record knows may have leaked.
-    is_more = record.to_retire or (record.published and not record.wrote(secret))
+    left = record.left_alive
+    is_more = record.to_retire or left or (record.published and not record.wrote(secret))
     older = await _older(at, secret, since) if is_more or not item.version else []
     if item.version:
         await _send_on_what_it_held(at, secret)
         meant = [item.version]
     else:
         meant = await _held_then(at, secret, since, older)
-    owed = await _owed(at, secret, older)
-    return [*dict.fromkeys((*meant, *_published_before(record, secret, since), *owed))]
+    replaced = [version for version in left if version in older]
+    last, owed = _published_before(record, secret, since), await _owed(at, secret, older)
+    return [*dict.fromkeys((*meant, *last, *replaced, *owed))]
 
 
 async def _owed(at: Rotation, secret: SecretVersion, older: Sequence[str]) -> list[str]:
@@ -322,6 +324,7 @@ async def _revoke_accepted(
     history = at.record.history
     for credential, shape in held.items():
         if await at.proof.refuses(rotator, credential):
+            await _refused_by_former_logins(at, old, rotator, credential)
             continue
         if old.version == secret.version:
             raise _alive(at, decision)
@@ -373,6 +376,21 @@ def _is_former(managed: Managed, credential_id: str) -> bool:
     """Return whether a credential is of a login that the tags name no more."""
     names = {*parts_of(managed.source_of(credential_id))} if credential_id else set[str]()
     return not names <= {*parts_of(managed.source)}
+
+
+async def _refused_by_former_logins(
+    at: Rotation, old: SecretVersion, rotator: Rotator, credential: Sensitive
+) -> None:
+    """Raise NeedsHuman if a login accepts it that its version names, and that nothing is owed at.
+
+    Such a login is not under lease, and the refusals of others prove nothing about it.
+    """
+    under, named = parts_of(at.lease.source), parts_of(at.parts.tagged(old).source or "")
+    if not {*under} & {*named}:
+        return
+    for login in (part for part in named if part not in under):
+        if not await at.proof.refuses(rotator, credential, login):
+            raise _not_ours(at, old, f"the secret has left {login.rpartition('/')[2]}")
 
 
 async def _recognised(

@@ -126,10 +126,13 @@ class Proof:
         source = self.lease.source
         return await self._is_gone(lambda: rotator.accepts(source, credential_id, credential))
 
-    async def refuses(self, rotator: Rotator, credential: Sensitive) -> bool:
-        """Return whether the source refuses a credential now, in as many tries as a proof needs."""
+    async def refuses(self, rotator: Rotator, credential: Sensitive, source: str = "") -> bool:
+        """Return whether a source refuses a credential now, in as many tries as a proof needs.
+
+        That is the source under lease, if none is given.
+        """
         for _ in range(REFUSALS):
-            if await rotator.accepts(self.lease.source, "", credential):
+            if await rotator.accepts(source or self.lease.source, "", credential):
                 return False
         return True
 

@@ -285,6 +285,16 @@ class Record:
         past, revoked = self.history.credentials, self.compromised.revoked
         return frozenset(known.credential_id for known in past if known.version in revoked)
 
+    @property
+    def left_alive(self) -> list[str]:
+        """Versions that Rekey published and a person replaced: nobody has revoked what they hold.
+
+        That published last is left out.
+        """
+        known = {*self.history.replaced, *self.compromised.revoked}
+        known |= {last.version for last in (self.published, *self.to_retire) if last}
+        return [version for version in self.history.published if version not in known]
+
     def knows(self, version: str) -> bool:
         """Return whether this source has seen a version of its owner, or of a former owner."""
         noted = (*self.history.replaced, *self.history.prints, *self.compromised.versions)

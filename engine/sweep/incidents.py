@@ -36,7 +36,7 @@ from engine.state.incident import (
     leaked_at,
 )
 from engine.state.index import Listed, StateIndex
-from engine.state.record import Record
+from engine.state.record import Record, parts_of
 from engine.state.record_parts import Compromised
 from engine.state.request import INCIDENT_SECONDS, Leak, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder
@@ -214,21 +214,28 @@ class IncidentSweep:
         return [
             (it.source, version)
             for it in left
-            for version in await self._owed_at(it)
+            for version in await self._owed_at(it, is_held=self._is_held_at(it, str(here)))
             if version not in young
         ]
 
-    async def _owed_at(self, listed: Listed) -> list[str]:
+    def _is_held_at(self, listed: Listed, here: str) -> bool:
+        """Return whether what Rekey published last at a source may work on there.
+
+        Where the secret has kept a login of it, that is found out `here`.
+        """
+        is_apart = not {*parts_of(listed.source)} & {*parts_of(here)}
+        return is_apart and not listed.made_since(self.incident.since)
+
+    async def _owed_at(self, listed: Listed, *, is_held: bool) -> list[str]:
         """Return the versions that a source accepts, or is to revoke, of which no refusal is proven.
 
         What a former owner published there is in no listing of this secret's versions.
         """
-        is_held = listed.published and not listed.made_since(self.incident.since)
         if record := await self._peek(listed.source):
-            last = (record.published,) if record.published and is_held else ()
-            versions = [it.version for it in (*record.to_retire, *last)]
-            known, reported = record.compromised, self.incident.reported
-            return [it for it in versions if not known.is_refused(it, reported)]
+            owed, known = [it.version for it in record.to_retire], record.compromised
+            if record.published and record.published.created and is_held:
+                owed += (record.published.version, *record.left_alive)
+            return [it for it in owed if not known.is_refused(it, self.incident.reported)]
         # The listing shows the first one of a damaged record.
         return [listed.pending.version] if listed.pending else []
 
