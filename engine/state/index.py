@@ -96,7 +96,7 @@ class Listed:
     def of(cls, record: Record) -> Listed:
         """Return what a listing shows of this record."""
         last = record.published
-        prints = SEPARATOR.join(record.history.prints.values())
+        prints = SEPARATOR.join(filter(None, record.history.prints.values()))
         return cls(
             source=record.source,
             owner=record.owner,

@@ -377,7 +377,8 @@ class Record:
         known = {past.version for past in self.history.credentials[: MOST_PRINTS // 2]}
         known |= {last.version for last in (self.published, *self.to_retire) if last}
         known |= {*self.compromised.versions}
-        printed = {version.rpartition("/")[2] for version in self.history.prints}
+        prints = self.history.prints.items()
+        printed = {version.rpartition("/")[2] for version, text in prints if text}
         return known <= printed and not self.unpublished
 
     def passed(self, owner: str, secret: SecretVersion, prints: str = "") -> Record:
@@ -411,9 +412,13 @@ class Record:
                 notified_of="",
                 tags=self.verified.tags or owners_tags(secret),
             ),
-            history=self.history.passed(self.owner).printed({str(secret.version): prints}),
+            history=self._passed_history().printed({str(secret.version): prints}),
             unreported=False,
         )
+
+    def _passed_history(self) -> History:
+        owed = [last.version for last in (self.published, *self.to_retire) if last]
+        return self.history.passed(self.owner, (*self.compromised.versions, *owed))
 
     def announced(self, write: Announced, kind: str, held: Past | None = None) -> Record:
         """Return the record with an announced write. `held`: by the version that it replaces."""

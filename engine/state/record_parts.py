@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -341,11 +341,16 @@ class History:
             yield version
             version = older.pop(version, "")
 
-    def passed(self, owner: str) -> History:
-        """Return the history once the source has passed on from an owner, which published it."""
+    def passed(self, owner: str, owed: Iterable[str] = ()) -> History:
+        """Return the history once the source has passed on from an owner, which published it.
+
+        Its versions in `owed` may still work. Whose they were is remembered without a print, too.
+        """
         theirs = f"{owner}/" if owner.startswith("https:") else ""
         prints = {it if "/" in it else theirs + it: text for it, text in self.prints.items()}
-        return replace(self, published=(), prints=prints)
+        known = {it.rpartition("/")[2] for it in prints}
+        unknown = {theirs + it: "" for it in owed if theirs and it not in known}
+        return replace(self, published=(), prints=dict([*unknown.items(), *prints.items()]))
 
     def place_of(self, version: str) -> str:
         """Return the URL of the former owner that has a version; empty if none is known to."""
@@ -358,7 +363,7 @@ class History:
         The first may be a former owner's.
         """
         held = {it.rpartition("/")[2]: text.split(SEPARATOR)[0] for it, text in self.prints.items()}
-        return version != other and version in held and held[version] == held.get(other)
+        return version != other and bool(held.get(version)) and held[version] == held.get(other)
 
     def knowing(self, past: Past) -> History:
         """Return the history with the credential of one more version."""
