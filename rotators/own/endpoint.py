@@ -22,7 +22,13 @@ from cloud.endpoints import SLOT, Endpoint
 from cloud.rest.signed_requests import SignedRequests
 from cloud.rest.signing import SigningKey
 from engine.contract import Issued, Job, Recognised, Rotator
-from engine.errors import NeedsHuman, NotFound, PermanentError, VerificationFailed
+from engine.errors import (
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.own.answers import CORRECT, Done, Made, Revoked, Tried, decoded, refusal
@@ -226,6 +232,12 @@ class OwnEndpoint:
             return decoded(shape, answer.body, what, source)
         raise refusal(answer.status, answer.body, what, source, answer.retry_after)
 
+    async def _do(self, call: str, source: str, **members: object) -> None:
+        """Post a request that has no other answer than that it is done."""
+        if not (await self._ask(call, Done, source, None, **members)).done:
+            what = f"{call} of {self.kind} was answered that it is not done"
+            raise TransientError(what, where=source, fix="see the endpoint's log")
+
     def _in_use(self, source: str, credential_id: str) -> NeedsHuman:
         what = f"{credential_id} was not revoked: the vault may hold it"
         return NeedsHuman(what, where=source, fix="revoke it by hand")
@@ -242,7 +254,7 @@ class SingleSlot(OwnEndpoint):
     async def undo(self, job: Job, held: Sensitive) -> None:
         """Have the endpoint set back what the vault holds."""
         slot, credential = self.endpoint.slots[0], held.reveal()
-        await self._ask("undo", Done, job.source, credential_id=slot, credential=credential)
+        await self._do("undo", job.source, credential_id=slot, credential=credential)
 
 
 class Many(OwnEndpoint):
@@ -253,7 +265,7 @@ class Many(OwnEndpoint):
 
     async def tidy(self, source: str, operation: str, keep: str | None) -> None:
         """Have what an operation made removed, except what is kept."""
-        await self._ask("tidy", Done, source, operation=operation, keep=keep)
+        await self._do("tidy", source, operation=operation, keep=keep)
 
 
 STRATEGIES: Mapping[str, type[OwnEndpoint]] = {

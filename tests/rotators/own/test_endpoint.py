@@ -141,6 +141,17 @@ def stage() -> Stage:
     return Stage()
 
 
+async def test_what_an_endpoint_says_it_has_not_done_is_not_taken_for_done() -> None:
+    """A password that was not set back, and a credential that is left, were reported as done."""
+    single, many = Stage(SINGLE, "admin"), Stage(MANY, "token-0")
+    for stage in (single, many):
+        stage.answer(200, {"done": False})
+    with pytest.raises(TransientError, match="undo of acme-hook"):
+        await single.rotator.undo(single.job(), Sensitive(VALUE))
+    with pytest.raises(TransientError, match="tidy of acme-hook"):
+        await many.rotator.tidy(SOURCE, "op-1", None)
+
+
 async def test_each_request_has_a_nonce_of_its_own_so_that_none_is_taken_for_a_replay(
     stage: Stage,
 ) -> None:
