@@ -100,7 +100,13 @@ class AdminPassword[P: Server](ABC):
         """Wait for the end of the change, and sign in with the password while it spreads."""
         place = self.place_of(source)
         await self.change.settle(place)
-        await self.access.prove(place, await self._named(place, credential_id), credential)
+        user = await self._named(place, credential_id)
+        while True:
+            try:
+                return await self.access.prove(place, user, credential)
+            except VerificationFailed:
+                if not self.change.may_come(place):
+                    raise
 
     async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
         """Sign in with the password once."""

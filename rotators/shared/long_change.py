@@ -41,7 +41,7 @@ PAUSES = (0.5, 1.0, 1.0, 2.0)
 """Seconds before each of the first polls, at least; the last one holds for all others."""
 WITHIN_CALL = 12.0
 """Seconds for which a change is followed by the call that began it: less than
-engine.rotation.under_lease.CALL_SECONDS leaves for polls."""
+engine.rotation.source_lease.CALL_SECONDS leaves for polls."""
 AFTERWARDS = 90.0
 """Seconds for which it is followed after that, before the new password is proven."""
 ACCEPTED = 202
@@ -86,6 +86,8 @@ class LongChange[P: Server](ABC):
         self._endpoint = endpoint
         self._clock = clock
         self._running: dict[str, Running] = {}
+        self._unseen: dict[str, float] = {}
+        """Until when a change may still come that nobody may watch, by the monotonic clock."""
 
     @abstractmethod
     async def _request(self, place: P, user: str, password: Sensitive) -> AsyncHttpResponse:
@@ -106,6 +108,7 @@ class LongChange[P: Server](ABC):
         Returns why nobody knows whether the server took it, where its answer was lost.
         """
         self._running.pop(place.server_id, None)
+        self._unseen.pop(place.server_id, None)
         deadline = self._clock.monotonic() + WITHIN_CALL
         try:
             operation = await self._ask(place, user, password)
@@ -127,6 +130,10 @@ class LongChange[P: Server](ABC):
         ):
             what = "the server is still at changing its password"
             raise TransientError(what, where=place.server_id, retry_after=rest.pause)
+
+    def may_come(self, place: P) -> bool:
+        """Return whether a change that was accepted, and that nobody may watch, may still come."""
+        return self._clock.monotonic() < self._unseen.get(place.server_id, 0.0)
 
     async def _ask(self, place: P, user: str, password: Sensitive) -> Running | None:
         request = self._request(place, user, password)
@@ -189,6 +196,7 @@ class LongChange[P: Server](ABC):
             return replace(operation, pause=error.retry_after)
         except (AccessDenied, NotFound):
             # Whoever may not watch the change still sees by signing in whether it came.
+            self._unseen[place.server_id] = self._clock.monotonic() + AFTERWARDS
             return None
         status = str(body.get("status", "")).lower()
         if status in FAILED:
