@@ -11,8 +11,10 @@ from typing import NoReturn
 import pytest
 
 from api import app
-from api.answers import Answer, problem
+from api.answers import Answer, TooMany, problem
 from api.concurrency_limit import ConcurrencyLimit
+from api.errors import PayloadTooLarge
+from api.request_models import Body
 from api.requests import Request as ApiRequest
 from api.requests import query_of
 from api.route import Route
@@ -252,3 +254,23 @@ async def test_what_nobody_thought_of_is_a_500_that_shows_nothing_of_itself(
     assert (answer.status, answer.content_type) == (500, "application/problem+json")
     assert "a value" not in answer.text() + caplog.text
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_body_that_arrived_is_read_however_it_was_sent() -> None:
+    ApiRequest("POST", "/", headers={"transfer-encoding": "chunked"}, body=b"{}").whole()
+
+
+def test_a_body_may_be_as_long_as_the_limit_and_no_longer() -> None:
+    ApiRequest("POST", "/", body=b"{}").read(Body, most=2)
+    with pytest.raises(PayloadTooLarge):
+        ApiRequest("POST", "/", body=b"{} ").read(Body, most=2)
+
+
+def test_who_leaves_makes_room_for_themselves_alone() -> None:
+    limit = ConcurrencyLimit(9, of_one=1)
+    first, second = limit.let_in("a"), limit.let_in("b")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    with limit.let_in("a"), pytest.raises(TooMany), limit.let_in("b"):
+        pass

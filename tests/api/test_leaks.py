@@ -541,10 +541,11 @@ async def test_what_is_in_use_once_more_is_told_as_the_version_in_use(rig: Polic
 
 
 @pytest.mark.parametrize("audited", [True, False])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
 async def test_a_value_that_ends_in_a_line_break_is_tried_without_it(
-    rig: PolicyRig, *, audited: bool
+    rig: PolicyRig, end: str, *, audited: bool
 ) -> None:
-    rig.write("app-key", f"{rig.latest('app-key').value}\n")
+    rig.write("app-key", rig.latest("app-key").value + end)
     rig.clock.advance(120)
     if audited:
         await audit(rig, "app-key")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from api.page import actions
+from api.page import actions, links, look
 from cli.arguments import parser
+from engine.secret import SecretRef
 from tests.api import page as pages
 from tests.api.inventory import DRIFTED, Inventory, varied
 from tests.api.page import HOSTILE, Element, read
@@ -274,3 +275,13 @@ async def test_page_and_api_say_who_wrote_a_version_although_its_tags_are_gone()
     newest, oldest = (await shown(rig, NAME)).one("ol", **{"class": "history"}).all("li")
     assert "written by Rekey" in newest.text
     assert "written by somebody else" in oldest.text
+
+
+def test_a_vault_of_an_unknown_cloud_is_in_no_portal() -> None:
+    ref = SecretRef("https://prod.vault.localhost", "app")
+    assert links.to_secret(ref) == links.to_source(ref, "/subscriptions/s") == ""
+
+
+def test_no_page_is_kept_or_named_to_others() -> None:
+    assert look.headers()["Cache-Control"] == "no-store"
+    assert look.headers()["Referrer-Policy"] == "no-referrer"

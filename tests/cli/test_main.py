@@ -16,6 +16,7 @@ import pytest
 
 from cli.arguments import parser
 from cli.codes import Exit, exit_of
+from cli.session import Connections, signed_in
 from cli.terminal import Terminal
 from engine import VERSION
 from engine.errors import (
@@ -29,6 +30,7 @@ from engine.errors import (
 from simulator.reach.transport import SimulatedTransport
 from tests.cli.desk import Desk
 from tests.shared.policies import EMPTY, OWN
+from tests.shared.sql_rig import SqlRig
 from tests.unchanged import unchanged
 
 ROOT = Path(__file__).parents[2]
@@ -324,3 +326,14 @@ def test_the_command_line_says_which_version_it_is(capsys: pytest.CaptureFixture
         parser().parse_args(["--version"])
     assert exited.value.code == 0
     assert capsys.readouterr().out == f"rekey {VERSION}\n"
+
+
+async def test_before_there_is_an_app_the_environment_says_which_cloud_is_meant() -> None:
+    environment = {
+        "AZURE_AUTHORITY_HOST": "https://login.microsoftonline.us/",
+        "REKEY_ARM_ENDPOINT": "https://management.usgovcloudapi.net/",
+    }
+    rig = SqlRig()
+    async with signed_in(environment, Connections(rig.azure().credential)) as azure:
+        assert azure.authority == "https://login.microsoftonline.us"
+        assert azure.arm_endpoint == "https://management.usgovcloudapi.net"

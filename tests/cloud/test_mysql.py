@@ -346,6 +346,7 @@ def test_a_user_that_may_not_come_from_the_apps_address_has_refused_no_password(
         (3638, NeedsHuman, problems.POLICY),
         (1836, NeedsHuman, problems.READ_ONLY),
         (1205, TransientError, problems.BUSY),
+        (0, TransientError, NO_ANSWER),
     ],
 )
 def test_codes_that_only_mysql_sends_have_their_documented_meaning(
@@ -362,3 +363,9 @@ def test_codes_that_only_mysql_sends_have_their_documented_meaning(
     ):
         assert (type(made), made.code) == (kind, name)
         assert "S3cret" not in everything(made)
+
+
+@pytest.mark.parametrize("code", [1142, 1143, 1227])
+def test_the_app_lacks_a_right_whether_table_column_or_server_says_so(code: int) -> None:
+    made = _of_operator("server", "rekey", "app", OperationalError(code, "denied"))
+    assert (type(made), made.code) == (AccessDenied, problems.MAY_NOT_ALTER)

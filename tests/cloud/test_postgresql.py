@@ -286,6 +286,7 @@ async def test_a_role_that_no_verifier_lets_in_is_left_alone(
         ("28P01", "no", False, VerificationFailed, problems.REFUSED),
         ("28P01", "no", True, AccessDenied, problems.REFUSED),
         ("28000", "no pg_hba.conf entry for host", False, AccessDenied, problems.FIREWALL),
+        ("42501", "permission denied for database", False, NeedsHuman, problems.NO_DATABASE),
         ("53300", "too many clients", False, TransientError, problems.BUSY),
         ("57P03", "starting up", False, TransientError, problems.BUSY),
     ],

@@ -13,7 +13,7 @@ import trustme
 
 from cloud.azure import NO_ANSWER
 from cloud.databases import problems
-from cloud.databases.redis import RedisServers, meaning
+from cloud.databases.redis import RedisServers, _ask, meaning
 from engine.errors import PermanentError, RekeyError, TransientError, VerificationFailed
 from engine.secret import Sensitive
 from tests.redis import Redis
@@ -167,3 +167,17 @@ def test_an_answer_means_what_redis_says(answer: str, error: type[RekeyError] | 
     problem = meaning("shop.example:6380", answer)
     assert (problem and type(problem)) == error
     assert "key'" not in str(problem)
+
+
+async def test_a_word_is_as_long_as_its_bytes_are() -> None:
+    sent, reader = list[bytes](), asyncio.StreamReader()
+    reader.feed_data(b"+OK\r\n")
+
+    class Writer:
+        write = staticmethod(sent.append)
+
+        async def drain(self) -> None:
+            return
+
+    assert await _ask(reader, Writer(), "AUTH", "\u00fc\U0001f600") == "+OK"  # type: ignore[arg-type]
+    assert b"".join(sent) == b"*2\r\n$4\r\nAUTH\r\n$6\r\n" + "\u00fc\U0001f600\r\n".encode()

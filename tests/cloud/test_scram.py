@@ -35,6 +35,7 @@ def test_each_verifier_has_a_salt_of_its_own() -> None:
         ("a\u200bb", "a b"),  # in both tables; PostgreSQL looks for spaces first
         ("\u06271", "\u06271"),  # forbidden by the rule for two directions: taken as it is
         ("a\u0007\u00fc", "a\u0007\u00fc"),  # a control character, likewise
+        *((f"{sign}\u00aa",) * 2 for sign in "\u0080\ue000\ufdd0\ufff9\u2ff0\U000e0001\u0221"),
     ],
 )
 def test_a_password_is_prepared_as_the_standard_says(written: str, prepared: str) -> None:

@@ -41,6 +41,9 @@ KEY = "c2VjcmV0/K2V5+K2V5IHdpdGggcGFkZGluZw=="
         ("cache.redis.cache.windows.net:6380,password=topsecret99,ssl=True", "topsecret99", ""),
         (f'{{"key": "{KEY}", "other": 1}}', KEY, ""),
         (f"STORAGE_KEY='{KEY}' # do not commit", KEY, ""),
+        ("password: correct horse 9\n", "correct horse 9", ""),
+        ("\ufeffpass wörd;9", "pass wörd;9", ""),
+        (f"HostName=hub1.azure-devices.net;SharedAccessKey={KEY}", KEY, "hub1"),
         (
             "https://prod1.blob.core.windows.net/c/b?sv=2022-11-02&sr=b&sp=r&sig=abc%2Fdef%3D",
             "sv=2022-11-02&sr=b&sp=r&sig=abc%2Fdef%3D",

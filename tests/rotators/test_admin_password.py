@@ -18,7 +18,8 @@ from engine.errors import (
     TransientError,
 )
 from engine.secret import Sensitive
-from simulator.faults import Fault
+from rotators.shared.long_change import POLLING, WITHIN_CALL
+from simulator.faults import Fault, unavailable
 from simulator.reach.transport import Call
 from simulator.sql.servers import Failure
 from simulator.wire import Request, Response, json_response
@@ -177,12 +178,16 @@ async def test_a_server_at_another_change_has_taken_no_password(scene: Scene) ->
     assert caught.value.unsent
 
 
-async def test_a_change_that_another_one_has_interrupted_may_have_been_made() -> None:
+@pytest.mark.parametrize(
+    "code",
+    ["OperationInterrupted", "OperationCancelled", "OperationTimedOut", "InternalServerError"],
+)
+async def test_a_change_that_another_one_has_interrupted_may_have_been_made(code: str) -> None:
     scene = sql_scenes.administrator()
-    refuse_the_change(scene, "OperationInterrupted")
+    refuse_the_change(scene, code)
     issued = await scene.rotator().issue(scene.job())
     assert issued.doubt
-    assert issued.doubt.code == "OperationInterrupted"
+    assert issued.doubt.code == code
 
 
 async def test_who_may_not_watch_a_change_rotates_without_an_alert(scene: Scene) -> None:
@@ -232,3 +237,78 @@ async def test_a_change_that_fails_late_is_no_success_and_leaves_the_old_passwor
     assert "passed on" not in str(caught.value)
     assert scene.live() == {FIRST}
     await rotate(scene)
+
+
+@pytest.mark.parametrize(
+    ("engine", "code"),
+    [
+        *(("sql", code) for code in ("OperationInterrupted", "OperationCancelled")),
+        *(("sql", code) for code in ("ConflictingServerOperation", "InternalServerError")),
+        ("sql", "UpsertLogicalServerRequestAlreadyInProgress"),
+        *(("postgresql", code) for code in ("ServerIsBusy", "InternalServerError")),
+        *(("mysql", code) for code in ("ServerIsBusy", "InternalServerError")),
+    ],
+)
+async def test_a_change_that_fails_late_for_what_passes_is_tried_again(
+    engine: str, code: str
+) -> None:
+    scene = SCENES[engine]()
+    may_watch(scene.rig.world, scene.rig.identity, scene.server)
+    scene.server.next_failure = Failure(code, "later")
+    with pytest.raises(TransientError):
+        await rotate(scene)
+
+
+async def test_a_change_that_takes_longer_than_a_minute_and_a_half_is_left_to_the_next_try(
+    scene: Scene,
+) -> None:
+    may_watch(scene.rig.world, scene.rig.identity, scene.server)
+    scene.server.operation_time, scene.server.retry_after = timedelta(hours=1), 7
+    began = scene.rig.clock.now()
+    with pytest.raises(TransientError, match="still at changing") as caught:
+        await rotate(scene)
+    assert caught.value.retry_after == 7, "as the server asks"
+    assert scene.rig.clock.now() - began < timedelta(seconds=WITHIN_CALL + 91)
+
+
+# A look at a change is cheap: the next one is its retry.
+
+
+async def test_a_look_that_fails_is_not_repeated_but_followed_by_the_next(scene: Scene) -> None:
+    may_watch(scene.rig.world, scene.rig.identity, scene.server)
+    scene.server.operation_time = timedelta(hours=1)
+    looks = list[str]()
+
+    def is_look(request: Request) -> bool:
+        is_one = request.method == "GET" and "/locations/" in request.path.lower()
+        looks.extend([request.path] * is_one)
+        return is_one
+
+    scene.rig.world.faults.append(Fault(is_look, unavailable(), times=100))
+    began = scene.rig.clock.now()
+    await scene.rotator().issue(scene.job())
+    assert scene.rig.clock.now() - began == timedelta(seconds=10.5)
+    assert len(looks) == len([0.5, 1, 1, 2, 2, 2, 2])
+
+
+async def test_the_next_look_comes_as_late_as_a_busy_server_asks(scene: Scene) -> None:
+    may_watch(scene.rig.world, scene.rig.identity, scene.server)
+    scene.server.operation_time = timedelta(seconds=3)
+    busy = json_response(429, {"error": {"code": "TooManyRequests"}}, {"Retry-After": "9"})
+    scene.rig.world.faults.append(Fault(lambda sent: "/locations/" in sent.path.lower(), busy))
+    began = scene.rig.clock.now()
+    await scene.rotator().issue(scene.job())
+    assert scene.rig.clock.now() - began == timedelta(seconds=9.5)
+
+
+async def test_where_the_change_is_known_no_more_the_sign_in_tells_whether_it_came(
+    scene: Scene,
+) -> None:
+    may_watch(scene.rig.world, scene.rig.identity, scene.server)
+    gone = json_response(404, {"error": {"code": "OperationNotFound", "message": "gone"}})
+    scene.rig.world.faults.append(Fault(lambda sent: "/locations/" in sent.path.lower(), gone))
+    await rotate(scene)
+
+
+def test_the_last_look_of_a_call_ends_within_the_twenty_seconds_of_the_call() -> None:
+    assert WITHIN_CALL + POLLING["connection_timeout"] + POLLING["read_timeout"] <= 20

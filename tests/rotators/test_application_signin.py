@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -119,6 +119,15 @@ async def test_a_cap_that_the_refusal_tells_is_honoured(made: Applications) -> N
     ends = rig.alive()[-1].end
     assert issued.expires == ends
     assert days(29) < ends - rig.clock.now() < days(30)
+
+
+@every_kind
+async def test_an_end_in_another_time_zone_is_the_same_end(made: Applications) -> None:
+    rig = made()
+    ends = rig.clock.now().replace(microsecond=0) + days(60)
+    elsewhere = timezone(timedelta(hours=2))
+    issued = await rig.rotator().issue(rig.job(expires=ends.astimezone(elsewhere)))
+    assert rig.alive()[-1].end == issued.expires == ends
 
 
 @every_kind

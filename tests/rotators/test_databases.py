@@ -85,6 +85,13 @@ async def test_what_keeps_a_server_from_a_rotation_is_found_before_it(
     assert fix in error.fix
 
 
+@every_engine
+async def test_the_login_of_a_server_that_is_gone_is_retired_already(engine: EngineName) -> None:
+    scene = DatabaseScene(engine, ("app_a", "app_b"))
+    scene.server.is_gone = True
+    await scene.rotator().retire(scene.job().source, "app_a", Sensitive(FIRST))
+
+
 @every_login
 async def test_a_server_that_stopped_since_is_found_out_when_it_does_not_answer(name: str) -> None:
     scene = scene_of(name)
@@ -453,6 +460,15 @@ def test_the_tags_say_which_kind_a_servers_address_means(
     assert (PostgresqlAdminPassword.canonical(address, tags) is not None) is admin
     assert (PostgresqlRolePassword.canonical(address, tags) is not None) is role
     assert MysqlUserPassword.canonical(address, tags) is None
+
+
+@pytest.mark.parametrize("server", ["orders-2026", "o" * 63])
+def test_any_name_that_azure_gives_is_one_of_a_server(server: str) -> None:
+    for engine in (POSTGRESQL, MYSQL):
+        address = f"/subscriptions/S/resourceGroups/G/providers/{engine.provider}/{server}"
+        place = DatabasePlace.parse(engine, address)
+        assert place
+        assert (place.server, place.server_id) == (server, address.lower())
 
 
 @every_admin

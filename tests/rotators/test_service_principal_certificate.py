@@ -8,6 +8,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -221,10 +222,10 @@ async def test_one_removal_does_not_write_back_what_the_one_before_it_took_away(
     rotator = rig.rotator()
     superseded = await rotator.issue(rig.job(operation="11111111-2222-5333-8444-555555555555"))
     issued = await rotator.issue(rig.job())
-    held = issued.fields["certificate"]
+    held, other = issued.fields["certificate"], rig.by_hand("CN another")[1]
     rig.clock.advance(3600)
     rig.directory.graph_lag = seconds(10)
-    for key_id in (superseded.credential_id, rig.first.key_id):
+    for key_id in (superseded.credential_id, rig.first.key_id, other.key_id):
         await rotator.retire(rig.source, key_id, held)
     assert [key.key_id for key in rig.alive()] == [issued.credential_id]
 
@@ -251,6 +252,17 @@ async def test_what_was_removed_and_is_in_use_again_stays_in_the_list(rig: Certi
     newest = await rotator.issue(rig.job(operation="11111111-2222-5333-8444-555555555555"))
     await rotator.retire(rig.source, issued.credential_id, Sensitive(rig.held))
     assert {key.key_id for key in rig.alive()} == {rig.first.key_id, newest.credential_id}
+
+
+async def test_what_was_removed_stays_in_the_list_where_only_the_vault_says_that_it_is_in_use(
+    rig: CertificateRig,
+) -> None:
+    rotator = rig.rotator()
+    issued = await rotator.issue(rig.job())
+    await rotator.retire(rig.source, rig.first.key_id, issued.fields["certificate"])
+    rig.first.removed = None
+    await rotator.retire(rig.source, issued.credential_id, Sensitive(rig.held))
+    assert rig.alive() == [rig.first]
 
 
 async def test_tidying_takes_nothing_away_that_another_process_listed_again(
@@ -313,6 +325,13 @@ async def test_tidying_keeps_what_other_operations_and_deployments_made(
     assert rig.alive() == [rig.first, other]
 
 
+async def test_tidying_needs_no_newer_list_where_there_is_nothing_to_remove(
+    rig: CertificateRig,
+) -> None:
+    await rig.rotator().tidy(rig.source, OPERATION, keep=UNKNOWN)
+    assert rig.alive() == [rig.first]
+
+
 async def test_a_try_that_died_after_the_key_pair_was_made_lists_that_very_pair(
     rig: CertificateRig,
 ) -> None:
@@ -345,6 +364,31 @@ async def test_a_key_pair_from_before_an_incident_is_not_listed_under_it(
     assert again.credential_id == rig.alive()[-1].key_id
     await rig.rotator().issue(rig.job(not_before=began))
     assert versions(rig) == made
+
+
+async def test_a_key_pair_of_an_earlier_try_is_listed_no_longer_than_it_is_valid(
+    rig: CertificateRig,
+) -> None:
+    issued = await rig.rotator().issue(rig.job())
+    pair = parse(issued.fields["certificate"])
+    assert pair
+    await rig.rotator().tidy(rig.source, OPERATION, keep=None)
+    ends = pair.certificate.not_valid_after_utc
+    again = await rig.rotator().issue(rig.job(expires=ends + days(10)))
+    assert (again.credential_id, again.expires) == (issued.credential_id, ends)
+    assert rig.alive()[-1].end == ends
+
+
+async def test_a_key_pair_that_somebody_has_listed_is_not_listed_twice(rig: CertificateRig) -> None:
+    issued = await rig.rotator().issue(rig.job())
+    pair = parse(issued.fields["certificate"])
+    assert pair
+    await rig.rotator().tidy(rig.source, OPERATION, keep=None)
+    lifetime = pair.certificate.not_valid_before_utc, pair.certificate.not_valid_after_utc
+    rig.directory.add_certificate(rig.app, pair.der, lifetime, "by hand")
+    again = await rig.rotator().issue(rig.job())
+    assert [key.name for key in rig.alive() if key.der == pair.der] == ["by hand"]
+    assert again.expires == lifetime[1]
 
 
 @pytest.mark.parametrize(("late", "made"), [(seconds(0), 1), (seconds(1), 2)])
@@ -517,6 +561,17 @@ async def test_a_certificate_that_somebody_has_taken_from_the_list_is_still_to_b
     assert issued.supersedes == (held_id if is_superseded else None)
 
 
+async def test_a_certificate_that_somebody_has_taken_from_a_list_of_several_is_replaced(
+    rig: CertificateRig,
+) -> None:
+    rig.by_hand("of somebody else")
+    rig.directory.remove_certificate(rig.app, rig.first)
+    rig.clock.advance(60)
+    issued = await rig.rotator().issue(rig.job(proven=False))
+    assert issued.credential_id in {key.key_id for key in rig.alive()}
+    assert issued.supersedes is None
+
+
 @pytest.mark.parametrize(
     ("lifetime", "months"),
     [
@@ -584,6 +639,7 @@ async def test_an_assertion_is_good_for_minutes_at_one_address_and_used_once(
     )
     assert first != second
     assert BEGIN not in first
+    assert jwt.get_unverified_header(first)["alg"] == "PS256", "as Entra asks for"
 
 
 @pytest.mark.parametrize("change", ["!{}", "{}\n", "{} ", "-{}"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -24,7 +25,15 @@ from simulator.reach.transport import Call
 from simulator.sql.servers import Failure
 from simulator.wire import Request, Response, json_response
 from simulator.world import Domains
-from tests.shared.sql_rig import ADMIN, FIRST, TEMPLATE, SqlRig, may_watch, password_of
+from tests.shared.sql_rig import (
+    ADMIN,
+    FIRST,
+    SQL_ACTIONS,
+    TEMPLATE,
+    SqlRig,
+    may_watch,
+    password_of,
+)
 
 SERVER = "/subscriptions/S/resourceGroups/G/providers/Microsoft.Sql/servers/Orders"
 DATABASE = f"{SERVER}/databases/Shop"
@@ -109,6 +118,24 @@ async def test_a_server_that_never_had_the_setting_takes_passwords(rig: SqlRig) 
     assert rig.accepts(ADMIN, await rotate(rig, proven=False))
 
 
+async def test_a_server_that_does_not_tell_how_one_signs_in_is_asked_again(rig: SqlRig) -> None:
+    busy = json_response(409, {"error": {"code": "Conflict", "message": "later"}})
+    rig.world.faults.append(Fault(lambda request: "azureADOnly" in request.path, busy))
+    with pytest.raises(TransientError, match="reading how one signs in"):
+        await rotate(rig, proven=False)
+    assert rig.server.administrator.newest == FIRST
+
+
+async def test_servers_of_two_subscriptions_are_each_changed_in_their_own(rig: SqlRig) -> None:
+    other = rig.world.sql.add_server("billing", ADMIN, FIRST, subscription=str(UUID(int=2)))
+    rig.world.grant(rig.identity, SQL_ACTIONS, other.resource_id.partition("/providers/")[0])
+    rotator = rig.admin()
+    for server in (rig.server, other):
+        tags = {"ProviderAddress": server.resource_id, "CredentialId": ADMIN}
+        issued = await rotator.issue(rig.job(rotator, tags, FIRST, proven=True))
+        assert server.administrator.newest == password_of(issued)
+
+
 async def test_a_change_that_never_ends_is_tried_again(rig: SqlRig) -> None:
     may_watch(rig.world, rig.identity, rig.server)
     rig.server.operation_time = timedelta(hours=1)
@@ -136,7 +163,14 @@ async def test_a_change_that_fails_without_a_proper_reason_is_no_success(
     rig: SqlRig, error: object
 ) -> None:
     rig.world.faults.append(Fault(polls, json_response(200, {"status": "Failed", "error": error})))
-    with pytest.raises(PermanentError, match="ended it as failed"):
+    with pytest.raises(PermanentError, match="ended it as failed: failed"):
+        await rotate(rig, CredentialId=ADMIN)
+
+
+@pytest.mark.parametrize("status", ["Failed", "Canceled", "Cancelled"])
+async def test_a_change_that_was_ended_is_not_waited_for(rig: SqlRig, status: str) -> None:
+    rig.world.faults.append(Fault(polls, json_response(200, {"status": status})))
+    with pytest.raises(PermanentError, match=f"ended it as {status.lower()}"):
         await rotate(rig, CredentialId=ADMIN)
 
 
@@ -257,10 +291,21 @@ def test_an_address_belongs_to_one_kind_at_most(
     assert admin in (None, SERVER.lower())
 
 
+@pytest.mark.parametrize("name", ["orders-2026", "o" * 63])
+@pytest.mark.parametrize("database", ["Shop 2026", "d" * 128])
+def test_any_name_that_azure_gives_is_one_of_a_server_and_of_a_database(
+    name: str, database: str
+) -> None:
+    server = SERVER.replace("Orders", name)
+    assert SqlAdminPassword.canonical(server, {}) == server.lower()
+    login = SqlLoginPassword.canonical(f"{server}/databases/{database}", {"CredentialId": "app"})
+    assert login == f"{server}/databases/{database}/logins/app".lower()
+
+
 # How long a change is followed that its server goes on with.
 
 
-@pytest.mark.parametrize(("pause", "waited"), [(None, 10.5), (12, 12), (13, 0), (40, 0)])
+@pytest.mark.parametrize(("pause", "waited"), [(None, 10.5), (1, 11), (12, 12), (13, 0), (40, 0)])
 async def test_the_call_that_began_it_waits_for_no_look_that_comes_too_late(
     rig: SqlRig, pause: int | None, waited: float
 ) -> None:
@@ -273,6 +318,7 @@ async def test_the_call_that_began_it_waits_for_no_look_that_comes_too_late(
 
 
 async def test_the_end_of_one_change_is_not_taken_for_that_of_the_next(rig: SqlRig) -> None:
+    may_watch(rig.world, rig.identity, rig.server)
     rotator = rig.admin()
     job = rig.job(rotator, rig.tags(CredentialId=ADMIN), FIRST, proven=True)
     rig.server.operation_time = timedelta(seconds=60)

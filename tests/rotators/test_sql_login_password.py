@@ -105,6 +105,15 @@ async def test_a_login_that_cannot_open_the_database_of_the_value_is_not_publish
         assert issued.credential_id == "app_b", "no database is named"
 
 
+async def test_the_only_login_is_published_whatever_it_may_open(
+    rig: SqlRig, one_login: dict[str, str]
+) -> None:
+    """Its old password is gone."""
+    rig.server.databases["shop"].login_users.remove("app")
+    issued = await rotate(rig, {**one_login, "ValueTemplate": TEMPLATE, "Database": "shop"})
+    assert rig.accepts("app", password_of(issued))
+
+
 async def test_in_place_the_held_login_is_mended_and_the_other_is_left_alone(
     rig: SqlRig, two: dict[str, str]
 ) -> None:
@@ -152,6 +161,20 @@ async def test_a_contained_user_is_published_with_no_database_but_its_own(
     assert rig.server.databases["shop"].contained["app"].newest == live
 
 
+async def test_the_tag_database_matters_only_where_the_value_shows_a_database(
+    rig: SqlRig, user: dict[str, str]
+) -> None:
+    assert await rotate(rig, {**user, "Database": "warehouse"})
+
+
+async def test_a_slash_behind_a_database_is_no_part_of_its_name(
+    rig: SqlRig, user: dict[str, str]
+) -> None:
+    address = f"{user['ProviderAddress']}/"
+    tags = {**user, "ProviderAddress": address, "ValueTemplate": TEMPLATE}
+    assert (await rotate(rig, tags)).fields["database"].reveal() == "shop"
+
+
 @pytest.mark.parametrize("proven", [False, True])
 async def test_without_the_right_the_error_names_identity_and_role(
     rig: SqlRig, one_login: dict[str, str], proven: bool
@@ -164,6 +187,15 @@ async def test_without_the_right_the_error_names_identity_and_role(
     assert rig.identity.oid in caught.value.what
     assert "loginmanager" in caught.value.fix
     assert rig.accepts("app", FIRST)
+
+
+async def test_a_firewall_is_not_taken_for_a_missing_right(
+    rig: SqlRig, one_login: dict[str, str]
+) -> None:
+    rig.server.firewalled = True
+    with pytest.raises(AccessDenied, match="firewall") as caught:
+        await rotate(rig, one_login, proven=False)
+    assert "loginmanager" not in caught.value.fix
 
 
 @pytest.mark.parametrize("proven", [False, True])
@@ -222,12 +254,13 @@ async def test_without_a_login_nothing_is_changed(rig: SqlRig) -> None:
         await rotate(rig, rig.tags(Rotator=KIND))
 
 
-async def test_a_name_that_needs_escaping_belongs_into_the_template(rig: SqlRig) -> None:
-    rig.server.add_login("app;x", FIRST, "shop")
-    tags = rig.tags(CredentialId="app;x", Rotator=KIND)
+@pytest.mark.parametrize("name", ["app;x", "app x", " app", "app=x", "app'x", "app@x", "äpp"])
+async def test_a_name_that_needs_escaping_belongs_into_the_template(rig: SqlRig, name: str) -> None:
+    rig.server.add_login(name, FIRST, "shop")
+    tags = rig.tags(CredentialId=name, Rotator=KIND)
     with pytest.raises(NeedsHuman, match="escaped"):
         await rotate(rig, {**tags, "ValueTemplate": TEMPLATE})
-    await rotate(rig, {**tags, "ValueTemplate": "User ID='app;x';Password={password}"})
+    await rotate(rig, {**tags, "ValueTemplate": "User ID=escaped;Password={password}"})
 
 
 def test_two_logins_of_one_server_are_two_sources_and_spelling_makes_no_third() -> None:

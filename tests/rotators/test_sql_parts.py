@@ -12,7 +12,7 @@ import pytest
 
 from cloud.sql.driver import SENT_WITHIN
 from cloud.sql.errors import NO_DATABASE
-from engine.errors import NeedsHuman, TransientError
+from engine.errors import NeedsHuman, TransientError, VerificationFailed
 from engine.secret import Sensitive
 from rotators.shared.sql_identity import described
 from rotators.shared.sql_names import checked
@@ -88,9 +88,12 @@ class Servers:
     def __init__(self, *answers: Exception | None) -> None:
         self._answers = list(answers)
         self.reached = list[str]()
+        self.tried = list[str]()
 
-    async def sign_in(self, server: str, *_: object) -> None:
+    async def sign_in(self, server: str, database: str, user: str, password: Sensitive) -> None:
+        del database, user
         self.reached.append(server)
+        self.tried.append(password.reveal())
         answer = self._answers.pop(0) if self._answers[1:] else self._answers[0]
         if answer:
             raise answer
@@ -116,6 +119,28 @@ async def test_a_server_that_turns_everybody_away_from_master_proves_nothing(
         await rotator.accepts(source, "app", Sensitive(FIRST))
     assert (caught.value.code, caught.value.retry_after) == ("Unproven", pause)
     assert "create a user for the login in master" in caught.value.fix
+
+
+async def test_beside_a_password_that_master_turns_away_one_is_tried_that_nobody_has(
+    rig: SqlRig,
+) -> None:
+    servers = Servers(AWAY, VerificationFailed("refused"))
+    rotator = rig.login(sql=servers)
+    source = rig.job(rotator, rig.tags(CredentialId="app", Rotator=KIND)).source
+    assert await rotator.accepts(source, "app", Sensitive(FIRST))
+    assert servers.tried[0] == FIRST
+    assert [len(password) for password in servers.tried[1:]] == [LENGTH]
+
+
+async def test_a_contained_user_without_its_database_needs_a_person_after_one_try(
+    rig: SqlRig,
+) -> None:
+    servers = Servers(AWAY)
+    rotator = rig.login(sql=servers)
+    tags = rig.tags(ProviderAddress=f"{rig.server.resource_id}/databases/shop", CredentialId="app")
+    with pytest.raises(NeedsHuman, match="no user in it"):
+        await rotator.accepts(rig.job(rotator, tags).source, "app", Sensitive(FIRST))
+    assert servers.tried == [FIRST]
 
 
 @pytest.mark.parametrize(

@@ -278,3 +278,15 @@ def test_the_driver_tries_no_sign_in_again_by_itself(monkeypatch: pytest.MonkeyP
 def test_a_statement_whose_time_has_passed_is_not_sent() -> None:
     with pytest.raises(TransientError, match="not sent"):
         cloud.sql.driver._first_row("ALTER", float("-inf"), "orders", SentAnyway())
+
+
+async def test_a_driver_that_lacks_a_library_is_told_as_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> None:
+        raise ImportError("libssl.so.3: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr("cloud.sql.driver._driver", broken)
+    with pytest.raises(PermanentError, match=r"libssl\.so\.3 is missing") as caught:
+        await DriverSqlServers().sign_in("orders", "master", "app", Sensitive("S3cret-password"))
+    assert caught.value.unsent
