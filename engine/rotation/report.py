@@ -158,8 +158,10 @@ async def _given_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
         secret = await parts.vaults.read(item.ref)
     except PermanentError as second:
         return outcome.unmarked(second.what)
-    # A vault lags for seconds, so one that still does shows a restored backup.
-    if not (isinstance(error, Stale) or _is_asked(parts, secret, item)):
+    # A vault lags for seconds, so one that still does shows a restored backup. And whatever was
+    # asked for, a lost password needs a person.
+    is_serious = isinstance(error, Stale) or LOST in error.what
+    if not (is_serious or _is_asked(parts, secret, item)):
         return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
     decision, policy = parts.decide(secret, item), parts.policy
     is_single = isinstance(decision, Acting) and decision.managed.is_single

@@ -17,6 +17,7 @@ from engine.errors import (
     PermanentError,
     TransientError,
 )
+from engine.rotation.source_lease import LOST
 from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
 from engine.state.policy import Policies, Policy
 from engine.state.request import INCIDENT_SECONDS, NO_MORE, TRIED_ON, Tries, WorkItem
@@ -103,6 +104,17 @@ async def test_parking_after_a_request_by_hand_renews_the_mark_and_keeps_the_fir
     )
     assert rig.tags(NAME)["RekeyReason"] == first["RekeyReason"]
     assert rig.tags(NAME)["RekeyState"] > first["RekeyState"]
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_a_request_about_a_replaced_version_needs_people_only_if_it_has_lost_a_password(
+    *, is_lost: bool
+) -> None:
+    rig, reason = scene(), f"the vault is away; {LOST}" if is_lost else "the vault is away"
+    item = rig.item(NAME, version="0" * 32, force=True)
+    outcome = await rig.service().engine.park(item, PermanentError(reason))
+    assert outcome.result == ("parked" if is_lost else "skipped")
+    assert ("RekeyReason" in rig.tags(NAME)) is is_lost
 
 
 async def test_parking_after_the_rest_is_over_tells_the_new_reason_and_rests_again() -> None:

@@ -265,7 +265,8 @@ def all_leaks(world: World) -> None:
             held = credential_of(version)
             if world.sources[source_of(kind)].accepts(held):
                 leaked(world, ref.name, held, source_of(kind))
-    ordered(world, kind)
+    # It covers what is written in this very second.
+    ordered(world, kind, world.kernel.now() + timedelta(seconds=1))
 
 
 ALL_LEAK: Mapping[str, Move] = {

@@ -805,6 +805,12 @@ FOUND = {
     "a worker fails at a source that was left, as what it retired there was reported already": (
         "moved-by-a-tag/two-slots#1612000028"
     ),
+    "a forced rotation of a replaced version that has lost a password is given up as skipped": (
+        "operated-away-adopted-in-incident/one-slot#1610090967"
+    ),
+    "what is made in the second of an incident over its source is covered by that": (
+        "operated-handed-over-and-leaked/many#1610051658"
+    ),
     "a key is restored that a slow source has agreed to end, as its worker could not note that": (
         "operated-put-back-in-incident/two-slow#1600023676"
     ),
