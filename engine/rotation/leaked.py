@@ -405,7 +405,8 @@ async def _recognised(
             fix="revoke it there",
         )
     read = replace(secret, version=old.version, value=old.value)
-    job = replace(at.parts.job(read, replace(managed, template=shape)), held_id=None)
+    job = at.parts.job(read, replace(managed, template=shape), in_place=True)
+    job = replace(job, held_id=None)
     try:
         return (await rotator.recognise(job)).credential_id
     except PermanentError as error:
