@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import NotFound, RekeyError, Throttled, TransientError
+from engine.errors import MayComeBack, NeedsHuman, NotFound, RekeyError, Throttled, TransientError
 from tests.engine.rotation.plain_kind import Able, rotating
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene, source_of
@@ -75,3 +75,30 @@ async def test_a_source_that_asks_to_wait_is_asked_nothing_about_a_leak_before_t
         assert caught.value.retry_after == 9
         assert kind.calls == []
         assert work.at.record.compromised.versions == (leaked.version,)
+
+
+V1, V2 = "1" * 32, "2" * 32
+LATER, NOW = MayComeBack("it may come back"), NeedsHuman("it cannot be revoked", fix="revoke it")
+
+
+@pytest.mark.parametrize(
+    ("errors", "is_unmade", "expected"),
+    [
+        ((LATER, NOW), False, "it cannot be revoked"),
+        ((NOW, LATER), False, "it cannot be revoked"),
+        ((LATER, LATER), True, "it may come back"),
+        ((LATER, NOW), True, "its key is gone; it cannot be revoked"),
+    ],
+    ids=["the second", "the first", "only time is needed", "its key makes nothing"],
+)
+async def test_once_no_leak_can_be_settled_what_a_person_must_deal_with_is_said_first(
+    errors: tuple[MayComeBack | NeedsHuman, ...], expected: str, *, is_unmade: bool
+) -> None:
+    async with rotating(Able()) as work:
+        work.at.know(compromised=(V1, V2))
+        if is_unmade:
+            work.progress.unmade = NeedsHuman("its key is gone", fix="name another one")
+        work.rotation.leave_unsettled(V1, errors[0])
+        with pytest.raises((MayComeBack, NeedsHuman)) as caught:
+            work.rotation.leave_unsettled(V2, errors[1])
+        assert caught.value.what == expected

@@ -58,6 +58,13 @@ CLOSED = {"RotationWindow": "Sat 01:00-05:00 Europe/Berlin"}
             True,
             id="an incident, whatever has replaced its version",
         ),
+        pytest.param(
+            80,
+            {"Manual": "true"},
+            {"trigger": "event", "compromised": True},
+            True,
+            id="an incident, although only people rotate it",
+        ),
     ],
 )
 async def test_what_was_given_up_is_marked_where_it_must_still_be_done(

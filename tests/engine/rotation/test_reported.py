@@ -109,6 +109,37 @@ async def test_an_incident_that_fails_says_of_the_new_version_that_what_leaked_m
     assert [message["action"] for message in rig.messages("rotations")] == ["refresh"]
 
 
+async def test_the_recheck_of_an_incident_that_fails_says_so_of_the_new_version_too() -> None:
+    """Its own item names no leak, but the record does."""
+    rig = scene()
+    leaked = rig.latest(NAME).version
+    with pytest.raises(Died):
+        await rig.service(struck(rig, to_vault("PUT"))).engine.handle(
+            rig.item(NAME, version=leaked, compromised=True)
+        )
+    rig.clock.advance(600)
+    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"), times=99)
+    engine = rig.service().engine
+    outcomes = heard(engine.reporter)
+    look = rig.item(NAME, action="audit", trigger="sweep", recheck=True, source=source_of(rig))
+    await engine.handle(look)
+    assert [outcome.result for outcome in outcomes] == ["rotated", "parked"]
+    assert outcomes[0].reason == f"published by an earlier try; {STILL_ACCEPTED}"
+
+
+async def test_what_this_very_try_has_published_is_told_with_its_own_reason() -> None:
+    """It fails after that. Nobody is told that an earlier try has published it."""
+    rig = scene()
+    leaked = rig.latest(NAME).version
+    fail = lambda: refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"), times=99)  # noqa: E731
+    engine = rig.service(struck(rig, to_vault("PUT"), fail)).engine
+    outcomes = heard(engine.reporter)
+    await engine.handle(rig.item(NAME, version=leaked, compromised=True))
+    assert [outcome.result for outcome in outcomes] == ["rotated", "parked"]
+    assert outcomes[0].reason == f"compromised; {STILL_ACCEPTED}"
+    assert (outcomes[0].old_version, outcomes[0].new_version) == (leaked, rig.latest(NAME).version)
+
+
 async def test_what_a_dead_worker_published_is_told_once_however_often_its_successor_fails() -> (
     None
 ):
