@@ -16,6 +16,7 @@ from engine.state.record import SELDOM, SETTLE, Record
 from engine.state.request import DAY, OFTEN, UNMARKED, Outcome, Result
 from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
 from tests.engine.rotation.held import EARLY, Held, held
+from tests.shared.heard import LOST
 from tests.shared.scene import NAME, refuse, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -497,6 +498,56 @@ async def test_an_incident_has_the_date_of_its_item_or_of_the_record_until_it_is
     )
     incident = at.steps(**item).rotation.incident
     assert incident == (None if expected is None else at.now + expected * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [({"suspect": -HOUR, "incident": -MINUTE}, -HOUR), ({"incident": -MINUTE}, -MINUTE), ({}, 0)],
+    ids=["as it says", "its date", "neither"],
+)
+async def test_until_when_what_was_made_may_have_leaked_follows_from_the_incidents_date_if_unsaid(
+    at: Held, known: dict[str, timedelta], expected: timedelta | int
+) -> None:
+    """An earlier Rekey did not note it."""
+    at.know(**{"compromised": (V2,), "suspect": None, **at.times(known)})
+    assert at.steps().rotation.leaked_before == at.now + (expected or timedelta())
+
+
+@pytest.mark.parametrize(("leaked", "action"), [(V1, "rotate"), (V2, "restore")])
+async def test_an_incident_lets_a_credential_be_restored_that_has_not_leaked_itself(
+    at: Held, leaked: str, action: str
+) -> None:
+    at.know(compromised=(leaked,), pending=Pending(at.now + HOUR, V1, "key1"))
+    item = at.steps(action="restore").rotation.effective_item()
+    assert (item.action, item.version, item.compromised) == (action, leaked, True)
+
+
+@pytest.mark.parametrize(
+    ("is_lost", "result", "reason", "warns"),
+    [
+        (True, None, "it failed", True),
+        (True, None, f"it failed, and {LOST}", False),
+        (True, "rotated", "it failed", False),
+        (False, None, "it failed", False),
+    ],
+    ids=["once", "not twice", "published since", "nothing is lost"],
+)
+async def test_a_reason_warns_of_a_password_that_this_run_has_left_unknown(
+    at: Held, result: Result | None, reason: str, *, is_lost: bool, warns: bool
+) -> None:
+    steps = at.steps()
+    at.lease.is_lost, steps.progress.result = is_lost, result
+    assert steps.rotation.warned(reason) == (f"{reason}; {LOST}" if warns else reason)
+
+
+async def test_a_recheck_that_is_left_to_the_next_one_is_no_incident_although_its_record_is(
+    at: Held,
+) -> None:
+    facts = {"look_at": LATER, "changing": -MINUTE}
+    at.know(begun=at.now - HOUR, compromised=(V1,), **at.times(facts))
+    trace, outcome = await at.steps(action="audit", trigger="sweep", recheck=True).run()
+    assert trace == "leave to recheck"
+    assert (outcome.item.action, outcome.item.compromised) == ("audit", False)
 
 
 @pytest.mark.parametrize(
