@@ -570,6 +570,52 @@ async def test_what_was_made_before_an_incidents_date_does_not_serve_although_no
     assert at.steps(**dates).rotation.job(at.secret).not_before is None
 
 
+@pytest.mark.parametrize(
+    ("item", "is_skipped"),
+    [
+        ({"action": "audit", "trigger": "manual"}, True),
+        ({"action": "audit", "trigger": "manual", "recheck": True}, False),
+        ({"action": "audit", "trigger": "sweep"}, False),
+        ({"action": "rotate", "trigger": "manual"}, False),
+        ({"action": "rotate", "trigger": "sweep", "compromised": True}, True),
+    ],
+    ids=["a person unparks", "a recheck", "a sweep", "a person rotates", "an incident"],
+)
+async def test_the_pause_after_a_change_by_somebody_else_is_skipped_for_who_unparks_and_a_leak(
+    at: Held, item: dict[str, Any], *, is_skipped: bool
+) -> None:
+    begun = at.now - MINUTE
+    at.published(begun=begun)
+    assert at.steps(**item).rotation.job(at.secret).changed == (None if is_skipped else begun)
+
+
+@pytest.mark.parametrize(
+    ("facts", "stays"),
+    [({}, False), ({"unused": (V1,)}, True), ({"waiting": -MINUTE}, True), ({"begun": None}, True)],
+    ids=["nothing", "a version to disable", "a change in progress", "what was forgotten"],
+)
+async def test_a_recheck_is_an_audit_like_any_other_once_nothing_is_owed(
+    at: Held, facts: dict[str, Any], *, stays: bool
+) -> None:
+    at.know(**{"begun": at.now - HOUR, **at.times(facts)})
+    steps = at.steps(action="audit", trigger="sweep", recheck=True)
+    await steps.rotation.observe()
+    assert steps.progress.item.recheck is stays
+
+
+async def test_only_what_replicas_are_owed_is_forgotten_of_a_secret_that_is_not_rotated_here() -> (
+    None
+):
+    """Its own version holds a dead credential all the same, and is still to be disabled."""
+    rig = scene(days_left=80, tags={"Manual": "true"})
+    async with held(rig) as at:
+        at.published(unused=(V1, f"{SOMEBODY}/{V2}"))
+        look = {"action": "audit", "trigger": "sweep", "recheck": True}
+        trace, _ = await at.steps(**look).run()
+        assert "clean up" in trace.split(", ")
+        assert at.noted.stale == (V1,)
+
+
 async def test_nothing_is_older_than_an_incident_of_which_nothing_was_published(at: Held) -> None:
     latest = datetime.max.replace(tzinfo=at.now.tzinfo)
     assert not (at.record.wrote(at.secret) and at.record.is_older(at.secret, latest))

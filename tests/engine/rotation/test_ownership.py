@@ -13,7 +13,7 @@ import pytest
 from engine.contract import LATE
 from engine.secret import SecretRef, Sensitive
 from engine.state.index import Listed
-from engine.state.record import RECHECK, Record
+from engine.state.record import RECHECK, Record, parts_of
 from engine.state.record_parts import Announced, Compromised, History, Published
 from engine.state.request import WorkItem, operation_id
 from engine.state.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Pending
@@ -522,3 +522,15 @@ async def test_a_retirement_without_a_record_is_shown_as_far_as_a_tag_has_room_f
     _, park = await rig.service().engine.preview(rig.item(KEY))
     assert isinstance(park, Park)
     assert fix in park.fix
+
+
+async def test_a_credential_is_looked_for_in_its_own_login_only_if_that_is_under_lease(
+    rig: SqlProduct,
+) -> None:
+    """Of another one no owner was asked, so every part counts then."""
+    async with held(rig, NAME) as at:
+        login = at.managed.credential_id or ""
+        (part,) = at.rotation.parts_with(at.managed, login)
+        assert part in parts_of(at.lease.source)
+        assert at.rotation.parts_with(at.managed, "stranger") == ()
+        assert at.rotation.parts_with(None, login) == ()
