@@ -502,15 +502,19 @@ async def test_an_incident_has_the_date_of_its_item_or_of_the_record_until_it_is
 
 @pytest.mark.parametrize(
     ("known", "expected"),
-    [({"suspect": -HOUR, "incident": -MINUTE}, -HOUR), ({"incident": -MINUTE}, -MINUTE), ({}, 0)],
+    [
+        ({"suspect": -HOUR, "incident": -MINUTE}, -HOUR),
+        ({"incident": -MINUTE}, -MINUTE),
+        ({}, 0 * SECOND),
+    ],
     ids=["as it says", "its date", "neither"],
 )
 async def test_until_when_what_was_made_may_have_leaked_follows_from_the_incidents_date_if_unsaid(
-    at: Held, known: dict[str, timedelta], expected: timedelta | int
+    at: Held, known: dict[str, timedelta], expected: timedelta
 ) -> None:
     """An earlier Rekey did not note it."""
     at.know(**{"compromised": (V2,), "suspect": None, **at.times(known)})
-    assert at.steps().rotation.leaked_before == at.now + (expected or timedelta())
+    assert at.steps().rotation.leaked_before == at.now + expected
 
 
 @pytest.mark.parametrize(("leaked", "action"), [(V1, "rotate"), (V2, "restore")])
