@@ -17,7 +17,6 @@ from engine.errors import (
     PermanentError,
     TransientError,
 )
-from engine.rotation.source_lease import LOST
 from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
 from engine.state.policy import Policies, Policy
 from engine.state.request import INCIDENT_SECONDS, NO_MORE, TRIED_ON, Tries, WorkItem
@@ -110,7 +109,8 @@ async def test_parking_after_a_request_by_hand_renews_the_mark_and_keeps_the_fir
 async def test_a_request_about_a_replaced_version_needs_people_only_if_it_has_lost_a_password(
     *, is_lost: bool
 ) -> None:
-    rig, reason = scene(), f"the vault is away; {LOST}" if is_lost else "the vault is away"
+    lost = "; the source may hold a password that nobody knows" if is_lost else ""
+    rig, reason = scene(), f"the vault is away{lost}"
     item = rig.item(NAME, version="0" * 32, force=True)
     outcome = await rig.service().engine.park(item, PermanentError(reason))
     assert outcome.result == ("parked" if is_lost else "skipped")
