@@ -397,6 +397,9 @@ class Record:
         if published and self.fits(published, secret.value):
             same = {published.version: str(secret.version)}
             versions = tuple(same.get(version, version) for version in versions)
+        # What these hold may still work.
+        owed = (last.version for last in (published, *self.to_retire) if last)
+        history = self.history.passed(self.owner, (*self.compromised.versions, *owed))
         return replace(
             self.put_aside(""),
             owner=owner,
@@ -412,13 +415,9 @@ class Record:
                 notified_of="",
                 tags=self.verified.tags or owners_tags(secret),
             ),
-            history=self._passed_history().printed({str(secret.version): prints}),
+            history=history.printed({str(secret.version): prints}),
             unreported=False,
         )
-
-    def _passed_history(self) -> History:
-        owed = [last.version for last in (self.published, *self.to_retire) if last]
-        return self.history.passed(self.owner, (*self.compromised.versions, *owed))
 
     def announced(self, write: Announced, kind: str, held: Past | None = None) -> Record:
         """Return the record with an announced write. `held`: by the version that it replaces."""

@@ -302,7 +302,7 @@ class History:
     replaced: tuple[str, ...] = ()
     """Versions that were replaced."""
     published: tuple[str, ...] = ()
-    """Versions that Rekey published: their tags may be gone. For reports alone."""
+    """Versions that Rekey published for its present owner: their tags may be gone."""
     credentials: tuple[Past, ...] = ()
     """The credentials of versions that were replaced, or are about to be."""
     copies: Mapping[str, str] = field(default_factory=dict)
