@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 from engine.contract import LATE, Forewarn, Issued, Preflight, Recognise, Tidy
 from engine.errors import NeedsHuman, VerificationFailed
@@ -128,13 +129,31 @@ def _made_in_vain(at: Rotation, secret: SecretVersion) -> Iterator[tuple[str, st
     yield following, None
     # A person replaced these versions before their successors were published.
     yield from ((it, held_id) for it in record.abandoned if it != following)
-    earlier = record.history.replaced
-    known = len(earlier) > 1 and record.history.credential_of(earlier[0])
-    if known and record.wrote(secret):
-        # What the operation before the last one has published is kept inside its overlap. If a
-        # person has written a version since, they may use any of its credentials.
+    # If a person has written a version since, they may use any credential of an earlier operation.
+    if record.wrote(secret):
+        yield from _before_the_last(at)
+        yield from _come_late(at)
+
+
+def _before_the_last(at: Rotation) -> Iterator[tuple[str, str | None]]:
+    """Yield the operation before the last one. What it published is kept inside its overlap."""
+    record, earlier = at.record, at.record.history.replaced
+    if len(earlier) > 1 and record.history.credential_of(earlier[0]):
         owed = (going.credential_id for going in record.to_retire if going.version == earlier[0])
-        yield operation_id(secret.ref, earlier[1]), next(owed, None)
+        yield operation_id(at.progress.item.ref, earlier[1]), next(owed, None)
+
+
+def _come_late(at: Rotation) -> Iterator[tuple[str, str]]:
+    """Yield older operations, once nothing that was sent can take effect any more.
+
+    A request may have come late, for a version that several have replaced since.
+    """
+    history, until = at.record.history, at.record.change.uncertain_until
+    if until is None or at.now < until:
+        return
+    for made, replaced in pairwise(history.replaced[1:]):
+        if made in history.published and (keep := at.record.id_of(made)):
+            yield operation_id(at.progress.item.ref, replaced), keep
 
 
 async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:

@@ -814,6 +814,12 @@ FOUND = {
     "a key is restored that a slow source has agreed to end, as its worker could not note that": (
         "operated-put-back-in-incident/two-slow#1600023676"
     ),
+    "what a request adds late is left behind, as two rotations have replaced its version since": (
+        "operated-adopted-in-rotation/many#1620004328"
+    ),
+    "nobody is told of a change without an end, while a worker is at it that took it over just now": (
+        "operated-away-handed-over-in-incident/one-slow#1620001389"
+    ),
 }
 
 

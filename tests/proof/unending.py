@@ -26,6 +26,9 @@ def untold(watch: Watch) -> str:
     for claim in watch.world.claims.values():
         since = claim.record.change.in_progress_since
         late = since is not None and (now - since).total_seconds() > TOLD_SECONDS
+        # Who has the lease may just have taken it over; what comes of that is judged afterwards.
+        if claim.until > watch.world.kernel.time():
+            continue
         if late and not _is_told(watch, claim.record) and not _was_disabled(watch, claim.record):
             return f"P8: {claim.record.source} is at a change since {since}, and nobody was told"
     return ""
