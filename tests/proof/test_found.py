@@ -814,6 +814,7 @@ FOUND = {
     "a key is restored that a slow source has agreed to end, as its worker could not note that": (
         "operated-put-back-in-incident/two-slow#1600023676"
     ),
+    "a replica is waited for although its owner has withdrawn": "copies/listed#1610083503",
     "what a request adds late is left behind, as two rotations have replaced its version since": (
         "operated-adopted-in-rotation/many#1620004328"
     ),

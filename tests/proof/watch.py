@@ -699,11 +699,13 @@ class Watch:
         )
 
     def _nothing_cut_off(self) -> None:
-        now = self.world.kernel.time()
+        now, not_ours = self.world.kernel.time(), self._not_ours()
         self.protected = [
             protected
             for protected in self.protected
-            if protected.until > now and protected.source not in self.cut
+            if protected.until > now
+            and protected.source not in self.cut
+            and protected.version not in not_ours
         ]
         for protected in list(self.protected):
             problem = self._cut_off(protected)
@@ -711,6 +713,16 @@ class Watch:
                 raise Broken(problem)
             if problem:
                 self.protected.remove(protected)
+
+    def _not_ours(self) -> set[str]:
+        """Return the versions of replicas whose owner has withdrawn: no overlap waits for them."""
+        there = {str(ref) for ref in self.world.vault}
+        return {
+            str(version.version)
+            for versions in self.world.vault.values()
+            if versions[-1].tags.get(REPLICA_OF, str(versions[-1].ref)) not in there
+            for version in versions
+        }
 
     def _cut_off(self, protected: Protected) -> str:
         if not self.world.sources[protected.source].accepts(protected.credential):
