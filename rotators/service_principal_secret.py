@@ -178,7 +178,17 @@ class ServicePrincipalSecret(ApplicationCredential):
         passwords = await self._passwords(job.source)
         if not job.proven:
             _check_adopted(job, passwords)
-        return held_id if held_id in {password.key_id for password in passwords} else None
+        if held_id is None or held_id in {password.key_id for password in passwords}:
+            return held_id
+        if job.held and not look and await self.accepts(job.source, held_id, job.held):
+            # Passed over, it would outlive its overlap, and nobody would know.
+            raise TransientError(
+                f"Graph does not list the secret {held_id}, though what the vault holds is accepted",
+                where=job.source,
+                fix="it lags for some minutes after a change; if it persists, set CredentialId to "
+                "the id of the secret that the value holds",
+            )
+        return None
 
     async def _add(self, source: str, name: str, end: datetime) -> Json:
         """Add a secret; where a policy says how long it may live, add one that lives so long."""

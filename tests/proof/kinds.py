@@ -12,12 +12,18 @@ from datetime import timedelta
 from typing import ClassVar
 
 from engine.contract import CLOCKS, LATE, Issued, Job, Recognised
-from engine.errors import NeedsHuman, PermanentError, VerificationFailed, before_sending
+from engine.errors import (
+    NeedsHuman,
+    PermanentError,
+    TransientError,
+    VerificationFailed,
+    before_sending,
+)
 from engine.secret import Sensitive
 from engine.state.record import parts_of
 from tests.proof.hand import Hand
 from tests.proof.kernel import EPOCH
-from tests.proof.sources import Many, Slots
+from tests.proof.sources import Entry, Many, Slots
 
 RESOLUTION = timedelta(seconds=2)
 """As rotators/storage_key.py has it: how much later than its version a key may have been made."""
@@ -296,7 +302,7 @@ class ManySecrets(_Kind):
         superseded = job.held_id
         if not job.proven:
             _must_be_told(job)
-            listed = await self.hand.reach("list secrets", lambda: dict(many.entries))
+            listed = await self._listed(many)
             named = listed.get(str(job.held_id))
             if named and job.held and named.secret != job.held.reveal():
                 raise NeedsHuman(
@@ -311,6 +317,8 @@ class ManySecrets(_Kind):
                     f"{job.held_id} names no secret, and the value works",
                     fix="name the one that it is",
                 )
+            if job.held and not named and await self._proves(job.source, job.held.reveal()):
+                raise TransientError("the list lags: it lacks what the vault holds")
             superseded = job.held_id if named else None
         add = lambda: many.add(f"rekey {job.operation}", world.kernel.time() + world.replication)  # noqa: E731
         key, secret = await self.hand.reach("add secret", add, changes=True, sandboxed=True)
@@ -319,18 +327,13 @@ class ManySecrets(_Kind):
 
     async def tidy(self, source: str, operation: str, keep: str | None) -> None:
         many = self._many(source)
-        ours = f"rekey {operation}"
-        listed = await self.hand.reach(
-            "list secrets", lambda: [k for k, e in many.entries.items() if e.name == ours]
-        )
-        for key in listed:
-            if key != keep:
+        for key, entry in (await self._listed(many)).items():
+            if entry.name == f"rekey {operation}" and key != keep:
                 await self._remove(many, key)
 
     async def recognise(self, job: Job) -> Recognised:
         many, value = self._many(job.source), job.held.reveal() if job.held else ""
-        fits = lambda: [k for k, e in many.entries.items() if e.secret == value]  # noqa: E731
-        fitting = await self.hand.reach("list secrets", fits)
+        fitting = [k for k, e in (await self._listed(many)).items() if e.secret == value]
         if len(fitting) != 1:
             raise NeedsHuman(f"the value may be any of {len(fitting)}", fix="revoke it by hand")
         return Recognised(fitting[0])
@@ -340,20 +343,20 @@ class ManySecrets(_Kind):
     ) -> None:
         many = self._many(source)
         if held_id in (None, credential_id):
-            listed = await self.hand.reach(
-                "list secrets", lambda: {k: e.secret for k, e in many.entries.items()}
-            )
-            if held is None or listed.get(credential_id) == held.reveal():
+            doomed = (await self._listed(many)).get(credential_id)
+            if held is None or (doomed and doomed.secret == held.reveal()):
                 raise NeedsHuman("the secret may be the one in use", fix="revoke it by hand")
         await self._remove(many, credential_id)
 
     async def lists(self, source: str, credential_id: str) -> bool:
-        many = self._many(source)
-        return await self.hand.reach("list secrets", lambda: credential_id in many.entries)
+        return credential_id in await self._listed(self._many(source))
+
+    async def _listed(self, many: Many) -> dict[str, Entry]:
+        return await self.hand.reach("list secrets", lambda: dict(many.entries), stale=many.stale)
 
     async def _remove(self, many: Many, key: str) -> None:
         await self.hand.reach(
-            f"remove {key}", lambda: many.entries.pop(key, None), changes=True, sandboxed=True
+            f"remove {key}", lambda: many.change().pop(key, None), changes=True, sandboxed=True
         )
 
     async def _proves(self, source: str, credential: str) -> bool:

@@ -123,11 +123,10 @@ def held_by(world: World, name: str) -> Hashable:
     if isinstance(source, Signatures):
         return None
     entries = _entries(source.entries)
-    if not isinstance(source, Listing):
-        return entries
     lags = source.changed + LIST_LAGS > world.kernel.time()
     before = (source.changed, _entries(source.before)) if lags else None
-    return (entries, frozenset(source.pairs.items()), before)
+    pairs = frozenset(source.pairs.items()) if isinstance(source, Listing) else None
+    return (entries, pairs, before)
 
 
 def _entries(entries: Mapping[str, Entry]) -> Hashable:

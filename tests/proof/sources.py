@@ -145,6 +145,10 @@ class Entry:
     """When every replica knows it, in seconds."""
 
 
+LIST_LAGS = 30.0
+"""Seconds for which a listing may still show what was there before."""
+
+
 @dataclass
 class Many:
     """A source that holds any number of secrets, each under a key id and a display name."""
@@ -152,12 +156,25 @@ class Many:
     mint: Mint
     entries: dict[str, Entry] = field(default_factory=dict)
     added: int = 0
+    changed: float = -LIST_LAGS
+    before: dict[str, Entry] = field(default_factory=dict)
+    """What was there before the latest change."""
+
+    def change(self) -> dict[str, Entry]:
+        """Note what is there before a change; return what is to be changed."""
+        self.changed, self.before = self.mint.time(), dict(self.entries)
+        return self.entries
+
+    def stale(self) -> dict[str, Entry]:
+        """Return what a replica that lags may show."""
+        lags = self.mint.time() - self.changed < LIST_LAGS
+        return dict(self.before if lags else self.entries)
 
     def add(self, name: str, known_at: float = 0.0) -> tuple[str, str]:
         """Add a secret; returns its key id and text."""
         self.added += 1
         key = f"id{self.added}"
-        self.entries[key] = Entry(name, self.mint(), known_at)
+        self.change()[key] = Entry(name, self.mint(), known_at)
         return key, self.entries[key].secret
 
     def accepts(self, credential: str) -> bool:
@@ -171,11 +188,7 @@ class Many:
     def revoke(self, credential: str) -> None:
         """Remove a credential."""
         for key in [key for key, entry in self.entries.items() if entry.secret == credential]:
-            del self.entries[key]
-
-
-LIST_LAGS = 30.0
-"""Seconds for which a listing may still show what was there before."""
+            del self.change()[key]
 
 
 @dataclass
@@ -187,9 +200,6 @@ class Listing(Many):
 
     pairs: dict[str, str] = field(default_factory=dict)
     """By operation, what was made for it."""
-    changed: float = -LIST_LAGS
-    before: dict[str, Entry] = field(default_factory=dict)
-    """What was there before the latest change."""
 
     def pair(self, operation: str) -> str:
         """Return what is made for an operation: the same at every try."""
@@ -199,13 +209,8 @@ class Listing(Many):
 
     def replace(self, entries: dict[str, Entry]) -> None:
         """Put another list in its place, whatever somebody has changed meanwhile."""
-        self.changed, self.before = self.mint.time(), dict(self.entries)
+        self.change()
         self.entries = dict(entries)
-
-    def stale(self) -> dict[str, Entry]:
-        """Return what a replica that lags may show."""
-        lags = self.mint.time() - self.changed < LIST_LAGS
-        return dict(self.before if lags else self.entries)
 
 
 SIGNATURE = re.compile(rf"({MARK}\d+)s(\d+)!")

@@ -152,7 +152,17 @@ async def test_an_adopted_secret_is_superseded_if_it_is_named_and_there(
     held_id = rig.first.key_id if named else None
     issued = await rig.rotator().issue(rig.job(proven=False, held_id=held_id))
     assert issued.supersedes == (held_id if is_superseded else None)
-    assert rig.asked() == ["read", "addPassword"]
+    assert rig.asked() == ["read", *(["sign-in"] if named and removed else []), "addPassword"]
+
+
+async def test_an_adopted_secret_that_graph_does_not_list_yet_is_not_passed_over(
+    rig: GraphRig,
+) -> None:
+    """Nobody would remove it after its overlap."""
+    rig.directory.graph_lag = days(1)
+    with pytest.raises(TransientError, match="Graph does not list the secret"):
+        await rig.rotator().issue(rig.job(proven=False))
+    assert "addPassword" not in rig.asked()
 
 
 @pytest.mark.parametrize(
