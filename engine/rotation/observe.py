@@ -277,8 +277,7 @@ class Observed:
         record, now = self.record, self.parts.clock.now()
         if not record.owner:
             return False
-        until, write = record.change.uncertain_until, record.pending_write
-        is_over = until is not None and until <= now
+        write, is_over = record.pending_write, record.change.is_over(now)
         if is_over:
             record = replace(record, change=record.change.settled())
         if write and write.at + LATE <= now:
@@ -341,8 +340,7 @@ class Observed:
         It cannot see that while tags are malformed, or this app lacks the kind.
         """
         is_blind = self.is_enabled and isinstance(self.parts.tagged(self.shown).asks, Malformed)
-        until = change.uncertain_until
-        return until is not None and until <= now and not is_blind
+        return change.is_over(now) and not is_blind
 
     async def note_reported(self) -> None:
         """Write what was reported, and when the version was proven; ignores failure."""

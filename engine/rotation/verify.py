@@ -148,8 +148,9 @@ def _come_late(at: Rotation) -> Iterator[tuple[str, str]]:
 
     A request may have come late, for a version that several have replaced since.
     """
-    history, until = at.record.history, at.record.change.uncertain_until
-    if until is None or at.now < until:
+    history, owed = at.record.history, {going.version for going in at.record.to_retire}
+    # A late write may have come over another one of its operation, which has an overlap then.
+    if not (at.record.change.is_over(at.now) and owed <= {*history.replaced}):
         return
     for made, replaced in pairwise(history.replaced[1:]):
         if made in history.published and (keep := at.record.id_of(made)):

@@ -177,6 +177,10 @@ class Change:
         """Return the change as one that may take effect at least until a moment."""
         return replace(self, uncertain_until=max(self.uncertain_until or moment, moment))
 
+    def is_over(self, now: datetime) -> bool:
+        """Return whether a change that may have come late cannot take effect any more."""
+        return self.uncertain_until is not None and self.uncertain_until <= now
+
     def settled(self) -> Change:
         """Return the change once nothing of it can take effect any more."""
         return replace(self, uncertain_until=None, recheck_at=None)

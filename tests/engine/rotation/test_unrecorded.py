@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from engine.secret import SecretRef
 from engine.state.record import Record
 from engine.state.request import operation_id
-from engine.state.tags import OPERATION, RETIRE
+from engine.state.tags import OPERATION, RETIRE, Pending
 from simulator.entra.directory import Password
 from simulator.keyvault.state import SecretVersion
 from tests.shared.graph_rig import NAME, GraphRig, days
@@ -91,3 +92,31 @@ async def test_nothing_is_removed_where_the_listing_does_not_show_what_was_publi
     ]
     await audit(rig)
     assert rig.alive() == before
+
+
+@pytest.mark.parametrize(
+    ("left", "owed", "is_removed"),
+    [
+        pytest.param(timedelta(), "", True, id="nothing can come any more"),
+        pytest.param(timedelta(minutes=5), "", False, id="more of it may come"),
+        pytest.param(timedelta(), "late", False, id="a version of the same operation is kept"),
+    ],
+)
+async def test_what_a_request_adds_late_is_removed_although_others_replaced_its_version(
+    left: timedelta, owed: str, *, is_removed: bool
+) -> None:
+    """The recheck that finds that nothing more can come looks for every operation."""
+    rig = GraphRig()
+    first = rig.managed()
+    for _ in range(3):
+        await rig.handle(NAME, trigger="manual", force=True, compromised=True)
+        rig.clock.advance(60)
+    stray = rig.directory.add_password(
+        rig.app, f"rekey {operation_id(SecretRef(rig.vault.url, NAME), first.version)}"
+    )
+    now = rig.clock.now()
+    going = Pending(now + days(1), owed, stray.key_id) if owed else None
+    await rig.note(rig.source, NAME, open_until=now + left, pending=going)
+    before = rig.alive()
+    await rig.handle(NAME, action="audit", recheck=True, trigger="sweep", source=rig.source)
+    assert rig.alive() == [it for it in before if it != stray or not is_removed]
