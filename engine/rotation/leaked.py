@@ -51,17 +51,16 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
         # Once the secret is observed, an item without a date names a version.
         return [str(item.version)]
     # Beside a version that is named, only what the record knows may have leaked.
-    left = record.left_alive
-    is_more = record.to_retire or left or (record.published and not record.wrote(secret))
+    is_more = {*record.may_accept} - {secret.version}
     older = await _older(at, secret, since) if is_more or not item.version else []
     if item.version:
         await _send_on_what_it_held(at, secret)
         meant = [item.version]
     else:
         meant = await _held_then(at, secret, since, older)
-    replaced = [version for version in left if version in older]
     last, owed = _published_before(record, secret, since), await _owed(at, secret, older)
-    return [*dict.fromkeys((*meant, *last, *replaced, *owed))]
+    left = [version for version in record.left_alive if version in older]
+    return [*dict.fromkeys((*meant, *last, *left, *owed))]
 
 
 async def _owed(at: Rotation, secret: SecretVersion, older: Sequence[str]) -> list[str]:

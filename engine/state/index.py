@@ -59,11 +59,6 @@ class Listed:
         """Return whether its source has accepted this very version, whoever wrote it."""
         return secret.created in (self.published, self.created)
 
-    @property
-    def may_accept(self) -> bool:
-        """Whether its source may accept what Rekey published for this owner, or has superseded."""
-        return bool(self.pending or self.published)
-
     def owes(self, now: datetime) -> bool:
         """Return whether something is due at its source, or may still take effect there."""
         pending = self.pending

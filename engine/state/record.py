@@ -286,14 +286,20 @@ class Record:
         return frozenset(known.credential_id for known in past if known.version in revoked)
 
     @property
-    def left_alive(self) -> list[str]:
-        """Versions that Rekey published and a person replaced: nobody has revoked what they hold.
+    def kept_alive(self) -> list[str]:
+        """The versions to retire, and the one that Rekey published last: what they hold may work."""
+        return [it.version for it in (*self.to_retire, self.published) if it]
 
-        That published last is left out.
-        """
-        known = {*self.history.replaced, *self.compromised.revoked}
-        known |= {last.version for last in (self.published, *self.to_retire) if last}
+    @property
+    def left_alive(self) -> list[str]:
+        """Earlier versions that a person replaced: nobody has revoked what they hold."""
+        known = {*self.history.replaced, *self.compromised.revoked, *self.kept_alive}
         return [version for version in self.history.published if version not in known]
+
+    @property
+    def may_accept(self) -> list[str]:
+        """The versions of Rekey's that the source may still accept."""
+        return [*self.kept_alive, *self.left_alive]
 
     def knows(self, version: str) -> bool:
         """Return whether this source has seen a version of its owner, or of a former owner."""
@@ -375,8 +381,7 @@ class Record:
         """Return whether the latest known credentials, and all that may work, have a print."""
         # There are fewer prints than remembered credentials.
         known = {past.version for past in self.history.credentials[: MOST_PRINTS // 2]}
-        known |= {last.version for last in (self.published, *self.to_retire) if last}
-        known |= {*self.compromised.versions}
+        known |= {*self.kept_alive, *self.compromised.versions}
         prints = self.history.prints.items()
         printed = {version.rpartition("/")[2] for version, text in prints if text}
         return known <= printed and not self.unpublished
@@ -398,8 +403,8 @@ class Record:
             same = {published.version: str(secret.version)}
             versions = tuple(same.get(version, version) for version in versions)
         # What these hold may still work.
-        owed = (last.version for last in (published, *self.to_retire) if last)
-        history = self.history.passed(self.owner, (*self.compromised.versions, *owed))
+        owed = (*self.compromised.versions, *self.kept_alive)
+        history = self.history.passed(self.owner, owed)
         return replace(
             self.put_aside(""),
             owner=owner,

@@ -203,41 +203,37 @@ class IncidentSweep:
 
         These are sources that the secret has left.
         """
-        ref, since = current.secret.ref, self.incident.since
-        known = self.index.of(ref)
+        ref, known = current.secret.ref, self.index.of(current.secret.ref)
         here, covered = leaked_at(current, known), self.incident.covers_deleted(ref, known)
-        left = [it for it in covered if it.may_accept and here not in (None, it.source)]
+        left = [
+            (it.source, version)
+            for it in covered
+            if here not in (None, it.source)
+            for version in await self._owed_at(it, str(here))
+        ]
         if not left:
             return []
-        versions = self.engine.vaults.versions(ref)
+        versions, since = self.engine.vaults.versions(ref), self.incident.since
         young = {version.version async for version in versions if version.created >= since}
-        return [
-            (it.source, version)
-            for it in left
-            for version in await self._owed_at(it, is_held=self._is_held_at(it, str(here)))
-            if version not in young
-        ]
+        return [(source, version) for source, version in left if version not in young]
 
-    def _is_held_at(self, listed: Listed, here: str) -> bool:
-        """Return whether what Rekey published last at a source may work on there.
+    async def _owed_at(self, listed: Listed, here: str) -> list[str]:
+        """Return the versions that a source may accept, and of which no refusal is proven.
 
-        Where the secret has kept a login of it, that is found out `here`.
+        Only what is to be retired there counts where Rekey has published since, or a former owner
+        did, whose versions no listing of this secret has. So it is where the secret has kept a
+        login of the source: the rest is found out `here`.
         """
         is_apart = not {*parts_of(listed.source)} & {*parts_of(here)}
-        return is_apart and not listed.made_since(self.incident.since)
-
-    async def _owed_at(self, listed: Listed, *, is_held: bool) -> list[str]:
-        """Return the versions that a source accepts, or is to revoke, of which no refusal is proven.
-
-        What a former owner published there is in no listing of this secret's versions.
-        """
-        if record := await self._peek(listed.source):
-            owed, known = [it.version for it in record.to_retire], record.compromised
-            if record.published and record.published.created and is_held:
-                owed += (record.published.version, *record.left_alive)
-            return [it for it in owed if not known.is_refused(it, self.incident.reported)]
-        # The listing shows the first one of a damaged record.
-        return [listed.pending.version] if listed.pending else []
+        is_held = listed.published and is_apart and not listed.made_since(self.incident.since)
+        if not (listed.pending or is_held):
+            return []
+        record = await self._peek(listed.source)
+        if record is None:
+            # The listing shows the first one of a damaged record.
+            return [listed.pending.version] if listed.pending else []
+        owed = record.may_accept if is_held else [it.version for it in record.to_retire]
+        return [it for it in owed if not record.compromised.is_refused(it, self.incident.reported)]
 
     async def _send_deleted(self, ref: SecretRef, pace: Pace) -> bool:
         """Post work for a deleted secret. It is reported, and comes back until it is recovered.
