@@ -74,7 +74,7 @@ async def _owed(at: Rotation, secret: SecretVersion, older: Sequence[str]) -> li
         held = [old for old in at.record.history.same_as(going.version) if old in older]
         if not held or await _is_in_place(at, going, secret):
             continue
-        if at.record.has_proven(going.version) or not await _is_sent_on(at, held):
+        if at.record.has_proven(going.version) or not await _is_sent_on(at, held[0]):
             owed += held
         else:
             at.lease.learn(at.record.retired(going))
@@ -82,19 +82,18 @@ async def _owed(at: Rotation, secret: SecretVersion, older: Sequence[str]) -> li
 
 
 async def _held_then(
-    at: Rotation, secret: SecretVersion, since: datetime, older: Sequence[str]
+    at: Rotation, secret: SecretVersion, since: datetime, older: list[str]
 ) -> list[str]:
     """Return the version that the secret held as an incident began that names none."""
     record = at.record
-    is_younger = not record.is_older(secret, since)
-    if is_younger and older:
-        was_here = record.has_proven(older[0])
-        # Otherwise the secret may have moved here since, and the leak is at its previous source.
-        return [] if not was_here and await _is_sent_on(at, older) else [older[0]]
-    if is_younger and record.wrote(secret):
+    if record.is_older(secret, since) or not (older or record.wrote(secret)):
+        return [str(secret.version)]
+    if not older:
         # Nobody knows how old the credential is of the version that was replaced.
         return [it.version for it in record.to_retire[:1]]
-    return [str(secret.version)]
+    # The secret may have moved here since. The leak is at its previous source then.
+    was_here = record.has_proven(older[0]) or not await _is_sent_on(at, older[0])
+    return older[:1] if was_here else []
 
 
 def _published_before(record: Record, secret: SecretVersion, since: datetime) -> list[str]:
@@ -118,24 +117,26 @@ async def _send_on_what_it_held(at: Rotation, secret: SecretVersion) -> None:
     """
     item, reported = at.progress.item, at.progress.item.reported_at
     is_theirs = item.version == secret.version and not at.record.wrote(secret)
-    if is_theirs and reported and secret.created >= reported:
-        await _is_sent_on(at, await _older(at, secret, reported))
+    if not (is_theirs and reported and secret.created >= reported):
+        return
+    if older := await _older(at, secret, reported):
+        await _is_sent_on(at, older[0])
 
 
-async def _is_sent_on(at: Rotation, older: Sequence[str]) -> bool:
-    """Return whether the version before was of another source, and send the report on to that.
+async def _is_sent_on(at: Rotation, version: str) -> bool:
+    """Return whether an earlier version was of another source, and send the report on to that.
 
     The owner has named the present source since the report. What is proven to be refused there is
     not sent on again.
     """
     item, records = at.progress.item, await at.parts.known(at.item.ref)
-    source = await held_at(at.parts, item.ref, older[0], records) if older else ""
+    source = await held_at(at.parts, item.ref, version, records)
     if not source or at.lease.covers(source):
         return False
     record = await at.parts.leases.peek(source)
-    if record and record.compromised.is_refused(older[0], item.reported_at):
+    if record and record.compromised.is_refused(version, item.reported_at):
         return True
-    later = replace(item, version=older[0], source=source)
+    later = replace(item, version=version, source=source)
     if await at.parts.requests.read(later.request) is None:
         await at.parts.accept(later)
     return True
