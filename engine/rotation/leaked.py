@@ -536,16 +536,11 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
     named = parts.tagged(earlier).source if earlier else None
     sources = filter(None, dict.fromkeys((named, *owned)))
     records = {at: record for at in sources if (record := await parts.leases.peek(at))}
-    knowing = [at for at, record in records.items() if record.knows(version)]
-    proven = [at for at in knowing if records[at].has_proven(version)]
-    accepted = [at for at in knowing if records[at].has_accepted(version)]
-    if named:
-        only = [named]
-    else:
-        # The record of a further part, or of a claim alone, knows of no version.
-        telling = [at for at, record in records.items() if not record.is_blank]
-        only = telling if len(telling) == 1 else []
-    return next(iter((*proven, *accepted, *knowing, *only)), "")
+    evidence = (Record.has_proven, Record.has_accepted, Record.knows)
+    telling = (at for tells in evidence for at in records if tells(records[at], version))
+    # The record of a further part, or of a claim alone, knows of no version.
+    others = [named] if named else [at for at in records if not records[at].is_blank]
+    return next(telling, others[0] if len(others) == 1 else "")
 
 
 async def foreseen(
