@@ -58,9 +58,8 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
         meant = [item.version]
     else:
         meant = await _held_then(at, secret, since, older)
-    last, owed = _published_before(record, secret, since), await _owed(at, secret, older)
-    left = [version for version in record.left_alive if version in older]
-    return [*dict.fromkeys((*meant, *last, *left, *owed))]
+    alive, owed = record.alive_before(since, secret, older), await _owed(at, secret, older)
+    return [*dict.fromkeys((*meant, *alive, *owed))]
 
 
 async def _owed(at: Rotation, secret: SecretVersion, older: Sequence[str]) -> list[str]:
@@ -94,19 +93,6 @@ async def _held_then(
     # The secret may have moved here since. The leak is at its previous source then.
     was_here = record.has_proven(older[0]) or not await _is_sent_on(at, older[0])
     return older[:1] if was_here else []
-
-
-def _published_before(record: Record, secret: SecretVersion, since: datetime) -> list[str]:
-    """Return the version that Rekey published last, if its credential is older than an incident.
-
-    If a person has replaced the version, or it is a former owner's, nobody has revoked it. What a
-    person replaces is left to them, until everything has leaked.
-    """
-    last = record.published
-    if last is None or last.made_since(since):
-        return []
-    is_alive = last.version not in record.compromised.revoked
-    return [last.version] if record.wrote(secret) or is_alive else []
 
 
 async def _send_on_what_it_held(at: Rotation, secret: SecretVersion) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -295,6 +296,21 @@ class Record:
         """Earlier versions that a person replaced: nobody has revoked what they hold."""
         known = {*self.history.replaced, *self.compromised.revoked, *self.kept_alive}
         return [version for version in self.history.published if version not in known]
+
+    def alive_before(
+        self, incident: datetime, secret: Version, older: Collection[str]
+    ) -> list[str]:
+        """Return Rekey's versions from before an incident that nobody has revoked or is to revoke.
+
+        A person has replaced them, which is left to people until everything has leaked; or they are
+        a former owner's; or one is the current version, `secret`. `older`: what the vault lists
+        from before the incident. Of the version published last the record tells the age better.
+        """
+        last, left = self.published, [version for version in self.left_alive if version in older]
+        if last is None or last.made_since(incident):
+            return left
+        is_alive = self.wrote(secret) or last.version not in self.compromised.revoked
+        return [last.version, *left] if is_alive else left
 
     @property
     def may_accept(self) -> list[str]:
