@@ -34,6 +34,12 @@ from engine.state.record_parts import Past
 from engine.state.request import WorkItem
 from engine.state.tags import Managed, Pending
 
+ENABLE_FIX = "enable that version for a moment, so that Rekey can try it"
+PURGED_FIX = (
+    "the vault has no such version: revoke it at its source by hand, then move the record of that "
+    "source aside, see docs/runbook.md, section 'The record of a source'"
+)
+
 
 async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]:
     """Return the versions that an incident is about; raises NeedsHuman while nobody can tell.
@@ -245,13 +251,6 @@ def named_as_deleted(error: PermanentError, item: WorkItem, source: str) -> Perm
     return error
 
 
-ENABLE_FIX = "enable that version for a moment, so that Rekey can try it"
-PURGED_FIX = (
-    "the vault has no such version: revoke it at its source by hand, then move the record of that "
-    "source aside, see docs/runbook.md, section 'The record of a source'"
-)
-
-
 async def settle(at: Rotation, secret: SecretVersion, version: str, decision: Decision) -> None:
     """Settle one version; raises NeedsHuman if its credential may still be accepted.
 
@@ -360,8 +359,8 @@ def _held(at: Rotation, old: SecretVersion, managed: Managed) -> dict[Sensitive,
 
 def _is_former(managed: Managed, credential_id: str) -> bool:
     """Return whether a credential is of a login that the tags name no more."""
-    names = {*parts_of(managed.source_of(credential_id))} if credential_id else set[str]()
-    return not names <= {*parts_of(managed.source)}
+    names = parts_of(managed.source_of(credential_id)) if credential_id else ()
+    return not {*names} <= {*parts_of(managed.source)}
 
 
 async def _refused_by_former_logins(
