@@ -328,8 +328,7 @@ class IncidentSweep:
 
     def _accounts_for(self, record: Record, version: str) -> bool:
         """Return whether what a version holds was revoked: for a leak, or once it was superseded."""
-        is_owed = any(going.version == version for going in record.to_retire)
-        is_replaced = version in record.history.replaced and not is_owed
+        is_replaced = version in record.history.replaced and version not in record.may_accept
         return is_replaced or record.compromised.is_refused(version, self.incident.reported)
 
     async def _is_new(self, secret: Version) -> bool:
