@@ -100,8 +100,7 @@ async def _made(at: Rotation, job: Job, *, restorable: bool) -> Issued:
     except PermanentError as error:
         if not restorable or error.unsent or isinstance(error, NeedsHuman):
             raise
-        problem = await _answered_amiss(at, job, error)
-    raise problem
+        raise await _answered_amiss(at, job, error) from None
 
 
 async def _answered_amiss(at: Rotation, job: Job, problem: PermanentError) -> RekeyError:
@@ -332,8 +331,7 @@ class Rollback:
     @property
     def _is_unwanted(self) -> bool:
         """Whether the old password is compromised."""
-        at = self.at
-        return bool(at.progress.item.compromised or at.record.compromised.versions)
+        return self.at.leaked_before is not None
 
 
 def _put_off(problem: RekeyError, cause: TransientError) -> TransientError:
