@@ -14,7 +14,7 @@ from engine.kinds import lingering
 from engine.secret import SecretRef
 from engine.state.due import is_manual
 from engine.state.entry import Entry
-from engine.state.index import Listed, accepted_at
+from engine.state.index import Listed
 from engine.state.record import parts_of
 from engine.state.request import Cause, Leak, WorkItem, moment_of
 from engine.state.tags import REPLICA_OF, named
@@ -193,9 +193,15 @@ def _sources(entry: Entry, known: Sequence[Listed]) -> list[str]:
 
 
 def leaked_at(entry: Entry, known: Sequence[Listed]) -> str | None:
-    """Return the source of what a secret holds: an edited tag may name another one."""
+    """Return the source that has accepted what a secret holds; the tagged one if no other has.
+
+    An edited tag may name another one now, or fewer logins of the same.
+    """
     tagged = entry.managed.source if entry.managed else None
-    return accepted_at(entry.secret, known, tagged)
+    sources = [listed.source for listed in known if listed.accepted(entry.secret)]
+    names = {*parts_of(str(tagged))}
+    is_tagged = any(names <= {*parts_of(source)} for source in sources)
+    return tagged if is_tagged else next(iter(sources), tagged)
 
 
 Standing = Literal["refused", "waiting", "needs a person"]

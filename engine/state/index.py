@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from engine.secret import SecretRef, Version
-from engine.state.record import NO_TIME, SELDOM, Record, parts_of
+from engine.state.record import NO_TIME, SELDOM, Record
 from engine.state.record_parts import SEPARATOR
 from engine.state.request import WorkItem, recheck_of
 from engine.state.tags import Pending, unfinished_incident
@@ -109,17 +109,6 @@ class Listed:
             prints=tuple(prints.split(SEPARATOR)) if prints else (),
             is_printed=record.is_printed,
         )
-
-
-def accepted_at[T: str | None](secret: Version, known: Sequence[Listed], tagged: T) -> str | T:
-    """Return the source that has accepted a version: the `tagged` one if no other has.
-
-    The tags may name fewer logins of the same source now.
-    """
-    sources = [listed.source for listed in known if listed.accepted(secret)]
-    names = {*parts_of(str(tagged))}
-    is_tagged = any(names <= {*parts_of(source)} for source in sources)
-    return tagged if is_tagged else next(iter(sources), tagged)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ import pytest
 
 from engine.planning.decision import Tagged
 from engine.secret import SecretRef
-from engine.state.index import Listed, StateIndex, accepted_at
+from engine.state.entry import Entry
+from engine.state.incident import leaked_at
+from engine.state.index import Listed, StateIndex
 from engine.state.record import SELDOM, Record
 from engine.state.record_parts import Change, Compromised, History, Published, Verified
 from engine.state.request import Action, recheck_of
@@ -239,5 +241,9 @@ def test_tags_may_name_fewer_logins_of_what_has_accepted_a_version_and_no_other(
         Listed("/server/a+b", OWNER, created=secret.created),
         Listed("/server/c", OWNER, created=secret.created - SECOND),
     )
-    assert accepted_at(secret, known, tagged) == expected
-    assert accepted_at(secret, (), tagged) == tagged
+    managed = Tagged.of(secret, POLICY, KINDS).managed
+    assert managed
+    asks = replace(managed, source=tagged) if tagged else None
+    entry = Entry(secret, "ok", "", managed=asks)
+    assert leaked_at(entry, known) == expected
+    assert leaked_at(entry, ()) == tagged
