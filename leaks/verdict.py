@@ -216,7 +216,7 @@ def acts(leaks: Leaks, verdict: Verdict, feed: str, *, asked: bool) -> bool:
     for rule in leaks.rules:
         if _fits(rule, verdict, match, feed):
             return rule.acts
-    return verdict.is_accepted and not verdict.untried and feed in leaks.trusted
+    return verdict.is_accepted and feed in leaks.trusted
 
 
 def _fits(rule: LeakRule, verdict: Verdict, match: LeakedVersion, feed: str) -> bool:

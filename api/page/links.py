@@ -6,7 +6,7 @@ A tag is followed only where it is an address we know. Pure.
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from engine.secret import SecretRef
 
@@ -39,7 +39,7 @@ def to_source(ref: SecretRef, source: str) -> str:
     if not portal:
         return ""
     if RESOURCE.fullmatch(source):
-        return f"{portal}#@/resource{quote(source)}"
+        return f"{portal}#@/resource{source}"
     application = source.rpartition("/")[2]
     return (
         f"{portal}{APPLICATIONS}{application.lower()}" if APPLICATION.fullmatch(application) else ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 type Json = dict[str, Any]
 
-USUAL_PORT = re.compile(r"^(https://[^/:?#@]+):443(?=/)")
+USUAL_PORT = re.compile(r"^(https://[^/:]+):443(?=/)")
 
 
 class SignedIn:

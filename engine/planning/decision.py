@@ -74,16 +74,14 @@ class Tagged:
         if not records:
             return cls.of(secret, policy, kinds)
         read = cls.of(replace(secret, tags=unretired(secret.tags)), policy, kinds)
-        known = [listed.pending for listed in records if covers(listed.source, read.source)]
-        pending = next(filter(None, known), None)
+        pending = next((it.pending for it in records if covers(it.source, read.source)), None)
         if read.managed is None or pending is None:
             return read
         claim = {RETIRE: str(pending)}
-        applied = replace(read.applied, tags={**read.applied.tags, **claim})
         return cls(
             replace(read.held, tags={**read.held.tags, **claim}),
-            applied,
-            replace(read.managed, pending=pending, settings=applied.tags),
+            replace(read.applied, tags={**read.applied.tags, **claim}),
+            replace(read.managed, pending=pending),
         )
 
     @property

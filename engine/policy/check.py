@@ -82,7 +82,7 @@ class _Review:
                 yield f"{path}: is not served: add it to REKEY_VAULTS, or remove it here"
             else:
                 for number, scope in enumerate(self.data["vaults"][vault]["scopes"]):
-                    if not self.deployed.allows(url, scope.rstrip("/").lower()):
+                    if not self.deployed.allows(url, scope.lower()):
                         yield (
                             f"{path}.scopes[{number}]: is wider than what REKEY_SCOPES binds "
                             "to the vault: a document can only narrow that"
@@ -227,7 +227,7 @@ def _settings(path: str, own: Mapping[str, str], merged: Mapping[str, str]) -> I
     if window := own.get("RotationWindow"):
         try:
             Window.parse(window)
-        except (ValueError, OverflowError):
+        except ValueError:
             yield f"{path}.rotationWindow: never opens, or is not a window: write {HOURS}"
     validity = int(merged.get("ValidityPeriodDays", 0)) * 24
     for name, hours in (("RotateBeforeDays", 24), ("OverlapHours", 1)):

@@ -211,7 +211,7 @@ class Rotation:
         keeps a signature from following its key comes before that, with its fix.
         """
         unsettled, unmade = self.progress.unsettled, self.progress.unmade
-        unsettled.setdefault(version, error)
+        unsettled[version] = error
         if unsettled.keys() >= set(self.record.compromised.versions):
             why = min(unsettled.values(), key=lambda it: isinstance(it, MayComeBack))
             if unmade and isinstance(why, PermanentError):

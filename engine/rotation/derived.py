@@ -303,7 +303,7 @@ class Dependents:
         if wait is None:
             await self._follow(behind, LEFT_BEHIND_SECONDS)
             return None
-        is_short = wait.until == limits["behind"] == secret.created + LONGEST_LAG
+        is_short = wait.until == secret.created + LONGEST_LAG
         if not (item.cause.trigger == "event" and item.cause.requested_by == "rekey"):
             await self._follow(behind, parked=is_short)
         if is_short and item.action != "audit":

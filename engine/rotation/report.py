@@ -76,7 +76,7 @@ def _replaced(at: Rotation) -> str | None:
     """Return the version that was replaced, also if another worker has done that."""
     published, known = at.record.published, at.progress
     if published and published.version == known.new_version:
-        return published.replaces or known.old_version
+        return published.replaces
     return known.old_version
 
 

@@ -283,7 +283,7 @@ async def _wait_for_replicas(
     be revoked.
     """
     patience = refresh.patience(at.parts, secret, item, decision)
-    if not (patience and decision.managed.replicas):
+    if not patience:
         return None
     try:
         latest = await _replicas_written(at, secret)

@@ -60,10 +60,8 @@ async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) 
     return await report.conclude(at.parts, secret, item, says, is_notified=is_notified)
 
 
-async def report_done(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Outcome:
+async def report_done(at: Rotation, secret: SecretVersion, _: Turn, __: Step) -> Outcome:
     """End the work, and report what was done."""
-    if isinstance(turn.decision, Acting):
-        at.progress.managed = turn.decision.managed
     return report.outcome_of(at, secret)
 
 
@@ -246,8 +244,7 @@ async def _acted(at: Rotation, secret: SecretVersion, decision: Acting, step: St
             return await publish.rotate(at, secret, reason, at_once=at_once)
         case Restore():
             return await publish.restore(at, secret, decision)
-        case Retire(managed, _, reason):
-            at.progress.managed = managed
+        case Retire(_, _, reason):
             return await retire.superseded(at, secret, reason)
     raise AssertionError(decision)
 

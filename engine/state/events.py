@@ -88,7 +88,7 @@ def _event(event_id: str, kind: str, data: Mapping[str, Any]) -> VaultEvent:
         ref = SecretRef.parse(url)
     except NeedsHuman as error:
         raise _unfit(f"event {event_id} ({kind}): {error.what}") from None
-    steps = url.strip().split("/")
+    steps = url.split("/")
     # https://host/secrets/name/version
     version = steps[5] if len(steps) > 5 and steps[5] else data.get("version")  # noqa: PLR2004
     known = isinstance(version, str) and VERSION_ID.fullmatch(version.lower())
@@ -119,4 +119,4 @@ def to_json(event: DecodedEvent) -> str:
     func.EventGridEvent calls the event's type `event_type`, func.CloudEvent calls it `type`.
     """
     kind = getattr(event, "event_type", None) or getattr(event, "type", None)
-    return json.dumps({"id": event.id, "type": kind, "data": event.get_json()}, default=str)
+    return json.dumps({"id": event.id, "type": kind, "data": event.get_json()})

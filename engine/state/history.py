@@ -163,7 +163,7 @@ def readers_of(reads: Iterable[Read], own: str = "") -> tuple[Reader, ...]:
     itself = f"/userassignedidentities/{own}".lower()
     for read in sorted(reads, key=lambda read: read.last, reverse=True):
         kind, name = read.reader
-        if own and name.lower().endswith(itself):
+        if name.lower().endswith(itself):
             kind = "rekey"
         latest = readers.get((kind, name, read.oid))
         version, last = (latest.version, latest.last) if latest else (read.version, read.last)

@@ -188,7 +188,7 @@ def _sources(entry: Entry, known: Sequence[Listed]) -> list[str]:
         tagged = entry.managed.source
         known = [listed for listed in known if listed.accepted(entry.secret)]
     else:
-        tagged = entry.secret.tags.get("ProviderAddress", "").strip().rstrip("/").lower()
+        tagged = entry.secret.tags.get("ProviderAddress", "").strip().lower()
     return [tagged, *(listed.source for listed in known)]
 
 

@@ -39,8 +39,6 @@ class DatabaseEngine:
     """The database that a login signs in to; none where the engine needs none."""
     shown: str
     """The placeholder {database}, if the tag Database is missing."""
-    replica: re.Pattern[str]
-    """What the property replicationRole says of a server that only reads."""
     way_off: str
     """What switches passwords off at a server, so that Entra identities alone sign in."""
     admin_kind: str
@@ -111,7 +109,6 @@ POSTGRESQL = DatabaseEngine(
     domain="postgres",
     opened=MAINTENANCE,
     shown=MAINTENANCE,
-    replica=re.compile(r".*AsyncReplica", re.IGNORECASE),
     way_off="passwordAuth=Disabled",
     admin_kind="postgresql-admin-password",
     login_kind="postgresql-role-password",
@@ -129,7 +126,6 @@ MYSQL = DatabaseEngine(
     domain="mysql",
     opened="",
     shown="information_schema",
-    replica=re.compile(r"Replica", re.IGNORECASE),
     way_off="aad_auth_only=ON",
     admin_kind="mysql-admin-password",
     login_kind="mysql-user-password",

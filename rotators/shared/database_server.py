@@ -119,7 +119,8 @@ class DatabaseAccess:
             raise problems.read_only(place.server_id)
 
     def _is_replica(self, properties: Json) -> bool:
-        return bool(self.engine.replica.fullmatch(str(properties.get("replicationRole") or "")))
+        """Return whether a server only reads: `Replica`, `AsyncReplica` or `GeoAsyncReplica`."""
+        return str(properties.get("replicationRole")).lower().endswith("replica")
 
     async def _refuse_entra_only(
         self, place: DatabasePlace, properties: Json | None = None

@@ -180,10 +180,9 @@ async def test_who_was_told_of_a_source_that_was_left_hears_of_it_again_once_tha
     assert len(stage.of(secret, "parked")) - before >= 3
 
 
-async def test_an_overlap_goes_on_where_its_account_has_got_another_address(stage: Stage) -> None:
-    """A rotation under the new address waits: it would regenerate what is superseded."""
+async def readdressed(stage: Stage) -> Secret:
+    """Return a secret inside an overlap whose account has moved to another group since."""
     secret = await stage.rotated("storage")
-    superseded = secret.versions[0].value
     await stage.run_for(days=1)
     account = stage.world.accounts["appdata"]
     stage.world.add_group(account.subscription, "moved")
@@ -197,6 +196,13 @@ async def test_an_overlap_goes_on_where_its_account_has_got_another_address(stag
     stage.app.host.restart()
     stage.tag(secret, ProviderAddress=account.resource_id)
     await stage.run_for(hours=3)
+    return secret
+
+
+async def test_an_overlap_goes_on_where_its_account_has_got_another_address(stage: Stage) -> None:
+    """A rotation under the new address waits: it would regenerate what is superseded."""
+    secret = await readdressed(stage)
+    superseded = secret.versions[0].value
     await stage.rotate(secret, force=True)
     assert (secret.works, secret.accepts(superseded)) == (True, True)
     assert "its former address" in str(stage.of(secret, "waiting")[-1]["reason"])
@@ -204,6 +210,15 @@ async def test_an_overlap_goes_on_where_its_account_has_got_another_address(stag
     await stage.rotate(secret, force=True)
     await stage.run_for(days=2)
     assert (secret.works, secret.accepts(superseded)) == (True, False)
+
+
+async def test_an_incident_waits_for_no_overlap_at_another_address(stage: Stage) -> None:
+    secret = await readdressed(stage)
+    await stage.run_for(days=1)
+    leaked = secret.current.value
+    await stage.rotate(secret, compromised=True)
+    await stage.run_for(hours=1)
+    assert (secret.works, secret.accepts(leaked)) == (True, False)
 
 
 async def test_an_overlap_at_another_application_holds_up_no_rotation(stage: Stage) -> None:

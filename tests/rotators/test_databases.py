@@ -23,6 +23,7 @@ from rotators.postgresql_role_password import PostgresqlRolePassword
 from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from rotators.shared.database_login import DatabaseLogin
 from rotators.shared.database_server import DatabasePlace
+from simulator.arm.databases import server_body
 from simulator.databases.servers import EngineName
 from simulator.faults import Fault
 from simulator.wire import json_response
@@ -128,6 +129,19 @@ async def test_a_server_that_became_a_replica_since_is_named_as_one(name: str) -
     scene = scene_of(name)
     scene.server.is_replica = True
     assert await kind_of(scene.rotator().issue(scene.job())) == (NeedsHuman, "ReadOnly")
+
+
+@every_kind
+async def test_a_replica_is_known_in_whatever_case_its_role_is_written(name: str) -> None:
+    """Resource Manager compares such words without regard to case."""
+    scene = scene_of(name)
+    scene.server.is_replica = True
+    body = server_body(scene.server)
+    body["properties"]["replicationRole"] = body["properties"]["replicationRole"].upper()
+    place = scene.server.resource_id.lower()
+    shown = Fault(lambda sent: sent.path.lower() == place, json_response(200, body), times=9)
+    scene.rig.world.faults.append(shown)
+    assert (await preflight_problem(scene)).code == "ReadOnly"
 
 
 @every_admin

@@ -22,7 +22,7 @@ from tests.engine.rotation.test_retiring import changed
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import CONNECTION_STRING, Rig
-from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, struck, to_arm
+from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, struck, to_arm, to_vault
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import SqlProduct, sql
 
@@ -585,3 +585,20 @@ async def test_what_no_template_reads_is_retired_by_its_id_and_not_called_refuse
     assert keys_of(rig)["key2"] not in old.value
     assert keys_of(rig)["key1"] == current.value
     assert old.version not in (await rig.known(source_of(rig))).compromised.revoked
+
+
+async def test_what_somebody_writes_as_what_leaked_is_disabled_is_proven_before_its_report() -> (
+    None
+):
+    """Its run has proven the version before that, which tells nothing of theirs."""
+    rig = scene()
+    leaked = rig.latest(NAME)
+    write = struck(
+        *(rig, to_vault("PATCH", f"{NAME}/{leaked.version}")),
+        lambda: rig.write(NAME, "by-hand"),
+    )
+    item = rig.item(NAME, version=leaked.version, compromised=True, trigger="manual")
+    outcome = await rig.service(write).engine.handle(item)
+    assert rig.latest(NAME).value == "by-hand"
+    assert outcome.result == "parked"
+    assert outcome.reason.startswith("the source refuses the value that somebody wrote")

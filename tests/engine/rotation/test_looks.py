@@ -212,9 +212,11 @@ async def test_the_timer_asks_for_no_look_while_one_waits_as_azure_has_asked(
         refuse(at.rig, 429, "Throttled", to_vault(), times=99, **headers)
         _, first = await at.steps(action="audit", trigger="sweep", recheck=True).run()
         assert first.result == "skipped"
-        assert at.noted.next_check == at.now + timedelta(seconds=float(wait or 60))
+        next_check = at.now + timedelta(seconds=float(wait or 60))
+        assert at.noted.next_check == next_check
+        at.rig.clock.advance(5)
         _, second = await at.steps(action="audit", trigger="sweep", recheck=True).run()
-        assert second.result == "skipped"
+        assert (second.result, at.noted.next_check) == ("skipped", next_check)
 
 
 async def test_a_look_in_vain_comes_again_by_its_message_where_no_record_can_be_written() -> None:

@@ -269,3 +269,10 @@ async def test_what_was_told_at_a_source_that_was_left_is_noted_before_the_item_
     assert (len(outcomes), len(refused)) == (1, 1)
     outcome = await rig.handle(NAME, action="audit", trigger="sweep", source=source)
     assert (outcome.result, rig.latest(NAME) != published) == ("healed", True)
+
+
+async def test_an_audit_names_the_version_it_has_proven_and_not_the_one_replaced_before() -> None:
+    rig = scene()
+    await rig.handle(NAME)
+    outcome = await rig.handle(NAME, action="audit")
+    assert (outcome.result, outcome.old_version) == ("confirmed", rig.latest(NAME).version)

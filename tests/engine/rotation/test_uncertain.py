@@ -26,6 +26,7 @@ from tests.shared.sql_product import NAME, SqlProduct, sql
 from tests.shared.sql_rig import FIRST
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+LEFT = "the secret has left that source"
 PROMISED, FOLLOWS = "a recheck of the source follows", "another recheck of the source follows"
 
 
@@ -367,14 +368,46 @@ async def test_what_was_made_for_a_rotation_that_was_called_off_is_removed(
     assert rig.alive() == (before[:1] if is_removed else before)
 
 
-async def test_who_parks_a_secret_after_its_password_was_set_says_that_nobody_knows_it() -> None:
+@pytest.mark.parametrize(
+    ("tag", "text", "reason"),
+    [
+        ("Rotator", "none", f"; {LOST}"),
+        ("ProviderAddress", "{}s", f"the secret has another source; {LOST}; {LEFT}"),
+    ],
+)
+async def test_who_parks_a_secret_after_its_password_was_set_says_that_nobody_knows_it(
+    tag: str, text: str, reason: str
+) -> None:
     """Its owner edits a tag in the middle of a repair, and what the vault holds was refused before."""
     rig = sql()
     await rig.handle(NAME, trigger="event")
     rig.clock.advance(HOUR.total_seconds())
     rig.server.set_password(rig.server.logins["app"], "By-hand-0nly-they-know-1")
-    edit = struck(rig, lambda sent: b"ALTER " in sent.body, lambda: rig.tag(NAME, Rotator="none"))
+    tags = {tag: text.format(rig.server.resource_id)}
+    edit = struck(rig, lambda sent: b"ALTER " in sent.body, lambda: rig.tag(NAME, **tags))
     item = rig.item(NAME, action="audit", trigger="manual", version=None)
     outcome = await rig.service(edit).engine.handle(item)
     assert (outcome.result, len(rig.vault.versions(NAME))) == ("parked", 2)
-    assert outcome.reason.endswith(f"; {LOST}")
+    assert outcome.reason.endswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("compromised", "why"),
+    [(False, "a newer version has replaced the requested one"), (True, "may still land")],
+)
+async def test_a_password_lost_at_a_source_that_its_secret_has_left_is_told_of_without_a_mark(
+    why: str, *, compromised: bool
+) -> None:
+    """A mark would keep the present source waiting, which has lost nothing."""
+    rig = sql()
+    elsewhere = rig.server.resource_id.replace("orders", "elsewhere")
+    edit = struck(
+        *(rig, lambda sent: b"ALTER " in sent.body),
+        lambda: rig.write(NAME, "0ther-password-nobody-uses", ProviderAddress=elsewhere),
+    )
+    item = rig.item(NAME, trigger="manual", force=True, compromised=compromised)
+    outcome = await rig.service(edit).engine.handle(item)
+    assert outcome.result == "parked"
+    assert outcome.reason.endswith(f"{why}; {LOST}; {LEFT}")
+    assert outcome.fix == "set a password there by hand"
+    assert "RekeyState" not in (rig.latest(NAME).tags or {})

@@ -417,6 +417,15 @@ def test_a_lost_write_that_comes_leaves_what_is_announced_to_be_recognised() -> 
     assert record.unpublished == (replace(ahead, lost=True),)
 
 
+def test_what_has_landed_is_not_taken_for_an_earlier_write_of_the_same_value() -> None:
+    """It would be reported once more."""
+    before, shown = announced(), secret(NEW)
+    twice = replace(before, unpublished=(announced_write(before), *before.lose().unpublished))
+    record = twice.seen(shown, NOW + SECOND)
+    assert record.unpublished == before.lose().unpublished
+    assert record.seen(shown, NOW + 2 * SECOND) == record
+
+
 def test_only_so_many_announced_writes_are_remembered() -> None:
     record = announced()
     for day in range(MOST_UNPUBLISHED + 2):
