@@ -91,9 +91,10 @@ class Incident:
 
         `known` is what the records say of it, so no edited tag takes a secret out of an incident.
         """
-        # The secret may have left a source where a credential is still to be retired.
-        left = self.covers_deleted(entry.secret.ref, known)
-        return any(self.version or it.pending for it in left) or self.covers_held(entry, known)
+        # The secret may have left a source where a credential is still to be retired, or works on.
+        left, here = self.covers_deleted(entry.secret.ref, known), leaked_at(entry, known)
+        is_left = any(self.version or it.pending or self.is_held_at(it, here) for it in left)
+        return is_left or self.covers_held(entry, known)
 
     def covers_held(self, entry: Entry, known: Sequence[Listed] = ()) -> bool:
         """Return whether the incident covers what a secret holds now."""
@@ -107,6 +108,14 @@ class Incident:
     def covers_deleted(self, ref: SecretRef, known: Sequence[Listed]) -> list[Listed]:
         """Return the records in its scope, which know of a secret that is deleted, or has left."""
         return [record for record in known if self.names(ref) and self._contains(record.source)]
+
+    def is_held_at(self, record: Listed, here: str | None) -> bool:
+        """Return whether what Rekey published last at a source may work on there.
+
+        Where the secret has kept a login of it, that is found out `here`.
+        """
+        is_apart = not {*parts_of(record.source)} & {*parts_of(here or "")}
+        return bool(record.published) and is_apart and not record.made_since(self.since)
 
     def is_over_at(self, record: Listed, noted: datetime | None) -> bool:
         """Return whether a deleted secret's source accepts nothing older than the incident.

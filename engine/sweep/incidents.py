@@ -36,7 +36,7 @@ from engine.state.incident import (
     leaked_at,
 )
 from engine.state.index import Listed, StateIndex
-from engine.state.record import Record, parts_of
+from engine.state.record import Record
 from engine.state.record_parts import Compromised
 from engine.state.request import INCIDENT_SECONDS, Leak, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder
@@ -209,7 +209,7 @@ class IncidentSweep:
             (it.source, version)
             for it in covered
             if here not in (None, it.source)
-            for version in await self._owed_at(it, str(here))
+            for version in await self._owed_at(it, here)
         ]
         if not left:
             return []
@@ -217,15 +217,14 @@ class IncidentSweep:
         young = {version.version async for version in versions if version.created >= since}
         return [(source, version) for source, version in left if version not in young]
 
-    async def _owed_at(self, listed: Listed, here: str) -> list[str]:
+    async def _owed_at(self, listed: Listed, here: str | None) -> list[str]:
         """Return the versions that a source may accept, and of which no refusal is proven.
 
         Only what is to be retired there counts where Rekey has published since, or a former owner
         did, whose versions no listing of this secret has. So it is where the secret has kept a
         login of the source: the rest is found out `here`.
         """
-        is_apart = not {*parts_of(listed.source)} & {*parts_of(here)}
-        is_held = listed.published and is_apart and not listed.made_since(self.incident.since)
+        is_held = self.incident.is_held_at(listed, here)
         if not (listed.pending or is_held):
             return []
         record = await self._peek(listed.source)
@@ -347,6 +346,14 @@ class IncidentSweep:
         ours = any(listed.holds(secret) for listed in self.index.of(secret.ref))
         return secret.created >= self.incident.since and not ours
 
+    def _is_held_by_hand(self, current: Entry) -> bool:
+        """Return whether what a secret holds is covered, and was written by somebody else since.
+
+        An incident at a source that the secret has left is not about what it holds elsewhere.
+        """
+        is_held = self.incident.covers_held(current, self.index.of(current.secret.ref))
+        return is_held and self._by_hand(current.secret)
+
     async def count(self, current: Entry, progress: IncidentProgress) -> None:
         """Count one secret, if the incident covers it."""
         ref = current.secret.ref
@@ -366,7 +373,7 @@ class IncidentSweep:
             is_open = not await self._is_gone(self.incident.covers_deleted(ref, known) or known)
         else:
             is_noted = self._is_noted(ref)
-            is_theirs = not (is_noted or primary) and self._by_hand(current.secret)
+            is_theirs = not (is_noted or primary) and self._is_held_by_hand(current)
             by_hand = is_theirs and await self._existed(ref)
             is_open = not by_hand and await self.is_open(current, primary)
             if is_theirs and not by_hand and (self._is_late(current.secret) or not is_open):

@@ -107,13 +107,14 @@ def test_an_incident_covers_a_secret_with_a_record_whatever_its_tags_say(
 
 
 @pytest.mark.parametrize(
-    ("published", "expected"), [(CREATED, True), (SINCE, False), (None, False)]
+    ("published", "expected"),
+    [(CREATED, True), (CREATED - SECOND, True), (SINCE, False), (None, False)],
 )
-def test_an_incident_at_a_source_covers_a_secret_that_left_it_with_what_it_holds(
+def test_an_incident_at_a_source_covers_a_secret_that_left_it_with_what_is_older_than_that(
     published: datetime | None, *, expected: bool
 ) -> None:
     """Its tag may have been edited to name another source; it may also have left long ago."""
-    known = (Listed(LEFT, str(REF), published=published),)
+    known = (Listed(LEFT, str(REF), published=published, made=published),)
     assert Incident(SINCE, source=LEFT).covers(shown(), known) is expected
     assert Incident(SINCE, source=LEFT, version=V1).covers(shown(), known)
     assert Incident(SINCE, source=ACCOUNT).covers(shown(), known)
