@@ -435,11 +435,32 @@ class IncidentSweep:
         if incident.version and known.knows(incident.version):
             is_refused, parked = self._is_refused(known), await self._parked(owner)
             progress.add_passed_on(incident.exact().ref, is_refused=is_refused, parked=parked)
-        elif incident.version and await self.engine.requests.read(incident.exact().request):
+        elif incident.version and (
+            stored := await self.engine.requests.read(incident.exact().request)
+        ):
             # Its work is stored, and no record may know of it yet.
-            progress.add_passed_on(incident.exact().ref, is_refused=False)
+            await self._count_stored(WorkItem.from_json(stored), progress)
         elif not incident.version and is_meant and any(cut_off):
             progress.add_passed_on(SecretRef.parse(owner), is_refused=not known.versions)
+
+    async def _count_stored(self, work: WorkItem, progress: IncidentProgress) -> None:
+        """Count a secret that owns no record and whose tags name no source, or that is deleted.
+
+        People have heard why nothing can be done about it: the same is told here.
+        """
+        if not work.tries.told:
+            progress.add_passed_on(work.ref, is_refused=False)
+            return
+        current, why, fix = None, "deleted", RECOVER
+        try:
+            current = await self.engine.existing(work.ref)
+        except PermanentError as error:
+            why, fix = error.what, error.fix
+        if current:
+            shown = self.engine.inventory.entry(current)
+            progress.add(self.incident, shown, is_open=True, by_hand=False)
+        else:
+            progress.add_unreached(work.ref, [work.source or "its source"], why, fix)
 
     async def _parked(self, owner: str) -> Entry | None:
         """Return the secret that owns a source, if it is parked; None if nothing tells that."""

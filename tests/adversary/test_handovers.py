@@ -157,6 +157,28 @@ async def test_of_an_incident_that_waits_for_another_secret_people_hear_every_tw
     assert 4 <= len(stage.of(new, "parked")) <= 7
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_version_of_a_former_name_needs_a_person_who_hears_the_same_on_its_page(
+    stage: Stage, kind: str, way: str
+) -> None:
+    """No record is its own any more, and no tag says where it was."""
+    secret = await stage.rotated(kind)
+    await stage.run_past_overlap()
+    leaked, new = secret.current, renamed(stage, secret, way)
+    stage.post(new, action="audit")
+    await stage.run_for(hours=1)
+    location = await stage.report_incident(vault="prod", name=secret.name, version=leaked.version)
+    assert (await stage.incident(location))["status"] == "running", "nobody has tried it"
+    for hours in (1, 30):
+        await stage.run_for(hours=hours)
+        progress = await stage.incident(location)
+        assert (progress["status"], secret.accepts(leaked.value)) == ("needs a person", True)
+        (named,) = progress["named"]
+        assert named["reason"] in str(stage.of(secret, "parked")[-1]["reason"])
+        assert named["fix"]
+
+
 # A secret whose tag names another source than the one that its credential is from.
 
 
