@@ -22,7 +22,7 @@ from engine.errors import (
 from engine.parts import Parts
 from engine.rotation.context import Rotation
 from engine.rotation.ownership import other_owner
-from engine.rotation.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED
+from engine.rotation.proof import IN_PLACE, TRIED, UNLISTED
 from engine.rotation.source_lease import NOBODY, SourceLease
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state import template
@@ -30,7 +30,7 @@ from engine.state.decision import Acting, Decision, Park
 from engine.state.incident import RECOVER, deleted_at
 from engine.state.index import Listed
 from engine.state.record import Record, parts_of
-from engine.state.record_parts import Past
+from engine.state.record_parts import SAME_VALUE, Past
 from engine.state.request import WorkItem
 from engine.state.tags import Managed, Pending
 

@@ -11,7 +11,7 @@ from engine.contract import Issued, Job, Lists, Readable, Rotator
 from engine.errors import PermanentError
 from engine.rotation.source_lease import CALL_SECONDS, SourceLease
 from engine.secret import Sensitive
-from engine.state.record_parts import PROVEN_AT
+from engine.state.record_parts import PROVEN_AT, SAME_VALUE
 from engine.state.tags import Managed
 
 RENEW_SECONDS = 20.0
@@ -29,7 +29,6 @@ A single refusal only proves that one server of the source knows of the revocati
 TRIED = "tried at its source, which refused it twice in a row"
 UNLISTED = "its source shows or lists it no more"
 IN_PLACE = "its source takes one credential at a time, and accepted the one in its place"
-SAME_VALUE = "a later version holds the same value, and is cut off in its place"
 
 
 def in_its_place(revoked: Mapping[str, str], version: str) -> str:

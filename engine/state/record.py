@@ -411,13 +411,12 @@ class Record:
         version: a reported value is then found there first, and not in a version that the next
         owner does not have.
         """
-        published, versions, change = self.published, self.compromised.versions, self.change
+        published, compromised, change = self.published, self.compromised, self.change
         if change.password_unknown:
             # The request may have replaced the credential that the next owner's version holds.
             change = replace(change, version=str(secret.version))
         if published and self.fits(published, secret.value):
-            same = {published.version: str(secret.version)}
-            versions = tuple(same.get(version, version) for version in versions)
+            compromised = compromised.passed(published, str(secret.version))
         # What these hold may still work.
         owed = (*self.compromised.versions, *self.kept_alive)
         history = self.history.passed(self.owner, owed)
@@ -426,7 +425,7 @@ class Record:
             owner=owner,
             published=published and replace(published, created=None, operation=""),
             change=replace(change, recheck_at=None),
-            compromised=replace(self.compromised, versions=versions),
+            compromised=compromised,
             stale=(),
             verified=replace(
                 self.verified,

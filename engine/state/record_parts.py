@@ -137,6 +137,7 @@ MOST_PRINTS = 20
 """How many versions a reported value is compared with, the newest first."""
 PROVEN_AT = "%Y-%m-%dT%H:%M:%SZ"
 """How the time of a proof is written, in UTC."""
+SAME_VALUE = "a later version holds the same value, and is cut off in its place"
 MOST_TEMPLATES = 4
 """How many templates are remembered, to read earlier versions."""
 MOST_REPLACED = 100
@@ -275,6 +276,20 @@ class Compromised:
             versions=tuple(known for known in self.versions if known != version),
             revoked=dict(islice(revoked.items(), MOST_REPLACED)),
         )
+
+    def passed(self, former: Published, later: str) -> Compromised:
+        """Return this once the next owner's version is cut off in place of one that holds the same.
+
+        The former one gets the time of its own write, which is no proof for any report of it. If
+        the source comes back to its owner, that version is cut off itself.
+        """
+        revoked = {version: text for version, text in self.revoked.items() if version != later}
+        if former.version not in self.versions or former.version == later:
+            return replace(self, revoked=revoked)
+        versions = tuple(later if it == former.version else it for it in self.versions)
+        proof = f"{former.at:{PROVEN_AT}} {SAME_VALUE}: {later}"
+        known = replace(self, revoked=revoked).without(former.version, proof)
+        return replace(known, versions=versions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from itertools import batched
 from engine.engine import Engine
 from engine.errors import PermanentError, TransientError
 from engine.parts import Parts
-from engine.rotation.proof import SAME_VALUE, in_its_place
+from engine.rotation.proof import in_its_place
 from engine.secret import SecretRef, Version
 from engine.state.entry import Entry
 from engine.state.incident import (
@@ -37,7 +37,7 @@ from engine.state.incident import (
 )
 from engine.state.index import Listed, StateIndex
 from engine.state.record import Record
-from engine.state.record_parts import Compromised
+from engine.state.record_parts import SAME_VALUE, Compromised
 from engine.state.request import INCIDENT_SECONDS, Leak, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder
 from engine.sweep.pace import REVOCATION_WRITES, Pace, repeating

@@ -179,6 +179,31 @@ async def test_a_version_of_a_former_name_needs_a_person_who_hears_the_same_on_i
         assert named["fix"]
 
 
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_page_of_a_version_follows_it_to_the_secret_that_holds_the_same(
+    stage: Stage, kind: str, way: str, *, is_first: bool
+) -> None:
+    """It is renamed just before its report or after it, and nothing can be done for hours."""
+    secret = await stage.rotated(kind)
+    await stage.run_past_overlap()
+    leaked = secret.current
+    for changing in (ADD_PASSWORD, REMOVE_PASSWORD, REGENERATE):
+        stage.outage(changing, timedelta(hours=8), NOT_AUTHORIZED)
+    new = renamed(stage, secret, way) if is_first else None
+    location = await stage.report_incident(vault="prod", name=secret.name, version=leaked.version)
+    new = new or renamed(stage, secret, way)
+    for hours in (1, 5):
+        await stage.run_for(hours=hours)
+        progress = await stage.incident(location)
+        assert (progress["status"], secret.accepts(leaked.value)) == ("needs a person", True)
+        assert "AuthorizationFailed" in progress["named"][0]["reason"]
+    await stage.run_for(hours=12)
+    assert ((await stage.incident(location))["status"], new.works) == ("ended", True)
+    assert not secret.accepts(leaked.value)
+
+
 # A secret whose tag names another source than the one that its credential is from.
 
 

@@ -12,9 +12,10 @@ import pytest
 
 from engine.errors import LeaseUnavailable
 from engine.rotation import proof
-from engine.rotation.proof import SAME_VALUE, TRIED, Proof, proof_text, read_proof
+from engine.rotation.proof import TRIED, Proof, proof_text, read_proof
 from engine.rotation.source_lease import CALL_SECONDS
 from engine.secret import Sensitive
+from engine.state.record_parts import SAME_VALUE
 
 
 class Endless:

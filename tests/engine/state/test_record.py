@@ -583,6 +583,19 @@ def test_what_is_owed_passes_on_with_the_source() -> None:
     assert passed.seen(older, NOW + SETTLE) == passed
 
 
+def test_what_leaked_is_cut_off_in_the_version_that_the_next_owner_has_of_it() -> None:
+    """Which one that is stays known of the former owner's version, and is no proof for a report."""
+    landed = announced().landed(secret(NEW))
+    record = replace(landed, compromised=Compromised((OLD, NEW)))
+    known = record.passed("next", secret(OTHER)).compromised
+    assert known.versions == (OLD, OTHER)
+    assert known.revoked[NEW].endswith(f"is cut off in its place: {OTHER}")
+    assert not known.is_refused(NEW, NOW + timedelta(seconds=1))
+    assert record.passed("next", secret(OTHER, OTHER_VALUE)).compromised == record.compromised
+    back = record.passed("next", secret(OTHER)).passed("owner", secret(NEW)).compromised
+    assert (back.versions, back.knows(NEW)) == ((OLD, OTHER), False)
+
+
 def test_a_former_owners_prints_pass_on_under_its_url_behind_that_of_the_next_owners_version() -> (
     None
 ):
