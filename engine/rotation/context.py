@@ -17,7 +17,7 @@ from engine.rotation.vault_writer import Errors, Replicas, VaultWriter
 from engine.secret import SecretVersion, Sensitive, Version
 from engine.state.record import Record, parts_of
 from engine.state.request import PUBLISHED, Leak, Result, WorkItem
-from engine.state.tags import Managed
+from engine.state.tags import STATE, Managed
 
 EARLIER = "published by an earlier try"
 STILL_THERE_FIX = "see whether that source is still there, or has moved; revoke it there by hand"
@@ -196,6 +196,13 @@ class Rotation:
             # Nothing here is as old as the incident, so nothing has leaked.
             return replace(item, action="audit", leak=None)
         return replace(item, action="rotate", force=True) if self.carries_on else item
+
+    @property
+    def only_proves(self) -> bool:
+        """Whether this rechecks an only password that was set back: its mark says why, and stays."""
+        item, here = self.effective_item(), self.here
+        is_marked = here is not None and here.is_single and STATE in self.observed.shown.tags
+        return is_marked and self.record.is_set_back and item.recheck and not item.compromised
 
     @property
     def first_compromised(self) -> str:

@@ -48,6 +48,7 @@ ENDLESS_FIX = (
 UNKNOWN = timedelta(minutes=2)
 """A person is notified once nobody has known the password of a single slot for so long."""
 UNKNOWN_FIX = "see how its server answers, or set a password there and in the vault by hand"
+ACCEPTED = "the source accepts the current version"
 LEFT = "the secret has left that source"
 RESUME_SECONDS = 60.0
 """How long until the recheck of a source that does not say when."""
@@ -196,16 +197,24 @@ def _opened(at: Rotation, secret: SecretVersion, *, is_first: bool, was_owner: b
 def _decided(at: Rotation, tagged: Tagged) -> tuple[WorkItem, Decision]:
     """Return what is done first, and the decision."""
     item = at.effective_item()
-    decision = at.parts.decided(tagged, item)
+    decision = _judged(at, tagged, item)
     announced = item.recheck and at.observed.is_announced(tagged.held)
     if announced and isinstance(decision, Confirm):
         # It was forced, or its window has closed since: a rotation that was begun is finished.
         forced = replace(item, action="rotate", force=True)
-        if isinstance(rotate := at.parts.decided(tagged, forced), Rotate):
+        if isinstance(rotate := _judged(at, tagged, forced), Rotate):
             return forced, rotate
     if isinstance(decision, Acting) or not item.recheck:
         return item, decision
     return _rechecked(at, tagged, item, decision)
+
+
+def _judged(at: Rotation, tagged: Tagged, item: WorkItem) -> Decision:
+    """Return the decision. A recheck of what was set back proves it, and does not rotate again."""
+    decision = at.parts.decided(tagged, item)
+    if at.only_proves and isinstance(decision, Rotate):
+        return Confirm(decision.managed, ACCEPTED)
+    return decision
 
 
 def _rechecked(
@@ -228,7 +237,7 @@ def _rechecked(
     is_left = not is_unknown and at.is_bound and by_hand(tagged.applied.tags)
     if at.here and (audit == crowded(secret) or is_left):
         # A proof needs no room for tags, and may be made of a secret that is left to people.
-        return recheck, Confirm(at.here, "the source accepts the current version")
+        return recheck, Confirm(at.here, ACCEPTED)
     if not is_unknown:
         return item, decision
     fix = f"{audit.fix or 'set a password at its source'}, then rotate it by hand"

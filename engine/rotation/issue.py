@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
-from engine.contract import Issued, Job, Preflight, Readable, Tidy, Undo
+from engine.contract import LATE, Issued, Job, Preflight, Readable, Tidy, Undo
 from engine.errors import (
     LeaseUnavailable,
     NeedsHuman,
@@ -318,9 +318,10 @@ class Rollback:
         async with self.at.lease.changing("undo"):
             await rotator.undo(self.job, password)
         self.at.lease.is_lost = False
-        # If the worker dies before this is written, the next recheck proves it.
+        # If the worker dies before this is written, the next recheck sets another password. Rechecks
+        # prove that it came, and that the change before it did not come after all.
         record = self.at.lease.record
-        change = replace(record.change, password_unknown=False)
+        change = replace(record.change, password_unknown=False).uncertain_for(self.at.now + LATE)
         self.at.lease.learn(replace(record, change=change))
         return "what the vault holds was set back"
 

@@ -255,6 +255,12 @@ class Record:
         return self.change.password_unknown and self.is_uncertain
 
     @property
+    def is_set_back(self) -> bool:
+        """Return whether the password is known, and what was sent may still replace it."""
+        change = self.change
+        return bool(change.uncertain_until) and not change.password_unknown
+
+    @property
     def vain_for(self) -> timedelta:
         """For how long changes have been sent without one that could be proven."""
         started, requested = self.change.started_at, self.change.requested_at

@@ -9,7 +9,11 @@ from datetime import timedelta
 
 import pytest
 
+from simulator.reach.strikes import ADMIN
+from simulator.sql.servers import Failure
 from tests.adversary.stage import Stage
+
+FAILS = Failure("OperationCancelled", "the operation was cancelled")
 
 
 @pytest.mark.parametrize("seconds", [60, 75, 110])
@@ -24,3 +28,45 @@ async def test_a_server_that_takes_a_minute_or_two_for_each_change_ends_up_with_
     await stage.run_for(hours=3)
     assert secret.works
     assert stage.longest_refusal(secret) <= timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("is_due", [True, False])
+async def test_a_password_that_comes_after_its_proof_was_given_up_is_replaced_within_minutes(
+    stage: Stage, *, is_due: bool
+) -> None:
+    """What the vault holds is set back, which is accepted and then fails. Nobody sees that."""
+    secret = stage.put("admin", days_left=10 if is_due else 60)
+    if not is_due:
+        await stage.run_a_day()
+    server, set_before = stage.server, len(stage.account_of("admin").passwords)
+
+    def fail_next() -> None:
+        server.next_failure, server.propagation = FAILS, timedelta()
+
+    server.propagation = timedelta(seconds=200)
+    stage.after(ADMIN, fail_next)
+    await stage.rotate(secret, force=not is_due)
+    await stage.run_for(hours=3)
+    (parked,) = stage.of(secret, "parked")
+    assert "what the vault holds was set back" in parked["reason"]
+    assert len(stage.of(secret, "healed")) == 1
+    assert secret.works
+    assert stage.longest_refusal(secret) <= timedelta(minutes=5)
+    assert len(stage.account_of("admin").passwords) == set_before + 2
+
+
+async def test_what_was_set_back_is_proven_for_half_an_hour_and_keeps_its_mark(
+    stage: Stage,
+) -> None:
+    """It is due, and each look at it would set another password."""
+    secret = stage.put("admin")
+    set_before = len(stage.account_of("admin").passwords)
+    stage.server.next_failure = FAILS
+    await stage.rotate(secret)
+    mark = secret.tags["RekeyReason"]
+    await stage.run_for(hours=3)
+    assert "what the vault holds was set back" in mark
+    assert secret.tags["RekeyReason"] == mark
+    assert len(stage.account_of("admin").passwords) == set_before + 1
+    assert 5 <= len(stage.of(secret, "confirmed")) <= 15
+    assert stage.app.next_check() is None

@@ -151,6 +151,23 @@ async def test_a_password_that_was_set_back_is_not_called_unknown_where_nothing_
     assert not [reason for reason in reasons if "nobody knows" in reason]
 
 
+@pytest.mark.parametrize("is_due", [True, False])
+async def test_a_password_that_no_vault_takes_is_set_once_and_not_at_each_look(
+    stage: Stage, *, is_due: bool
+) -> None:
+    """What was set back refused its readers again and again, until the vault took a version."""
+    secret = stage.sql(days_left=10 if is_due else 60)
+    before = len(stage.account_of("login").passwords)
+    stage.outage(PUBLISH, timedelta(hours=2), FORBIDDEN)
+    await stage.rotate(secret, force=not is_due)
+    await stage.run_for(hours=3)
+    assert len(stage.account_of("login").passwords) == before + 2
+    assert len(secret.versions) == 1
+    assert secret.works
+    await stage.run_for(hours=30)
+    assert (len(secret.versions) == 2) is is_due
+
+
 async def test_a_refused_password_is_mended_as_long_as_its_tags_leave_room_for_what_that_needs(
     stage: Stage,
 ) -> None:

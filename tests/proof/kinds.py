@@ -83,12 +83,15 @@ class _Kind:
 
     async def _set(self, source: str, slot: str) -> str:
         slots = self._slots(source)
-        set_it = lambda: slots.refill(slot)  # noqa: E731 - one effect, said where it is sent
+        set_it = lambda: self._refilled(slots, slot)  # noqa: E731 - said where it is sent
         try:
             return await self.hand.reach(f"set {slot}", set_it, changes=True, sandboxed=True)
         except PermanentError as refused:
             refused.unsent = True
             raise
+
+    def _refilled(self, slots: Slots, slot: str) -> str:
+        return slots.refill(slot)
 
     def _slots(self, source: str) -> Slots:
         slots = self.hand.world.sources[source]
@@ -198,10 +201,24 @@ class OneSlot(_Kind):
         del job
         return Recognised("admin")
 
+    def _refilled(self, slots: Slots, slot: str) -> str:
+        world, label = self.hand.world, f"set {slot}"
+        if label not in world.unseen:
+            return slots.refill(slot)
+        world.unseen.discard(label)
+        password = slots.mint()
+        come = lambda: slots.held.update({slot: password})  # noqa: E731 - one effect
+        world.in_flight.append((label, come, self.hand.worker.lease))
+        return password
+
     async def undo(self, job: Job, held: Sensitive) -> None:
         slots, worker, watch = self._slots(job.source), self.hand.worker, self.hand.world.watch
+        unseen = self.hand.world.unseen
 
         def back() -> None:
+            if "set back" in unseen:
+                unseen.discard("set back")
+                return
             slots.held.update(admin=held.reveal())
             if worker.lease is None or not worker.lease.held:
                 watch.brought_back(set(), {held.reveal()})

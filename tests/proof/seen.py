@@ -59,7 +59,7 @@ def is_failing(world: World) -> bool:
     now = world.kernel.time()
     away = world.copy_until > now or any(until > now for until in world.down.values())
     away |= world.applies_and_fails > now or world.deadly > 0 or world.cuts_off > 0
-    return away or bool(world.spoils or world.in_flight)
+    return away or bool(world.spoils or world.unseen or world.in_flight)
 
 
 def _outside(world: World) -> Hashable:

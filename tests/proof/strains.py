@@ -249,6 +249,20 @@ def _set_back_late(world: World, kind: str) -> None:
 
 
 @per_kind(
+    "unseen",
+    {"incident": incident, "key": people.change_key},
+    versions={"app": range(1, 5)},
+    mend=people.mend,
+)
+def _unseen(world: World, kind: str) -> None:
+    """A new password comes after its proof was given up, and what is set back does not come."""
+    due(world, kind)
+    ask(world, trigger="event")
+    world.unseen = {"set admin", "set back"}
+    world.lands_at = 100.0
+
+
+@per_kind(
     "late-by-minutes",
     {"incident": incident},
     versions={"app": range(2, 6)},
@@ -289,7 +303,7 @@ STRAINED = [
     *all_of(EVERY, _applying, _applying_meanwhile, _ahead, _behind, _in_future, _malformed, _died),
     *all_of(EVERY, _died_in_drift, _stays_away, _applying_for_an_hour),
     *all_of(SINGLE, _deadly, _cut_off_a_while, _set_back_late),
-    *all_of(("one-slot",), _cut_off_for_hours),
+    *all_of(("one-slot",), _cut_off_for_hours, _unseen),
     *all_of((*EVERY, "one-slow"), _refused, _throttled, _late_by_minutes),
     *all_of(("listed",), _late_by_minutes),
     *all_of(("two-slots", "many", "listed"), _both_leaked),

@@ -189,6 +189,9 @@ class World:
     """So many of the next changes of a source end with the death of whoever has sent them."""
     spoils: dict[str, Mode] = field(default_factory=dict)
     """How the next call of a name ends, once: a fault that a situation needs."""
+    unseen: set[str] = field(default_factory=set)
+    """Which calls of a single slot are accepted next, and nobody may see what becomes of them: a new
+    password comes later, and what is set back never does."""
     lands_at: float = 0.0
     """Nothing that is under way arrives by itself before that."""
     fruitless: float = 0.0

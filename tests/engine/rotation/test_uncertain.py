@@ -15,6 +15,7 @@ from engine.errors import TransientError
 from engine.state.policy import Document, Webhook
 from engine.state.record import RECHECK
 from engine.state.record_parts import Announced
+from engine.state.tags import REASON, STATE
 from simulator.faults import Fault
 from simulator.wire import Request
 from tests.shared.graph_rig import NAME as SECRET
@@ -250,6 +251,38 @@ async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its
     outcome = await rig.handle(NAME, version=older, trigger="event", source=source, **fields)
     assert outcome.result == result
     assert rig.passwords() == passwords
+
+
+@pytest.mark.parametrize(
+    ("tags", "facts", "is_kept"),
+    [
+        pytest.param({}, {}, True, id="set back"),
+        pytest.param({STATE: None}, {}, False, id="not parked"),
+        pytest.param({}, {"blind": True}, False, id="unknown"),
+        pytest.param({}, {"compromised": True}, False, id="leaked"),
+    ],
+)
+async def test_a_look_at_a_password_that_was_set_back_proves_it_and_sets_no_other_one(
+    tags: dict[str, str | None], facts: dict[str, Any], *, is_kept: bool
+) -> None:
+    """It is due, and parked since it could not be replaced."""
+    rig, now = sql(), Rig().clock.now()
+    version = rig.latest(NAME)
+    marks = {STATE: f"parked {rig.clock.now():%Y-%m-%dT%H:%M:%SZ} 0", REASON: "it was set back"}
+    rig.tag(NAME, **(marks | tags))
+    if facts.pop("compromised", False):
+        facts["compromised"] = (version.version,)
+    before, passwords = rig.tags(NAME), rig.passwords()
+    source = f"{rig.server.resource_id}/logins/app".lower()
+    known = {"open_until": now + HOUR, "begun": now - HOUR, **facts}
+    await rig.note(source, NAME, **known)
+    look = {"source": source, "action": "audit", "recheck": True, "trigger": "sweep"}
+    outcome = await rig.handle(NAME, **look)
+    assert (rig.passwords() == passwords) is is_kept
+    assert (rig.tags(NAME) == before) is is_kept
+    if is_kept:
+        assert outcome.result == "confirmed"
+        assert outcome.reason == "the source accepts the current version"
 
 
 async def test_a_look_that_its_record_has_forgotten_proves_the_current_version_in_any_case() -> (
