@@ -41,6 +41,8 @@ from engine.secret import Sensitive
 
 LATE = timedelta(minutes=30)
 """How long after it was sent a change may still take effect."""
+WAY_BACK = timedelta(minutes=10)
+"""How long a way back is awaited that was accepted. Another password would come after it, as late."""
 LONGEST_CHANGE = timedelta(hours=24)
 """How long a change may go on that its source accepted, before a person is told."""
 CLOCKS = timedelta(minutes=2)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-from engine.contract import LONGEST_CHANGE
+from engine.contract import LATE, LONGEST_CHANGE, WAY_BACK
 from engine.errors import (
     AccessDenied,
     MayComeBack,
@@ -33,7 +33,7 @@ from engine.rotation.observe import ANOTHER
 from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.rotation.steps import STEPS, After, sent_on
 from engine.secret import SecretVersion
-from engine.state.decision import Acting, Confirm, Decision, Park, Rotate
+from engine.state.decision import Acting, Confirm, Decision, Park, Rotate, Wait
 from engine.state.due import by_hand
 from engine.state.record import RECHECK
 from engine.state.request import Outcome, WorkItem
@@ -197,6 +197,8 @@ def _opened(at: Rotation, secret: SecretVersion, *, is_first: bool, was_owner: b
 def _decided(at: Rotation, tagged: Tagged) -> tuple[WorkItem, Decision]:
     """Return what is done first, and the decision."""
     item = at.effective_item()
+    if wait := _for_a_way_back(at):
+        return item, wait
     decision = _judged(at, tagged, item)
     announced = item.recheck and at.observed.is_announced(tagged.held)
     if announced and isinstance(decision, Confirm):
@@ -207,6 +209,15 @@ def _decided(at: Rotation, tagged: Tagged) -> tuple[WorkItem, Decision]:
     if isinstance(decision, Acting) or not item.recheck:
         return item, decision
     return _rechecked(at, tagged, item, decision)
+
+
+def _for_a_way_back(at: Rotation) -> Wait | None:
+    """Return until when a recheck waits for the password that was set back, if it does."""
+    late = at.record.change.uncertain_until
+    until = late and late - LATE + WAY_BACK
+    if until and at.now < until and at.only_proves:
+        return Wait(until, "what the vault holds was set back, and may still come")
+    return None
 
 
 def _judged(at: Rotation, tagged: Tagged, item: WorkItem) -> Decision:

@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 from engine.contract import Issued, Job, Opens, Recognised
 from engine.errors import NeedsHuman, RekeyError, VerificationFailed
 from engine.secret import Sensitive
-from rotators.shared.long_change import LongChange, Server
+from rotators.shared.long_change import AFTERWARDS, PATIENCE, LongChange, Server
 from rotators.shared.sql_passwords import fresh_password
 from rotators.shared.sql_values import refuse_more_than_password
 
@@ -84,7 +84,9 @@ class AdminPassword[P: Server](ABC):
         user, accepted = (self.checked(known), True) if known else await self._ready(job, place)
         password = fresh_password(user)
         fields = await self.access.fields(place, job.options, user, password)
-        doubt = await self.change.begin(place, user, password)
+        # What is refused already is tried anew soon. A password that works is set back late.
+        patience = AFTERWARDS if job.in_place else PATIENCE
+        doubt = await self.change.begin(place, user, password, patience=patience)
         return Issued(user, fields, supersedes=None, restorable=accepted, doubt=doubt)
 
     async def preflight(self, job: Job) -> None:

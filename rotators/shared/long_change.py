@@ -44,6 +44,9 @@ WITHIN_CALL = 12.0
 engine.rotation.source_lease.CALL_SECONDS leaves for polls."""
 AFTERWARDS = 90.0
 """Seconds for which it is followed after that, before the new password is proven."""
+PATIENCE = 240.0
+"""Seconds for which sign-ins are tried where nobody may watch the change. The password before it
+works until it comes. A way back that is sent too early comes after it, and as late."""
 ACCEPTED = 202
 UNKNOWN = frozenset(
     {"InternalServerError", "OperationTimedOut", "OperationInterrupted", "OperationCancelled"}
@@ -70,6 +73,8 @@ class Running:
     """Every answer there has a status, so one without is none of the server's."""
     pause: float | None = None
     """What the server asked to wait, in seconds."""
+    patience: float = AFTERWARDS
+    """For how long sign-ins are tried if nobody may watch it, in seconds."""
 
 
 class LongChange[P: Server](ABC):
@@ -102,10 +107,12 @@ class LongChange[P: Server](ABC):
         del code, place
         return None
 
-    async def begin(self, place: P, user: str, password: Sensitive) -> TransientError | None:
+    async def begin(
+        self, place: P, user: str, password: Sensitive, *, patience: float = AFTERWARDS
+    ) -> TransientError | None:
         """Ask for the change and follow it for a while. What still runs then is left to `settle`.
 
-        Returns why nobody knows whether the server took it, where its answer was lost.
+        `patience`: for how long the change may come if nobody may watch it, in seconds. Returns why nobody knows whether the server took it, where its answer was lost.
         """
         self._running.pop(place.server_id, None)
         self._unseen.pop(place.server_id, None)
@@ -118,6 +125,7 @@ class LongChange[P: Server](ABC):
             if error.unsent:
                 raise
             return error
+        operation = operation and replace(operation, patience=patience)
         if operation and (rest := await self._follow(place, operation, deadline)):
             self._running[place.server_id] = rest
         return None
@@ -196,7 +204,7 @@ class LongChange[P: Server](ABC):
             return replace(operation, pause=error.retry_after)
         except (AccessDenied, NotFound):
             # Whoever may not watch the change still sees by signing in whether it came.
-            self._unseen[place.server_id] = self._clock.monotonic() + AFTERWARDS
+            self._unseen[place.server_id] = self._clock.monotonic() + operation.patience
             return None
         status = str(body.get("status", "")).lower()
         if status in FAILED:

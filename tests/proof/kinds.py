@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from engine.contract import CLOCKS, LATE, Issued, Job, Recognised
+from engine.contract import CLOCKS, LATE, WAY_BACK, Issued, Job, Recognised
 from engine.errors import (
     NeedsHuman,
     PermanentError,
@@ -218,6 +218,8 @@ class OneSlot(_Kind):
         def back() -> None:
             if "set back" in unseen:
                 unseen.discard("set back")
+                # The source has accepted it, so it is awaited before another password is set.
+                watch.disturb(self.hand.world.kernel.time() + WAY_BACK.total_seconds())
                 return
             slots.held.update(admin=held.reveal())
             if worker.lease is None or not worker.lease.held:

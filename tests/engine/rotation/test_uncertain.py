@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine.contract import LATE
 from engine.engine import Engine
 from engine.errors import TransientError
 from engine.state.policy import Document, Webhook
@@ -257,6 +258,7 @@ async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its
     ("tags", "facts", "is_kept"),
     [
         pytest.param({}, {}, True, id="set back"),
+        pytest.param({}, {"open_until": LATE}, True, id="set back just now"),
         pytest.param({STATE: None}, {}, False, id="not parked"),
         pytest.param({}, {"blind": True}, False, id="unknown"),
         pytest.param({}, {"compromised": True}, False, id="leaked"),
@@ -274,15 +276,19 @@ async def test_a_look_at_a_password_that_was_set_back_proves_it_and_sets_no_othe
         facts["compromised"] = (version.version,)
     before, passwords = rig.tags(NAME), rig.passwords()
     source = f"{rig.server.resource_id}/logins/app".lower()
-    known = {"open_until": now + HOUR, "begun": now - HOUR, **facts}
+    until = now + facts.pop("open_until", 10 * MINUTE)
+    known = {"open_until": until, "begun": now - HOUR, **facts}
     await rig.note(source, NAME, **known)
     look = {"source": source, "action": "audit", "recheck": True, "trigger": "sweep"}
     outcome = await rig.handle(NAME, **look)
     assert (rig.passwords() == passwords) is is_kept
     assert (rig.tags(NAME) == before) is is_kept
-    if is_kept:
+    if is_kept and until < now + LATE:
         assert outcome.result == "confirmed"
         assert outcome.reason == "the source accepts the current version"
+    elif is_kept:
+        assert outcome.result == "waiting"
+        assert outcome.reason == "what the vault holds was set back, and may still come"
 
 
 async def test_a_look_that_its_record_has_forgotten_proves_the_current_version_in_any_case() -> (
