@@ -177,7 +177,7 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
     if _is_dead(at):
         announced = announced.discarded(*await at.replicas.renewed.dead(issued.fields, draft))
     if at.progress.drifted:
-        verified = replace(announced.verified, repaired_at=now)
+        verified = replace(announced.verified, repaired_at=write.at)
         announced = replace(announced, verified=verified)
     await at.lease.write(announced)
 

@@ -233,6 +233,7 @@ class Change:
             started_at=before.started_at,
             version=before.version,
             requested_at=before.requested_at,
+            password_unknown=before.password_unknown,
         )
 
 

@@ -55,13 +55,17 @@ def test_no_overlap_is_cut_short_and_none_at_all_has_passed(
 
 
 @pytest.mark.parametrize(
-    ("credential_id", "is_kept"), [(None, True), ("key1", True), ("key2", False)]
+    ("credential_id", "is_kept"),
+    [(None, True), ("key1", True), ("a key2", True), ("key2", False), ("a key", False)],
 )
 def test_what_a_healed_credential_has_overwritten_is_not_retired_any_more(
     credential_id: str | None, *, is_kept: bool
 ) -> None:
     pending = credential_id and str(Pending(NOW, V2, credential_id))
-    draft = drafted(version(changes={RETIRE: pending}), replace(ISSUED, supersedes=None))
+    issued = replace(ISSUED, supersedes=None)
+    if credential_id == "a key":
+        issued = replace(issued, credential_id=credential_id)
+    draft = drafted(version(changes={RETIRE: pending}), issued)
     assert draft.tags.get(RETIRE) == (pending if is_kept else None)
 
 

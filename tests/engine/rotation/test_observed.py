@@ -623,3 +623,16 @@ async def test_only_what_replicas_are_owed_is_forgotten_of_a_secret_that_is_not_
 async def test_nothing_is_older_than_an_incident_of_which_nothing_was_published(at: Held) -> None:
     latest = datetime.max.replace(tzinfo=at.now.tzinfo)
     assert not (at.record.wrote(at.secret) and at.record.is_older(at.secret, latest))
+
+
+async def test_a_proof_ends_both_what_may_take_effect_and_what_was_requested_for_an_only_password(
+    at: Held,
+) -> None:
+    at.published()
+    at.know(open_until=at.now, asked=at.now - HOUR, begun=at.now - HOUR, blind=True)
+    observed = at.observed(action="audit")
+    await observed.observe()
+    observed.audited = "{key}"
+    await observed.note_reported()
+    change = at.noted.change
+    assert (change.uncertain_until, change.requested_at) == (None, None)

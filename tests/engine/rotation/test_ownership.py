@@ -69,6 +69,22 @@ async def test_a_secret_that_is_refused_the_second_login_does_not_take_the_first
     assert await rotate(rig, "app-a") == ""
 
 
+async def test_a_second_login_passes_on_without_what_its_owner_has_published(
+    rig: SqlProduct,
+) -> None:
+    """Two records cannot be one: what it held would be looked for at both logins."""
+    put(rig, "app_b")
+    assert await rotate(rig, "app-b") == ""
+    [theirs] = [listed.source async for listed in rig.service().engine.leases.index()]
+    assert (await rig.known(theirs)).published
+    rig.vault.delete("app-b")
+    rig.clock.advance(3600)
+    assert await rotate(rig, NAME) == ""
+    passed = await rig.known(theirs)
+    assert (passed.owner, passed.published) == (f"{rig.vault.url}/secrets/{NAME}", None)
+    assert passed.history == History()
+
+
 async def test_a_secret_that_is_refused_nothing_has_all_logins(rig: SqlProduct) -> None:
     assert await rotate(rig, NAME) == ""
     for login in PASSWORDS:
@@ -311,6 +327,27 @@ async def test_the_owner_of_a_source_keeps_it_although_its_vault_is_not_served_a
     assert f"belongs to the secret {north.url}/secrets/owner" in outcome.reason
 
 
+async def test_what_a_former_owners_announced_version_superseded_is_owed_before_its_source_passes_on() -> (
+    None
+):
+    """Its worker died before it could note that the vault has the version."""
+    rig, key = await owned(), "cd" * 32
+    held, ends = Sensitive(rig.latest("owner").value), rig.clock.now() + timedelta(days=7)
+    write = Announced(
+        operation_id(SecretRef(rig.vault.url, "owner"), V1),
+        "key2",
+        Record(key=key).digest("key2", held),
+        V1,
+        rig.clock.now() - timedelta(hours=1),
+        retire=Pending(ends, V1, "key1"),
+    )
+    await rig.note(source_of(rig), "owner", key=key, ahead=write)
+    _edit(ProviderAddress=None)(rig)
+    outcome = await rig.handle(KEY)
+    assert outcome.result == "parked"
+    assert f"which revokes key1 there at {ends:%Y-%m-%d}" in outcome.reason
+
+
 class Tidied:
     """A kind whose source holds many credentials."""
 
@@ -380,7 +417,8 @@ OURS, LEFT_ALONE = "rekey-prod", "rekey-test"
 OPERATION_OF_V2 = operation_id(REF, V2)
 WROTE_V1 = Record(published=Published("operation", "key1", "digest", V2, NOW, version=V1))
 WROTE_V2 = Record(published=Published("operation", "key1", "digest", V3, NOW, version=V2))
-WROTE_V3 = Record(published=Published("operation", "key1", "digest", V2, NOW, version=V3))
+WROTE_V3 = Record(published=Published("operation", "key1", "digest", "9" * 32, NOW, version=V3))
+"""It says itself nothing of the version that the tag names."""
 RETIRED = f"2026-11-01T00:00:00Z {V2} {'k' * 70}"
 DUE = Pending(NOW, V2, "key2")
 

@@ -12,7 +12,7 @@ import pytest
 
 from engine.errors import LeaseUnavailable
 from engine.rotation import proof
-from engine.rotation.proof import TRIED, Proof, proof_text, read_proof
+from engine.rotation.proof import TRIED, Proof, in_its_place, proof_text, read_proof
 from engine.rotation.source_lease import CALL_SECONDS
 from engine.secret import Sensitive
 from engine.state.record_parts import SAME_VALUE
@@ -151,6 +151,14 @@ def test_a_proof_is_told_in_one_of_a_few_words_whatever_version_was_cut_off_in_i
 ) -> None:
     """Whoever reads a report compares them."""
     assert read_proof(proof_text(NOON, noted)) == (NOON, words)
+
+
+def test_what_is_cut_off_in_place_of_a_version_may_have_another_one_in_its_own() -> None:
+    """A person may have written the same value again, and again."""
+    noted = {"a": f"{SAME_VALUE}: b", "b": f"{SAME_VALUE}: c", "c": TRIED}
+    revoked = {version: proof_text(NOON, how) for version, how in noted.items()}
+    assert [in_its_place(revoked, version) for version in ("a", "b", "c", "d")] == [*"cccd"]
+    assert in_its_place({"a": revoked["a"], "b": f"x {SAME_VALUE}: a"}, "a") in {"a", "b"}
 
 
 @pytest.mark.parametrize("text", ["", SAME_VALUE, "yesterday tried"])

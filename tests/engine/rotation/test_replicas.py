@@ -9,7 +9,14 @@ from datetime import timedelta
 
 import pytest
 
-from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
+from engine.errors import (
+    LeaseUnavailable,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    TransientError,
+)
 from engine.secret import Draft, SecretRef, Sensitive
 from engine.state.policy import Document, Match, Rule
 from engine.state.tags import (
@@ -22,7 +29,8 @@ from engine.state.tags import (
     Pending,
 )
 from simulator.keyvault.state import SecretVersion
-from tests.engine.rotation.held import Held, held
+from simulator.wire import Request
+from tests.engine.rotation.held import CALL_SECONDS, Held, held
 from tests.shared.records import knowing
 from tests.shared.scene import NAME, refuse, scene, to_vault
 from tests.shared.sql_product import NAME as SQL
@@ -121,6 +129,15 @@ async def test_what_the_policy_document_says_of_a_replica_counts_as_its_own_tags
     assert fix in caught.value.fix
 
 
+async def test_no_policy_document_consents_in_the_place_of_a_replicas_owner(at: Held) -> None:
+    consent = {REPLICA_OF: at.rig.tags(COPY)[REPLICA_OF]}
+    at.rig.tag(COPY, **{REPLICA_OF: None})
+    ruled = Document(rules=(Rule(Match(at.rig.vault.url, COPY), consent),))
+    at.parts = replace(at.parts, policy=at.parts.policy.under(ruled))
+    with pytest.raises(NeedsHuman, match="the replica does not consent"):
+        await at.replicas.check(at.secret.ref)
+
+
 async def test_a_replica_has_the_form_that_the_policy_document_gives_it(at: Held) -> None:
     ruled = Document(rules=(Rule(Match(None, "*"), {"ValueTemplate": "k={key}"}),))
     at.parts = replace(at.parts, policy=at.parts.policy.under(ruled))
@@ -184,7 +201,7 @@ async def test_a_replica_of_one_login_need_not_say_whose_password_it_holds() -> 
 async def test_each_replica_gets_the_credential_in_its_own_form_and_keeps_its_owners_tags(
     at: Held,
 ) -> None:
-    at.rig.tag(COPY, team="b", RekeyState="x", RekeyCause="forged")
+    at.rig.tag(COPY, team="b", RekeyState="x", RekeyCause="forged", CredentialId="key1")
     at.rig.vault.amend(at.rig.latest(COPY), content_type="text/copy")
     before = at.rig.tags(COPY)
     assert await write(at, RekeyBy="west") == []
@@ -298,6 +315,64 @@ async def test_a_replica_that_missed_a_rotation_gets_the_credential_and_the_othe
     assert len(versions(at, OTHER)) == 1
 
 
+def to_copy(request: Request) -> bool:
+    return f"/secrets/{COPY}" in request.path and bool(request.header("authorization"))
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+async def test_a_person_hears_of_a_replica_that_has_not_answered_for_an_hour(
+    at: Held, *, is_long: bool
+) -> None:
+    """An error that may pass is reported to nobody."""
+    at.published(unused=(f"{at.rig.vault.url}/secrets/{COPY}/",))
+    assert at.record.published
+    ago = timedelta(minutes=90 if is_long else 30)
+    at.know(published=replace(at.record.published, at=at.now - ago))
+    refuse(at.rig, 503, "Unavailable", to_copy, times=9)
+    with pytest.raises(NeedsHuman if is_long else TransientError) as caught:
+        await catch_up(at)
+    assert "take the replica out" in caught.value.fix
+
+
+async def test_a_replica_is_owed_what_it_missed_until_it_has_it(at: Held) -> None:
+    owed = f"{at.rig.vault.url}/secrets/{COPY}/"
+    at.know(unused=(owed,))
+    at.rig.tag(COPY, ValueTemplate="{account}:{key}")
+    with pytest.raises(NeedsHuman, match="needs account"):
+        await catch_up(at)
+    assert at.lease.record.stale == (owed,)
+    at.rig.tag(COPY, ValueTemplate=SHAPE)
+    await catch_up(at)
+    assert at.lease.record.stale == ()
+
+
+async def test_a_replica_that_cannot_be_read_is_behind_once_what_it_holds_is_dead(
+    at: Held,
+) -> None:
+    """What is announced says so: its readers are refused from then on."""
+    refuse(at.rig, 503, "Unavailable", to_copy, times=9)
+    assert f"{at.rig.vault.url}/secrets/{COPY}/" in await at.replicas.dead(FIELDS, draft(at, {}))
+
+
+async def test_all_that_a_replica_held_while_it_was_behind_is_dead(at: Held) -> None:
+    url = f"{at.rig.vault.url}/secrets/{COPY}"
+    at.know(unused=(f"{url}/",))
+    at.rig.tag(COPY, RekeyRetire=f"{LATER} {V9} key1")
+    held = at.rig.latest(COPY).version
+    await write(at)
+    assert {*at.lease.record.stale} == {f"{url}/", f"{url}/{held}", f"{url}/{V9}"}
+
+
+async def test_nobody_goes_on_without_a_replica_because_the_lease_is_lost(at: Held) -> None:
+    """Another worker may be about to write it. Any other error of it is only missed here."""
+    at.rig.clock.advance(CALL_SECONDS * 2.5)
+    refuse(at.rig, 409, "LeaseIdMismatchWithLeaseOperation", lambda it: "comp=lease" in it.url)
+    new = draft(at, {CREDENTIAL: "key2", OPERATION: "this one"})
+    with pytest.raises(LeaseUnavailable):
+        await at.replicas.write(at.secret.ref, FIELDS, new, dead=True)
+    assert at.lease.record.stale == ()
+
+
 @pytest.mark.parametrize("missed", [False, True])
 async def test_a_primary_without_expiry_gives_a_replica_nothing_and_finds_fault_where_it_differs(
     at: Held, *, missed: bool
@@ -366,6 +441,23 @@ async def test_once_the_credential_is_retired_the_replicas_versions_with_it_are_
     assert [version.enabled for version in versions(at)] == [False, True]
     assert at.rig.tags(COPY) == expected
     assert [version.enabled for version in versions(at, OTHER)] == [True]
+
+
+async def test_a_replica_names_what_is_to_be_disabled_until_that_is_disabled(at: Held) -> None:
+    """Nothing else does."""
+    old, tags = superseded(at), at.rig.tags(COPY)
+    refuse(at.rig, 503, "Unavailable", lambda it: it.method == "PATCH" and it.path.endswith(old))
+    with pytest.raises(TransientError):
+        await at.replicas.disable_superseded(at.secret.ref)
+    assert at.rig.tags(COPY) == tags
+
+
+async def test_nothing_is_owed_to_a_replica_that_its_primary_names_no_more(at: Held) -> None:
+    """It is tried once: otherwise the source would be rechecked for ever."""
+    at.know(unused=(f"{at.rig.vault.url}/secrets/former/{V1}",))
+    refuse(at.rig, 503, "Unavailable", lambda it: "/secrets/former" in it.path, times=9)
+    await at.replicas.out_of_use(at.secret.ref)
+    assert at.lease.record.stale == ()
 
 
 @pytest.mark.parametrize(

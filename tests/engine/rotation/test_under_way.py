@@ -280,3 +280,18 @@ async def test_a_source_that_does_not_say_when_is_looked_at_a_minute_later() -> 
         _, outcome = await work.run()
         assert outcome.result == "waiting"
         assert work.at.noted.next_check == work.at.now + timedelta(minutes=1)
+
+
+async def test_a_source_that_names_hours_is_left_alone_for_hours() -> None:
+    kind = Plain(problem=UnderWay("it goes on", retry_after=7200))
+    async with rotating(kind, force=True) as work:
+        await work.run()
+        assert work.at.noted.next_check == work.at.now + timedelta(hours=2)
+
+
+async def test_a_plug_in_gets_back_what_it_noted_last() -> None:
+    kind = Plain(problem=UnderWay("it goes on", mark="first"))
+    async with rotating(kind, force=True) as work:
+        await work.run()
+        await work.at.lease.wait(60.0, "second")
+        assert work.at.noted.change.marker == "second"

@@ -17,6 +17,7 @@ from engine.state.incident import (
     A_COPY,
     BY_PEOPLE,
     COPY_FIX,
+    ENABLE,
     MOST_NAMED,
     MOST_WAITING,
     STILL_ACCEPTED,
@@ -104,6 +105,13 @@ def test_an_incident_covers_a_secret_with_a_record_whatever_its_tags_say(
     scope: dict[str, Any], changes: dict[str, str | None], *, expected: bool
 ) -> None:
     assert Incident(SINCE, **scope).covers(shown(changes), KNOWN) is expected
+
+
+def test_the_work_on_the_only_version_that_leaked_touches_no_other_one_for_its_age() -> None:
+    incident = Incident(SINCE, name="app-key", vaults=(VAULT,), version=V1)
+    item = incident.exact()
+    assert (item.ref, item.version, item.leak) == (SecretRef(VAULT, "app-key"), V1, Leak())
+    assert item.began is None
 
 
 @pytest.mark.parametrize(
@@ -286,6 +294,15 @@ def test_what_rekey_cannot_rotate_is_named_with_its_reason_and_fix(
     (row,) = counted(shown_entry).named
     assert (row["vault"], row["secret"], row["fix"]) == ("prod", "app-key", shown_entry.fix)
     assert row["reason"].startswith(reason)
+
+
+def test_what_is_disabled_is_named_with_what_would_have_it_replaced() -> None:
+    """Nothing rotates it, but its credential works on."""
+    for changes in ({}, BROKEN):
+        entry = stands(replace(version(changes=changes), enabled=False))
+        (row,) = counted(entry).named
+        assert row["reason"].endswith(f": {STILL_ACCEPTED}")
+        assert row["fix"] == ENABLE
 
 
 def test_what_cannot_be_rotated_for_no_reason_that_is_known_says_so() -> None:

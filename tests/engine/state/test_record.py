@@ -607,6 +607,12 @@ def test_a_former_owners_prints_pass_on_under_its_url_behind_that_of_the_next_ow
     assert passed.published == ()
 
 
+def test_what_was_seen_and_told_of_a_former_owner_says_nothing_of_the_next_one() -> None:
+    """People hear of what needs them there although the former owner had the same need."""
+    seen = Verified(at=NOW, created=NOW, notified_at=NOW, notified_of="digest")
+    assert Record(owner="one", verified=seen).passed("other", secret(NEW)).verified == Verified()
+
+
 def test_what_a_former_owner_announced_is_no_news_in_the_next_owners_version() -> None:
     """Somebody has brought it there. What it superseded is retired all the same."""
     passed = announced().passed("next", secret(OTHER))
@@ -630,9 +636,12 @@ def test_a_value_that_is_restored_is_known_by_the_operation_that_wrote_it(*, is_
 
 
 def test_what_leaked_and_is_held_by_the_next_owner_has_leaked_there() -> None:
-    record = replace(announced().landed(secret(NEW)), compromised=Compromised((NEW, OLD)))
+    owner = "https://prod.vault.azure.net/secrets/before"
+    landed = replace(announced().landed(secret(NEW)), owner=owner)
+    record = replace(landed, compromised=Compromised((NEW, OLD)))
     passed = record.passed("next", secret(OTHER))
     assert passed.compromised.versions == (OTHER, OLD)
+    assert [passed.history.place_of(it) for it in (NEW, OLD, OTHER)] == [owner, owner, ""]
     seen = passed.seen(secret(OTHER), NOW + SETTLE)
     assert seen.wrote(secret(OTHER))
     assert OPERATION not in seen.believed(secret(OTHER)).tags

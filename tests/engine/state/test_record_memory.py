@@ -436,6 +436,13 @@ def test_a_recheck_that_was_noted_for_what_has_come_falls_away_with_it() -> None
 
 
 def test_a_change_that_was_never_sent_leaves_all_as_it_was() -> None:
-    before = Change(NOW, NOW, NOW, version=OLD)
-    begun = before.begun(NEW, NOW + SECOND, asks=True)
-    assert begun.taken_back(before) == before
+    for is_unknown in (False, True):
+        before = Change(NOW, NOW, NOW, version=OLD, password_unknown=is_unknown)
+        begun = before.begun(NEW, NOW + SECOND, asks=True)
+        begun = replace(begun, password_unknown=not is_unknown)
+        assert begun.taken_back(before) == before
+
+
+def test_a_recheck_that_was_noted_for_what_is_settled_falls_away_with_it() -> None:
+    """Otherwise what is noted next would wait for it."""
+    assert Change(uncertain_until=NOW, recheck_at=NOW + HOUR).settled() == Change()

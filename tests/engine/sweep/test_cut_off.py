@@ -29,7 +29,7 @@ from engine.state.index import Listed, StateIndex
 from engine.state.record import Record
 from engine.state.record_parts import PROVEN_AT, Compromised
 from engine.state.request import INCIDENT_SECONDS
-from engine.state.sweep_order import MOST_DELAY, SweepOrder
+from engine.state.sweep_order import MOST_DELAY, SoFar, SweepOrder
 from engine.state.tags import Pending
 from engine.sweep.incidents import IncidentSweep
 from leaks.incidents import counted, unreached
@@ -109,6 +109,12 @@ def current(created: datetime, pending: Pending | None = None) -> Entry:
         pytest.param(SINCE, [record(made=BEFORE)], True, id="made before"),
         pytest.param(SINCE, [record(made=None)], True, id="nobody knows when it was made"),
         pytest.param(SINCE, [record(), record(made=None)], False, id="one record says when"),
+        pytest.param(
+            SINCE,
+            [record(made=BEFORE), record(published=LATER, made=LATER)],
+            True,
+            id="made before, and something else since",
+        ),
         pytest.param(SINCE, [record(pending=overlap(V2))], True, id="no tag shows an overlap"),
     ],
 )
@@ -275,6 +281,40 @@ async def test_what_was_published_last_where_a_secret_was_before_is_sent_on(
     assert sent == [last] * is_sent
 
 
+async def test_what_a_person_replaced_where_a_secret_was_before_is_sent_on_about_itself_alone() -> (
+    None
+):
+    """Nobody has revoked it. What is as old as it elsewhere is another item's."""
+    rig = scene()
+    await rig.work(NAME)
+    former, last, other = source_of(rig), rig.latest(NAME).version, rig.account("other")
+    await rig.note(former, NAME, to_retire=(), written=(last, V2))
+    rig.clock.advance(60)
+    rig.write(NAME, other.keys["key1"].value, ProviderAddress=other.resource_id)
+    rig.clock.advance(60)
+    await send(rig, begun(rig))
+    left = [it for it in rig.messages("rotations") if it["source"] == former]
+    assert [it["version"] for it in left] == [last, V2]
+    assert [(it["compromised"], it["since"]) for it in left] == [(True, "")] * 2
+
+
+@pytest.mark.parametrize(
+    ("before", "is_over"), [({}, True), ({"posted": 1}, False), ({"broken": 1}, False)]
+)
+async def test_an_order_is_over_only_if_none_of_its_parts_met_anything_open(
+    before: dict[str, int], *, is_over: bool
+) -> None:
+    """It comes again from the start: what an earlier part has sent may be open still."""
+    rig = scene()
+    rig.clock.advance(60)
+    incident, engine = begun(rig, name="nobody"), rig.service().engine
+    so_far = SoFar(None, rig.clock.now(), **before)
+    order = replace(SweepOrder.for_incident(rig.vault.url, incident), so_far=so_far, again=True)
+    work = IncidentSweep(engine, incident, await engine.index(), again=True)
+    assert await work.send(order) is is_over
+    assert [body.get("so_far") for _, body in rig.open_requests] == ([] if is_over else [None])
+
+
 @pytest.mark.parametrize(("later", "is_sent"), [(0, False), (1, True)])
 async def test_where_a_secret_was_before_what_is_as_old_as_the_incident_is_not_sent_on(
     later: int, *, is_sent: bool
@@ -338,6 +378,18 @@ async def test_a_message_that_is_refused_fails_the_order_once_all_others_are_pos
     with pytest.raises(TransientError):
         await send(rig, begun(rig), rig.service(slow_but_for_the_first).engine)
     assert len(rig.messages("rotations")) == 2
+
+
+async def test_a_queue_that_refuses_the_app_fails_the_order() -> None:
+    """It says nothing about the secret, which would be left out without a word."""
+    rig = scene()
+    rig.clock.advance(60)
+    incident = begun(rig)
+    engine = rig.service().engine
+    rig.queue("rotations")
+    refuse(rig, 403, "AuthorizationFailure", lambda request: ".queue." in request.host, times=9)
+    with pytest.raises(TransientError):
+        await send(rig, incident, engine)
 
 
 async def test_what_exceeds_the_pace_of_an_incident_is_sent_on_for_later() -> None:
@@ -528,6 +580,18 @@ async def test_a_deleted_secret_that_was_replaced_before_needs_nobody(
     rig.vault.delete(NAME)
     (progress,) = await counted(rig.service().engine, [incident])
     assert (progress.rotated, progress.needs_a_person) == (past_overlap, not past_overlap)
+
+
+async def test_a_later_report_of_one_version_ends_no_incident_of_all_that_is_older() -> None:
+    """What the deleted secret superseded is older than the incident, and nobody has revoked it."""
+    rig = scene()
+    incident = Incident(rig.clock.now(), vaults=(rig.vault.url,))
+    rig.clock.advance(1)
+    await rig.handle(NAME)
+    await rig.note(source_of(rig), NAME, incident=None, suspect=rig.clock.now())
+    rig.vault.delete(NAME)
+    (progress,) = await counted(rig.service().engine, [incident])
+    assert (progress.rotated, progress.needs_a_person) == (0, 1)
 
 
 async def test_incidents_that_are_counted_together_count_what_is_in_their_own_vaults_alone() -> (

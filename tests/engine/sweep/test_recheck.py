@@ -321,3 +321,14 @@ async def test_a_request_whose_id_an_earlier_version_made_otherwise_is_stored_on
     await engine.requests.keep("1" * 40, item.to_json(), rig.clock.now())
     await rig.service().recheck()
     assert await engine.requests.due(rig.clock.now() + RECHECK_EVERY) == [item.request]
+
+
+async def test_a_request_whose_id_an_earlier_version_made_otherwise_stays_until_it_is_stored_anew() -> (
+    None
+):
+    rig = scene()
+    engine, item = rig.service().engine, pinned(rig)
+    await engine.requests.keep("1" * 40, item.to_json(), rig.clock.now())
+    refuse(rig, 503, "Busy", lambda it: it.method == "PUT" and item.request in it.path, times=9)
+    await rig.service().recheck()
+    assert await engine.requests.read("1" * 40)

@@ -121,6 +121,22 @@ async def test_a_superseded_credential_of_a_source_that_its_secret_has_left_is_r
     assert await reported(rig.clock.now()) == []
 
 
+async def test_each_deleted_secret_is_reported_at_its_own_time_of_the_day(caplog: Log) -> None:
+    """One whose time has not come keeps no other one from being reported."""
+    rig, names = scene(), [NAME, "second", "third"]
+    for name in names[1:]:
+        rig.secret(name, rig.account(name))
+    for name in names:
+        await rig.work(name)
+        rig.vault.delete(name)
+    rig.clock.advance(9 * DAY.total_seconds())
+    texts = list[str]()
+    for _ in range(24):
+        texts += await reported(rig, caplog, rig.clock.now() - DAY / 24)
+        rig.clock.advance(DAY.total_seconds() / 24)
+    assert sorted(text.partition(":")[0] for text in texts) == sorted(names)
+
+
 @pytest.mark.parametrize("mark", ["", "parked"])
 @pytest.mark.parametrize("moves", [False, True])
 async def test_a_superseded_credential_of_a_disabled_secret_is_reported_once_a_day(
