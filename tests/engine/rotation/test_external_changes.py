@@ -158,6 +158,9 @@ async def test_an_older_version_is_theirs_while_it_names_what_is_inside_its_over
     async with held(rig) as at:
         at.know(pending=Pending(at.now + ends, V2, place))
         assert is_external(at.rotation, at.secret) is is_theirs
+        first = Pending(at.now + SECOND, V2, "another")
+        at.know(to_retire=(first, *at.record.to_retire))
+        assert is_external(at.rotation, at.secret) is is_theirs, "whatever is to be retired first"
         refusal = refused_external(at.rotation, at.secret)
     # No force ends an overlap, and its answer says what does help.
     assert ("kept until" in refusal.what) is is_theirs

@@ -281,3 +281,16 @@ async def test_an_incident_ends_only_with_what_leaked_where_a_template_takes_any
     version = scene.rig.latest(NAME).version if how == "a copy by hand" else held.version
     await scene.handle(compromised=True, version=version)
     assert leaked not in scene.keys
+
+
+async def test_what_a_version_held_is_remembered_although_the_next_one_has_another_template(
+    scene: Scene,
+) -> None:
+    """Otherwise nobody recognises it where a late write brings it back."""
+    await scene.rotated("{key}")
+    superseded = str(scene.rig.latest(NAME).version)
+    scene.name("AccountKey={key}")
+    scene.rig.clock.advance(TWO_DAYS)
+    assert (await scene.handle(force=True)).result == "rotated"
+    known = await scene.rig.known(source_of(scene.rig))
+    assert known.history.credential_of(superseded)

@@ -13,7 +13,7 @@ import pytest
 from engine.engine import Engine
 from engine.errors import NeedsHuman, TransientError
 from engine.state.index import Listed, Owned
-from engine.state.record import Record
+from engine.state.record import Record, Stale
 from engine.state.record_parts import Compromised
 from engine.state.tags import Pending
 from simulator.keyvault.state import SecretVersion
@@ -23,6 +23,7 @@ from tests.engine.rotation.test_reported import with_app
 from tests.shared.due import stored
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
+from tests.shared.heard import heard
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, keys_of, scene, source_of, struck, to_arm, to_vault
 from tests.shared.sql_product import NAME as SQL
@@ -222,6 +223,37 @@ async def test_whoever_dies_in_a_release_leaves_both_logins_or_none() -> None:
     with pytest.raises(Died):
         await rig.service(struck(rig, to_a_record)).engine.release(ref, None, {}, lambda _: None)
     assert [it.source for it in (await rig.service().engine.owned(ref)).records] == [whole]
+
+
+@pytest.mark.parametrize("how", ["released", "renamed"])
+async def test_whoever_dies_as_a_record_is_given_away_has_reported_what_it_published(
+    how: str,
+) -> None:
+    """Nobody else knows that it is still to be reported."""
+    rig = await unreported()
+    rig.vault.put("renamed", str(rig.latest(NAME).value), tags=rig.tags(NAME))
+    if how == "renamed":
+        rig.vault.delete(NAME)
+    dying = rig.service(struck(rig, to_a_record)).engine
+    outcomes = heard(dying.reporter)
+    with pytest.raises(Died):
+        if how == "renamed":
+            await dying.handle(rig.item("renamed"))
+        else:
+            await dying.release(rig.item(NAME).ref, None, {}, lambda _: None)
+    assert [(it.item.ref.name, it.result) for it in outcomes] == [(NAME, "rotated")]
+
+
+async def test_no_secret_is_released_while_its_vault_shows_an_older_version() -> None:
+    """What the newer one superseded would be revoked by nobody."""
+    rig = scene()
+    await rig.handle(NAME)
+    await rig.note(source_of(rig), NAME, earlier=(str(rig.latest(NAME).version),), published=None)
+    before = rig.tags(NAME)
+    with pytest.raises(Stale):
+        await rig.service().engine.release(rig.item(NAME).ref, None, {}, lambda _: None)
+    assert rig.tags(NAME) == before
+    assert (await rig.known(source_of(rig))).owner
 
 
 async def test_what_leaked_comes_back_where_its_secret_is_released_before_the_lease() -> None:

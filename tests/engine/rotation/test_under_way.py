@@ -255,6 +255,8 @@ async def test_a_revocation_is_seen_to_have_come_although_its_version_was_disabl
         await delivery.run_one()
     assert slow.rig.clock.now() - began >= TAKES
     assert slow.asked() == 1
+    change = (await slow.record()).change
+    assert (change.in_progress_since, change.marker) == (None, ""), "nobody is told that it goes on"
 
 
 @pytest.mark.parametrize(("seconds", "result"), [(-1, "waiting"), (0, "parked")])

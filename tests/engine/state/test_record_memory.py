@@ -282,6 +282,22 @@ def test_a_version_was_accepted_by_its_source_if_any_part_of_the_record_says_so(
         assert record.has_accepted(version) is record.knows(version) is (version != "another")
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record(history=History(replaced=(OLD,))),
+        Record(history=History(prints={f"https://prod.vault.azure.net/secrets/former/{OLD}": ""})),
+        Record(compromised=Compromised((OLD,))),
+        Record(compromised=Compromised(revoked={OLD: ""})),
+    ],
+    ids=["replaced", "a former owner's", "leaked", "refused"],
+)
+def test_a_source_knows_a_version_that_it_may_never_have_accepted(record: Record) -> None:
+    assert record.knows(OLD)
+    assert not record.knows(NEW)
+    assert not record.has_accepted(OLD)
+
+
 def test_what_is_open_longer_than_a_late_write_stays_open() -> None:
     record = replace(announced(), change=Change(uncertain_until=NOW + LATE + HOUR))
     assert record.seen(secret(OLD), NOW + SETTLE).change.uncertain_until == NOW + LATE + HOUR

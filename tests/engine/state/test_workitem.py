@@ -197,6 +197,13 @@ def test_an_incident_is_tried_for_a_month_after_its_report() -> None:
     assert item(compromised=True).is_tried_on(NOW), "an earlier version did not say when"
 
 
+def test_a_report_by_a_clock_that_is_ahead_was_made_just_now() -> None:
+    """A time below zero would make the others look shorter."""
+    reported = item(compromised=True, reported=(NOW + SECOND).isoformat())
+    assert reported.seconds_since_report(NOW) == 0.0
+    assert reported.seconds_since_report(NOW + 2 * SECOND) == 1.0
+
+
 @pytest.mark.parametrize("compromised", [False, True])
 def test_people_hear_every_two_hours_and_then_every_day_that_a_request_waits(
     *, compromised: bool
