@@ -131,10 +131,33 @@ async def test_each_part_of_a_sweep_knows_when_the_first_one_began(
     begun, order = rig.clock.now(), by_schedule(rig).to_json()
     monkeypatch.setattr("engine.service.SWEEP_SECONDS", 30)
     service = rig.service(slow(rig, 60))
-    for _ in range(2):
+    for part in (1, 2):
         await service.sweep_vault(order)
         (following,) = orders(rig)
-        assert following["so_far"]["begun"] == begun.isoformat()
+        so_far = following["so_far"]
+        assert so_far["begun"] == begun.isoformat()
+        assert (so_far["seen"], so_far["posted"], so_far["broken"]) == (*[part * PAGE] * 2, 0)
+        assert sum(so_far["started"].values()) == part * PAGE
+        order = json.dumps(following)
+
+
+async def test_each_part_of_an_incidents_order_knows_what_the_parts_before_it_have_started() -> (
+    None
+):
+    """Otherwise each would start as much at once as the first one may."""
+    rig = huge(Rig())
+    rig.clock.advance(60)
+    begun = rig.clock.now()
+    incident = Incident(begun.replace(microsecond=0), requested_by="ada", reason="a drill")
+    service = rig.service(slow(rig, 60))
+    order = SweepOrder.for_incident(rig.vault.url, incident).to_json()
+    for part in (1, 2):
+        await service.sweep_vault(order)
+        (following,) = orders(rig)
+        so_far = following["so_far"]
+        assert so_far["begun"] == begun.isoformat()
+        assert (so_far["seen"], so_far["posted"]) == (part * PAGE, part * PAGE)
+        assert sum(so_far["started"].values()) == 2 * part * PAGE
         order = json.dumps(following)
 
 

@@ -345,6 +345,8 @@ async def test_what_was_published_last_is_retired_where_an_earlier_write_comes_o
     ends = at.now + (HOUR if "OverlapHours" in tags else at.managed.overlap) + SECOND
     superseded = Pending(ends, str(at.secret.version), place)
     assert at.record.retirement == (owed if place == "key2" else superseded)
+    assert at.record.published
+    assert at.record.published.version == at.rig.latest(NAME).version
 
 
 async def test_a_version_in_a_vault_that_is_served_no_more_counts_as_one_that_nobody_can_read(
@@ -636,3 +638,14 @@ async def test_a_proof_ends_both_what_may_take_effect_and_what_was_requested_for
     await observed.note_reported()
     change = at.noted.change
     assert (change.uncertain_until, change.requested_at) == (None, None)
+
+
+async def test_a_run_that_has_settled_nothing_still_has_not_once_it_reads_the_secret_again(
+    at: Held,
+) -> None:
+    """What a replica has missed is looked at soon, and not as what only a person can end."""
+    at.published()
+    observed = at.observed(recheck=True, action="audit")
+    observed.settles_nothing = True
+    await observed.observe()
+    assert observed.settles_nothing

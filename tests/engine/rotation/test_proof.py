@@ -139,6 +139,23 @@ async def test_while_a_removal_spreads_the_lease_is_renewed(
     assert (kept.renewed, kept.slept) == (pauses, sum(proof.REVOKED[:pauses]))
 
 
+async def test_a_login_that_is_not_under_lease_is_asked_itself_whether_it_refuses_a_credential() -> (
+    None
+):
+    """What another login refuses proves nothing about it."""
+    asked: list[str] = []
+
+    async def accepts(source: str, *_: object) -> bool:
+        asked.append(source)
+        return False
+
+    lease: Any = SimpleNamespace(source="under lease")
+    rotator: Any = SimpleNamespace(accepts=accepts)
+    for source in ("another", ""):
+        assert await Proof(lease).refuses(rotator, Sensitive("value"), source)
+    assert asked == ["another", "another", "under lease", "under lease"]
+
+
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 

@@ -357,3 +357,16 @@ async def test_a_single_slot_is_set_back_only_once_a_late_version_would_have_bee
         began = work.at.now
         await work.fails(TransientError)
         assert work.at.now - began == timedelta(seconds=5 if single else 0)
+
+
+async def test_a_repair_is_told_as_one_and_is_over_once_it_is_published() -> None:
+    """What fails after it must not call the secret drifted."""
+    async with rotating(Plain()) as work:
+        replaced = str(work.secret.version)
+        work.progress.drifted = True
+        await rotate(work)
+        record = work.at.record
+        assert record.published_as == "healed"
+        assert replaced not in record.stale, "it is disabled by now"
+        assert not work.rig.vault.versions(NAME)[0].enabled
+        assert not work.progress.drifted

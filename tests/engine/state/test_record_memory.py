@@ -131,6 +131,16 @@ def test_a_request_that_may_still_come_is_known_to_the_next_owner() -> None:
     assert operation_id(REF, OLD) in passed.abandoned
 
 
+@pytest.mark.parametrize(("is_unknown", "version"), [(True, NEW), (False, OLD)])
+def test_what_may_have_replaced_an_only_password_is_about_the_next_owners_version(
+    *, is_unknown: bool, version: str
+) -> None:
+    """Where the source refuses that, Rekey repairs it although a person wrote it."""
+    change = Change(NOW, NOW, version=OLD, password_unknown=is_unknown)
+    passed = Record(owner="one", change=change).passed("other", secret(NEW))
+    assert passed.change.version == version
+
+
 def test_revoked_are_the_credentials_of_those_versions_that_are_gone() -> None:
     past = (Past(OLD, "key1", "a digest"), Past(OTHER, "key2", "another"))
     assert Record(

@@ -14,6 +14,7 @@ import pytest
 
 from engine.engine import Engine
 from engine.errors import NeedsHuman, TransientError
+from engine.rotation.proof import SAME_VALUE
 from engine.rotation.source_lease import NOBODY
 from engine.secret import SecretRef
 from engine.state.entry import Entry
@@ -299,16 +300,16 @@ async def test_what_a_person_replaced_where_a_secret_was_before_is_sent_on_about
 
 
 @pytest.mark.parametrize(
-    ("before", "is_over"), [({}, True), ({"posted": 1}, False), ({"broken": 1}, False)]
+    ("posted", "broken", "is_over"), [(0, 0, True), (1, 0, False), (0, 1, False)]
 )
 async def test_an_order_is_over_only_if_none_of_its_parts_met_anything_open(
-    before: dict[str, int], *, is_over: bool
+    posted: int, broken: int, *, is_over: bool
 ) -> None:
     """It comes again from the start: what an earlier part has sent may be open still."""
     rig = scene()
     rig.clock.advance(60)
     incident, engine = begun(rig, name="nobody"), rig.service().engine
-    so_far = SoFar(None, rig.clock.now(), **before)
+    so_far = SoFar(None, rig.clock.now(), posted=posted, broken=broken)
     order = replace(SweepOrder.for_incident(rig.vault.url, incident), so_far=so_far, again=True)
     work = IncidentSweep(engine, incident, await engine.index(), again=True)
     assert await work.send(order) is is_over
@@ -689,6 +690,22 @@ async def test_what_is_still_to_be_refused_at_a_source_that_was_left_waits() -> 
     incident, progress = replace(INCIDENT, source=ACCOUNT), IncidentProgress()
     await IncidentSweep(engine, incident, StateIndex({})).count_passed_on(progress)
     assert (progress.secrets, progress.rotated, progress.waiting) == (1, 0, 1)
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_what_is_cut_off_in_place_of_a_leaked_version_must_be_refused_first(
+    *, is_refused: bool
+) -> None:
+    """Somebody has written the leaked value again: it works until that later version is dealt with."""
+    proofs = {V2: f"{SAME_VALUE}: {V1}"} | ({V1: "tried"} if is_refused else {})
+    revoked = {version: f"{NOW:{PROVEN_AT}} {how}" for version, how in proofs.items()}
+    known = Compromised(() if is_refused else (V1,), revoked=revoked)
+    record = Record(owner=f"{VAULT}/secrets/heir", compromised=known)
+    engine = replace(Rig().service().engine, leases=Known(record))  # type: ignore[arg-type]
+    incident = replace(INCIDENT, source=ACCOUNT, name="former", version=V2)
+    progress = IncidentProgress()
+    await IncidentSweep(engine, incident, StateIndex({})).count_passed_on(progress)
+    assert (progress.rotated, progress.waiting) == (is_refused, not is_refused)
 
 
 async def test_a_version_of_which_no_record_knows_waits_while_its_work_is_stored() -> None:
