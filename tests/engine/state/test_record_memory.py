@@ -461,6 +461,12 @@ def test_a_recheck_that_was_noted_for_what_has_come_falls_away_with_it() -> None
     assert replace(noted, in_progress_since=NOW, marker="x").arrived() == Change()
 
 
+def test_a_change_has_come_once_what_it_was_to_revoke_is_proven_to_be_refused() -> None:
+    """Otherwise a person would hear a day later that it has no end."""
+    goes_on = Record(change=Change(in_progress_since=NOW, marker="x", recheck_at=NOW))
+    assert goes_on.without(OLD, "tried").change == Change()
+
+
 def test_a_change_that_was_never_sent_leaves_all_as_it_was() -> None:
     for is_unknown in (False, True):
         before = Change(NOW, NOW, NOW, version=OLD, password_unknown=is_unknown)
