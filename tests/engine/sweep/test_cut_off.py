@@ -14,7 +14,6 @@ import pytest
 
 from engine.engine import Engine
 from engine.errors import NeedsHuman, TransientError
-from engine.rotation.proof import SAME_VALUE
 from engine.rotation.source_lease import NOBODY
 from engine.secret import SecretRef
 from engine.state.entry import Entry
@@ -28,7 +27,7 @@ from engine.state.incident import (
 )
 from engine.state.index import Listed, StateIndex
 from engine.state.record import Record
-from engine.state.record_parts import PROVEN_AT, Compromised
+from engine.state.record_parts import PROVEN_AT, SAME_VALUE, Compromised
 from engine.state.request import INCIDENT_SECONDS
 from engine.state.sweep_order import MOST_DELAY, SoFar, SweepOrder
 from engine.state.tags import Pending
