@@ -184,7 +184,7 @@ class Change:
 
     def settled(self) -> Change:
         """Return the change once nothing of it can take effect any more."""
-        return replace(self, uncertain_until=None)
+        return replace(self, uncertain_until=None, recheck_at=None)
 
     def arrived(self) -> Change:
         """Return the change once the source is no longer at it."""

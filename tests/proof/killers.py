@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 KILLERS: Mapping[str, str] = {
-    "what people have heard is told anew with each look": "moved-in-both/one-slow#1160500044",
+    "what people have heard is told anew with each look": "moved-in-both/one-slow#3",
     "what a late write of the same operation supersedes is forgotten": "moved/many#1150009247",
     "a later look of a run goes by what the run itself has noted": (
         "lagging-in-overlap/many#1160007502"
