@@ -21,7 +21,7 @@ from engine.errors import (
 )
 from engine.parts import Parts
 from engine.rotation.context import Rotation
-from engine.rotation.ownership import other_owner
+from engine.rotation.ownership import has_moved, other_owner
 from engine.rotation.proof import IN_PLACE, TRIED, UNLISTED
 from engine.rotation.source_lease import NOBODY, SourceLease
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
@@ -283,6 +283,8 @@ async def _proven(at: Rotation, secret: SecretVersion, version: str, decision: D
     except (NotFound, AccessDenied) as unread:
         if _holds_again(at, secret, version, managed):
             return SAME_VALUE
+        if await _is_refused_at_its_new_address(at, version):
+            return TRIED
         await _remove_unread(at, secret, version, managed, unread)
         return UNLISTED
     held = _held(at, old, managed)
@@ -332,7 +334,9 @@ def _holds_again(at: Rotation, secret: SecretVersion, version: str, managed: Man
     record = at.record
     past, held = record.history.credential_of(version), at.parts.held(secret, managed)
     is_known = past and held and record.digest(past.credential_id, held) == past.digest
-    return bool(is_known) or record.history.hold_the_same(version, str(secret.version))
+    # A person may disable the current version after it was read: it does not hold "the same again".
+    is_same = bool(is_known) or record.history.hold_the_same(version, str(secret.version))
+    return is_same and version != secret.version
 
 
 def _alive(at: Rotation, decision: Decision) -> NeedsHuman:
@@ -343,6 +347,30 @@ def _alive(at: Rotation, decision: Decision) -> NeedsHuman:
         where=at.lease.source,
         fix="revoke its credential at the source, or let Rekey rotate it",
     )
+
+
+async def works_at_its_new_address(at: Rotation, secret: SecretVersion, version: str) -> bool:
+    """Return whether the current version has leaked, and is to be replaced at another address.
+
+    Its resource has moved to another group, say, and its owner has edited the tag since the proof.
+    """
+    tagged = at.parts.tagged(at.observed.shown).managed
+    if version != secret.version or not tagged or not has_moved(at.lease.source, tagged.source):
+        return False
+    held, rotator = at.parts.held(secret, tagged), at.parts.rotator(tagged)
+    if held is None or not at.parts.policy.allows(at.item.ref.vault, tagged.source):
+        return False
+    return await rotator.accepts(tagged.source, tagged.credential_id or "", held)
+
+
+async def _is_refused_at_its_new_address(at: Rotation, version: str) -> bool:
+    """Return whether what its resource accepted at another address was proven to be refused there."""
+    for listed in await at.parts.known(at.item.ref):
+        if has_moved(at.lease.source, listed.source):
+            record = await at.parts.leases.peek(listed.source)
+            if record and record.has_proven(version) and version in record.compromised.revoked:
+                return True
+    return False
 
 
 def _held(at: Rotation, old: SecretVersion, managed: Managed) -> dict[Sensitive, str]:

@@ -194,17 +194,17 @@ async def _retired_elsewhere(
     elsewhere = {it.source: it.pending for it in known if it.source != record.source and it.pending}
     if not elsewhere:
         return unrecorded(secret)
-    same = [going.at for source, going in elsewhere.items() if _has_moved(source, record.source)]
+    same = [going.at for source, going in elsewhere.items() if has_moved(source, record.source)]
     until = max(same, default=parts.clock.now())
     if not rotates or until <= parts.clock.now():
         return None
     return Wait(until, f"inside the overlap at its former address until {until:%Y-%m-%d %H:%M}Z")
 
 
-def _has_moved(source: str, now: str) -> bool:
+def has_moved(source: str, now: str) -> bool:
     """Return whether two addresses may be of one resource, which has moved to another group."""
     names = {address.rpartition("/providers/")[2] for address in (source, now)}
-    return len(names) == 1 and source.startswith("/subscriptions/")
+    return source != now and len(names) == 1 and source.startswith("/subscriptions/")
 
 
 def _unknown(secret: SecretVersion, record: Record) -> Park:

@@ -186,7 +186,9 @@ async def wait_for_apps(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
 # Steps that change something.
 
 
-async def settle_leaked(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> SecretVersion:
+async def settle_leaked(
+    at: Rotation, secret: SecretVersion, turn: Turn, _: Step
+) -> SecretVersion | None:
     """Prove that a leaked credential is refused, or revoke it. One that waits holds up no other."""
     if not (turn.is_bound or isinstance(turn.decision, Park)):
         what = f"{at.lease.unbound(secret.ref)}: {STILL_ACCEPTED}"
@@ -202,6 +204,8 @@ async def settle_leaked(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
     try:
         await leaked.settle(at, secret, version, turn.decision)
     except (PermanentError, MayComeBack) as error:
+        if await leaked.works_at_its_new_address(at, secret, version):
+            return None
         at.leave_unsettled(version, error)
     return await at.observe()
 

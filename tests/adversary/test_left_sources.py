@@ -212,13 +212,17 @@ async def test_an_overlap_goes_on_where_its_account_has_got_another_address(stag
     assert (secret.works, secret.accepts(superseded)) == (True, False)
 
 
-async def test_an_incident_waits_for_no_overlap_at_another_address(stage: Stage) -> None:
+@pytest.mark.parametrize("days", [0, 1])
+async def test_an_incident_waits_for_no_overlap_at_another_address(stage: Stage, days: int) -> None:
+    """Nor for an audit that proves what the secret holds there, and nobody is asked for anything."""
     secret = await readdressed(stage)
-    await stage.run_for(days=1)
+    await stage.run_for(days=days)
     leaked = secret.current.value
     await stage.rotate(secret, compromised=True)
     await stage.run_for(hours=1)
     assert (secret.works, secret.accepts(leaked)) == (True, False)
+    assert not stage.of(secret, "parked")
+    assert not stage.of(secret, "waiting")
 
 
 async def test_an_overlap_at_another_application_holds_up_no_rotation(stage: Stage) -> None:

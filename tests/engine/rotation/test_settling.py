@@ -325,6 +325,17 @@ async def test_what_nobody_can_read_is_known_by_its_digest(
         assert enabled(work) == [False, True]
 
 
+async def test_a_current_version_that_a_person_disables_is_not_cut_off_in_its_own_place() -> None:
+    """It was read before, and the record knows its credential: a rotation of it is announced."""
+    async with leaking(Hidden(accepted={NEW}), is_current=True) as (work, version):
+        past = Past(version, NEW_ID, work.at.record.digest(NEW_ID, Sensitive(NEW)))
+        work.at.know(past=(past,))
+        work.rig.vault.amend(work.rig.latest(NAME), enabled=False)
+        with pytest.raises(NeedsHuman, match="cannot be read and may still be accepted"):
+            await work.settle(version)
+        assert work.at.record.compromised.versions == (version,)
+
+
 async def test_what_nobody_can_read_is_revoked_by_its_id_until_its_source_shows_another() -> None:
     kind = Revoking(accepted={OLD, NEW})
     kind.shown = {OLD_ID: {"key": Sensitive(OLD)}}
