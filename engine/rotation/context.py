@@ -200,9 +200,11 @@ class Rotation:
     @property
     def only_proves(self) -> bool:
         """Whether this rechecks an only password that was set back: its mark says why, and stays."""
+        if not self.record.is_set_back:
+            return False
         item, here = self.effective_item(), self.here
         is_marked = here is not None and here.is_single and STATE in self.observed.shown.tags
-        return is_marked and self.record.is_set_back and item.recheck and not item.compromised
+        return is_marked and item.recheck and not item.compromised
 
     @property
     def first_compromised(self) -> str:

@@ -223,7 +223,7 @@ def _for_a_way_back(at: Rotation) -> Wait | None:
 def _judged(at: Rotation, tagged: Tagged, item: WorkItem) -> Decision:
     """Return the decision. A recheck of what was set back proves it, and does not rotate again."""
     decision = at.parts.decided(tagged, item)
-    if at.only_proves and isinstance(decision, Rotate):
+    if isinstance(decision, Rotate) and at.only_proves:
         return Confirm(decision.managed, ACCEPTED)
     return decision
 

@@ -360,7 +360,10 @@ async def works_at_its_new_address(at: Rotation, secret: SecretVersion, version:
     held, rotator = at.parts.held(secret, tagged), at.parts.rotator(tagged)
     if held is None or not at.parts.policy.allows(at.item.ref.vault, tagged.source):
         return False
-    return await rotator.accepts(tagged.source, tagged.credential_id or "", held)
+    with suppress(PermanentError):
+        return await rotator.accepts(tagged.source, tagged.credential_id or "", held)
+    # Nobody knows, so it stays here, and holds up no other version.
+    return False
 
 
 async def _is_refused_at_its_new_address(at: Rotation, version: str) -> bool:
@@ -368,7 +371,8 @@ async def _is_refused_at_its_new_address(at: Rotation, version: str) -> bool:
     for listed in await at.parts.known(at.item.ref):
         if has_moved(at.lease.source, listed.source):
             record = await at.parts.leases.peek(listed.source)
-            if record and record.has_proven(version) and version in record.compromised.revoked:
+            known = record.compromised if record and record.has_proven(version) else None
+            if known and known.is_refused(version, at.item.reported_at):
                 return True
     return False
 

@@ -204,7 +204,9 @@ async def settle_leaked(
     try:
         await leaked.settle(at, secret, version, turn.decision)
     except (PermanentError, MayComeBack) as error:
-        if await leaked.works_at_its_new_address(at, secret, version):
+        # Only a report goes on there. A recheck is no report, and tells people.
+        is_report = at.progress.item.compromised
+        if is_report and await leaked.works_at_its_new_address(at, secret, version):
             return None
         at.leave_unsettled(version, error)
     return await at.observe()
