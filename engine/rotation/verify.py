@@ -19,6 +19,9 @@ from engine.state import tags, template
 from engine.state.due import BY_HAND_FIX, by_hand
 from engine.state.request import operation_id
 
+LATEST = 6
+"""How many replaced versions an audit looks behind for what came late. Each costs a call."""
+
 log = logging.getLogger("rekey")
 
 
@@ -146,15 +149,15 @@ def _before_the_last(at: Rotation) -> Iterator[tuple[str, str | None]]:
 
 
 def _come_late(at: Rotation) -> Iterator[tuple[str, str]]:
-    """Yield older operations, once nothing that was sent can take effect any more.
+    """Yield the operations before those: a request may come late, after others replaced its version.
 
-    A request may have come late, for a version that several have replaced since.
+    Nothing is owed then: a late write may have come over another one of its operation, and that has
+    an overlap.
     """
-    history, owed = at.record.history, {going.version for going in at.record.to_retire}
-    # A late write may have come over another one of its operation, which has an overlap then.
-    if not (at.record.change.is_over(at.now) and owed <= {*history.replaced}):
+    history = at.record.history
+    if at.record.to_retire:
         return
-    for made, replaced in pairwise(history.replaced[1:]):
+    for made, replaced in pairwise(history.replaced[1:LATEST]):
         if made in history.published and (keep := at.record.id_of(made)):
             yield operation_id(at.progress.item.ref, replaced), keep
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 
-from simulator.reach.strikes import NOT_AUTHORIZED
+from simulator.reach.strikes import NOT_AUTHORIZED, REGENERATE
 from simulator.storage.accounts import StorageAccount
 from simulator.wire import Request
 from simulator_tests.holders import Secret, of_application
@@ -238,3 +239,22 @@ async def test_an_overlap_at_another_application_holds_up_no_rotation(stage: Sta
     await stage.run_for(days=2)
     accepts = of_application(other, stage.clock.now)
     assert (secret.current.value != password.secret, accepts(secret.current.value)) == (True, True)
+
+
+async def test_an_address_that_refuses_the_app_is_told_of_once(stage: Stage) -> None:
+    """The app cannot tell what is accepted there, so its incident stays at the former one."""
+    secret = await readdressed(stage)
+    stage.world.accounts["appdata"].network_default_action = "Deny"
+    await stage.report_incident(vault="prod", name=secret.name)
+    await stage.run_for(hours=1)
+    assert len(stage.of(secret, "parked")) == 1
+
+
+async def test_people_are_reminded_of_an_incident_at_both_addresses(stage: Stage) -> None:
+    """A recheck at the former one is no report, so it does not go on at the other one."""
+    secret = await readdressed(stage)
+    stage.outage(REGENERATE, timedelta(days=3), NOT_AUTHORIZED)
+    await stage.rotate(secret, compromised=True)
+    await stage.run_for(hours=50)
+    reasons = Counter(str(told["reason"])[:15] for told in stage.of(secret, "parked"))
+    assert reasons == {"regenerating ke": 3, "the current ver": 3}

@@ -31,22 +31,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = (
-    Finding(
-        "a credential of an operation whose version others have replaced since is left behind, as "
-        "owners, operators and a leak meet it",
-        r"(operated-)?owners-in-both/many",
-        r"P5: .* \(rekey .*\) of /many/app was left behind",
-        "operated-owners-in-both/many#1650057226",
-    ),
-    Finding(
-        "a superseded key is regenerated inside its overlap, once its source was handed over in an "
-        "incident",
-        r"(operated-)?(away-)?handed-over-and-leaked/two-slots",
-        r"P4: .* was cut off inside its overlap",
-        "operated-away-handed-over-and-leaked/two-slots#1650062771",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

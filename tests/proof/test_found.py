@@ -821,6 +821,12 @@ FOUND = {
     "nobody is told of a change without an end, while a worker is at it that took it over just now": (
         "operated-away-handed-over-in-incident/one-slow#1620001389"
     ),
+    "what a request adds late is left behind, as two owners named its source when it could be seen": (
+        "operated-owners-in-both/many#1650057226"
+    ),
+    "what may be the leaked key of a deleted secret gets no overlap": (
+        "operated-away-handed-over-and-leaked/two-slots#1650062771"
+    ),
 }
 
 

@@ -475,7 +475,7 @@ class Watch:
             # What made it may live on, but whoever knows it is cut off as soon as can be.
             or held in self.compromised
             # Nobody can tell any more whether the current version holds what leaked.
-            or (claim and not self.world.purged.isdisjoint(claim.record.compromised.versions))
+            or (claim and not self._unreadable().isdisjoint(claim.record.compromised.versions))
             or not self.world.sources[source].accepts(held)
             # A replica that was named too late: nobody calls back what a source has agreed to.
             or (isinstance(slots := self.world.sources[source], Slots) and slots.replaces(held))
@@ -494,6 +494,11 @@ class Watch:
             it for it in self.protected if it.credential != held or it.version not in earlier
         ]
         self.protected.append(Protected(held, source, until, version))
+
+    def _unreadable(self) -> set[str]:
+        """Return the versions of secrets that were deleted, whether they are purged or not."""
+        deleted = {str(it.version) for kept in self.world.deleted.values() for it in kept}
+        return self.world.purged | deleted
 
     def owner_tags(self, version: SecretVersion) -> dict[str, str]:
         """Return the tags of the secret that decides: its own, or its primary's."""
