@@ -164,6 +164,18 @@ async def test_a_key_that_a_person_has_changed_keeps_the_overlap_of_what_it_made
     assert not has_left or scene.account.keys["key1"].value != old
 
 
+async def test_a_key_that_leaves_management_keeps_the_overlap_of_what_it_lately_consented_to() -> None:
+    """No audit has seen the consent beside its former source."""
+    scene = await moved_late()
+    rig, old = scene.rig, scene.account.keys["key1"].value
+    tags = dict((await rig.known(scene.source_name)).verified.tags)
+    consent = tags.pop("MayDerive")
+    await rig.note(scene.source_name, KEY, tags=tags)
+    rig.vault.amend(rig.latest(KEY), tags={"MayDerive": consent})
+    await retire(scene)
+    assert scene.account.keys["key1"].value == old
+
+
 def _retags(request: Request) -> bool:
     return request.method == "PATCH" and request.host.startswith("prod.vault")
 

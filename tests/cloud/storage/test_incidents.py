@@ -37,6 +37,13 @@ async def test_of_many_the_newest_are_told_the_newest_first() -> None:
     assert await incidents.newest(9) == [incident(day) for day in (3, 2, 1, 0)]
 
 
+async def test_what_else_is_stored_there_takes_no_incidents_place() -> None:
+    rig = Rig()
+    await stored(rig).keep(incident(0))
+    await rig.note("/subscriptions/x", "app")
+    assert await stored(rig).newest(1) == [incident(0)]
+
+
 async def test_what_was_reported_first_stays() -> None:
     """A request that comes twice keeps it twice: its scope and its reason are the first one's."""
     incidents, first = stored(Rig()), incident(0)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cloud.azure import NO_ANSWER
 from cloud.storage import blobs
 from cloud.storage.leases import SECONDS
 from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, TransientError
@@ -192,6 +193,36 @@ async def test_a_lease_is_renewed_only_by_an_answer_that_names_it(
     assert await touch(rig), "the lease was given back"
 
 
+@pytest.mark.parametrize("step", ["ensure", "write"])
+async def test_a_busy_account_is_asked_once_by_whoever_holds_a_lease(rig: Rig, step: str) -> None:
+    """The SDK would wait for as long as the lease lasts."""
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        rig.clock.advance(45)
+        scene.refuse(rig, 503, "ServerBusy", lambda request: request.method == "PUT", times=9)
+        rig.calls()
+        steps = {"ensure": partial(lease.ensure, 20), "write": partial(lease.write, lease.record)}
+        with pytest.raises(TransientError, match="503"):
+            await steps[step]()
+        assert rig.calls() == {"host blob": 1}
+        rig.world.faults.clear()
+
+
+async def test_whoever_gets_no_lease_leaves_no_read_behind(rig: Rig) -> None:
+    await touch(rig)
+
+    async def slow(request: Request, call: Any) -> Any:
+        if request.method == "GET":
+            await asyncio.sleep(0.01)
+        return await call()
+
+    async with leases(rig).hold(SOURCE, FIRST):
+        before = asyncio.all_tasks()
+        with pytest.raises(LeaseUnavailable):
+            async with leases(rig, slow).hold(SOURCE, FIRST):
+                pass
+        assert asyncio.all_tasks() == before
+
+
 async def test_a_lease_that_lapsed_unnoticed_is_had_again_if_nobody_took_it(rig: Rig) -> None:
     async with leases(rig).hold(SOURCE, FIRST) as lease:
         rig.clock.advance(500)
@@ -326,6 +357,14 @@ async def test_the_index_tells_of_every_record_and_of_none_where_none_is(rig: Ri
     }
 
 
+async def test_the_index_tells_of_records_alone_and_of_one_without_an_owner(rig: Rig) -> None:
+    """Requests and incidents are blobs in the same container."""
+    await rig.service().engine.requests.keep("1" * 40, "a", rig.clock.now())
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        await lease.write(replace(lease.record, owner=""))
+    assert [listed async for listed in leases(rig).index()] == [Listed(SOURCE, "")]
+
+
 async def test_the_index_tells_all_that_a_listing_shows_of_a_record(rig: Rig) -> None:
     """A part that is stored nowhere is told as missing: an incident would go on without end."""
     at = rig.clock.now().replace(microsecond=0)
@@ -448,6 +487,15 @@ async def test_the_record_of_a_source_in_parts_is_that_of_its_first_part(rig: Ri
     assert await leases(rig).peek(f"{SOURCE}+other") == Record(f"{SOURCE}+other", FIRST)
 
 
+async def test_a_record_keeps_its_parts_whichever_of_them_is_written(rig: Rig) -> None:
+    whole = f"{SOURCE}+other"
+    async with leases(rig).hold(SOURCE, FIRST, whole) as lease:
+        await lease.write(lease.record)
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        await lease.write(replace(lease.record, kind="mine"))
+    assert await leases(rig).peek(SOURCE) == Record(whole, FIRST, kind="mine")
+
+
 async def test_the_record_of_another_source_is_told_whoever_reads_it(rig: Rig) -> None:
     """Somebody has copied a blob over this one. Nothing in it says anything of this source."""
     await touch(rig)
@@ -476,5 +524,6 @@ async def test_a_body_that_stalls_ends_before_a_lease_does_and_says_so(
 
     engine = rig.service(stalls).engine
     for reading in (engine.leases.peek(SOURCE), engine.requests.read("1" * 40)):
-        with pytest.raises(TransientError, match="got no whole answer"):
+        with pytest.raises(TransientError, match="got no whole answer") as caught:
             await asyncio.wait_for(reading, 5)
+        assert caught.value.code == NO_ANSWER

@@ -119,3 +119,11 @@ async def test_a_refusal_names_what_is_missing_a_role_or_a_way_through_the_firew
     refuse(rig, 403, code, lambda request: request.method == "POST")
     with pytest.raises(AccessDenied, match=fix):
         await rig.service().engine.queue.post_rotation(item())
+
+
+async def test_a_queue_that_no_message_was_put_on_yet_is_within_reach() -> None:
+    rig = Rig()
+    await rig.service().engine.queue.reach()
+    refuse(rig, 403, "AuthorizationFailure", lambda request: request.method == "GET")
+    with pytest.raises(AccessDenied, match="let the app's network in"):
+        await rig.service().engine.queue.reach()

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from engine.errors import AccessDenied
 from engine.ports import Requests
+from simulator.faults import Fault
+from simulator.wire import Request, json_response
 from tests.shared.rig import Rig
+from tests.shared.scene import refuse
 
 ONE, TWO, THREE = "1" * 40, "2" * 40, "3" * 40
 
@@ -42,7 +46,7 @@ async def test_a_request_that_is_put_off_is_due_later_and_a_closed_one_never() -
     assert await requests(rig).due(now + timedelta(days=1)) == []
 
 
-@pytest.mark.parametrize("text", ["", "soon"])
+@pytest.mark.parametrize("text", ["", "soon", "2026-01-01T00:00:00"])
 async def test_a_request_whose_time_cannot_be_read_is_due(text: str) -> None:
     rig = Rig()
     now = rig.clock.now()
@@ -50,3 +54,32 @@ async def test_a_request_whose_time_cannot_be_read_is_due(text: str) -> None:
     store: Any = requests(rig)
     await store._blob(ONE).set_blob_metadata({"due": text} if text else {})
     assert await requests(rig).due(now) == [ONE]
+
+
+async def test_a_request_whose_text_is_damaged_is_read_all_the_same() -> None:
+    """Whoever asks for it says what is wrong with it."""
+    rig = Rig()
+    store: Any = requests(rig)
+    await store.keep(ONE, "a", rig.clock.now())
+    await store._blob(ONE).upload_blob(b"{\xff", overwrite=True)
+    assert await store.read(ONE) == "{\ufffd"
+
+
+async def test_a_request_is_kept_although_another_worker_makes_the_container_meanwhile() -> None:
+    rig = Rig()
+
+    def creating(request: Request) -> bool:
+        return request.query.get("restype") == "container"
+
+    conflict = json_response(409, {}, {"x-ms-error-code": "ContainerAlreadyExists"})
+    rig.world.faults.append(Fault(creating, conflict, after=True))
+    await requests(rig).keep(ONE, "a", rig.clock.now())
+    assert await requests(rig).read(ONE) == "a"
+
+
+async def test_a_request_that_the_app_may_not_read_names_the_role() -> None:
+    rig = Rig()
+    code = "AuthorizationPermissionMismatch"
+    refuse(rig, 403, code, lambda request: request.method == "GET")
+    with pytest.raises(AccessDenied, match="Storage Blob Data Owner"):
+        await requests(rig).read(ONE)

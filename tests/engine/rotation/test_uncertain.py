@@ -19,6 +19,7 @@ from engine.state.record_parts import Announced
 from engine.state.tags import REASON, STATE
 from simulator.faults import Fault
 from simulator.wire import Request
+from tests.engine.rotation.plain_kind import Plain, rotating
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import LOST, heard
@@ -450,3 +451,11 @@ async def test_a_password_lost_at_a_source_that_its_secret_has_left_is_told_of_w
     assert outcome.reason.endswith(f"{why}; {LOST}; {LEFT}")
     assert outcome.fix == "set a password there by hand"
     assert "RekeyState" not in (rig.latest(NAME).tags or {})
+
+
+async def test_a_password_that_was_lost_is_rechecked_although_its_error_was_definite() -> None:
+    async with rotating(Plain(works=False), {"Single": "true"}, force=True) as work:
+        _, outcome = await work.run()
+        assert (outcome.result, LOST in outcome.reason) == ("parked", True)
+        assert work.at.noted.is_unknown
+        assert work.at.noted.next_check

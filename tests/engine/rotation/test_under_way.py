@@ -287,7 +287,8 @@ async def test_a_source_that_does_not_say_when_is_looked_at_a_minute_later() -> 
 async def test_a_source_that_names_hours_is_left_alone_for_hours() -> None:
     kind = Plain(problem=UnderWay("it goes on", retry_after=7200))
     async with rotating(kind, force=True) as work:
-        await work.run()
+        _, outcome = await work.run()
+        assert (outcome.result, outcome.old_version) == ("waiting", work.secret.version)
         assert work.at.noted.next_check == work.at.now + timedelta(hours=2)
 
 

@@ -33,6 +33,7 @@ from engine.state.sweep_order import MOST_DELAY, SoFar, SweepOrder
 from engine.state.tags import Pending
 from engine.sweep.incidents import IncidentSweep
 from leaks.incidents import counted, unreached
+from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.builders import (
@@ -392,6 +393,21 @@ async def test_a_queue_that_refuses_the_app_fails_the_order() -> None:
         await send(rig, incident, engine)
 
 
+async def test_a_worker_that_ends_as_it_sends_a_secret_on_stores_no_order_as_sent() -> None:
+    rig = scene()
+    rig.clock.advance(60)
+    ends = [Died()]
+
+    async def once(request: Request, call: Call) -> Response:
+        if ends and ".queue." in request.host:
+            raise ends.pop()
+        return await call()
+
+    rig.queue("rotations")
+    with pytest.raises(Died):
+        await send(rig, begun(rig), rig.service(once).engine)
+
+
 async def test_what_exceeds_the_pace_of_an_incident_is_sent_on_for_later() -> None:
     rig = Rig()
     account = rig.account("appdata")
@@ -441,6 +457,32 @@ async def test_an_item_names_the_source_of_what_leaked_whatever_the_tag_says_by_
     sources = [message["source"] for message in rig.messages("rotations")]
     expected = source if rotated else named
     assert sources == ([expected.lower()] if expected else [])
+
+
+@pytest.mark.parametrize("is_rotated", [True, False])
+async def test_an_item_about_a_copy_names_the_source_of_what_its_primary_holds(
+    *, is_rotated: bool
+) -> None:
+    """A secret with a record is no copy, whatever its tags say now."""
+    url = f"{Rig().vault.url}/secrets"
+    rig = scene(tags={"Replicas": f"{url}/copy"})
+    copied = {"ReplicaOf": f"{url}/{NAME}"}
+    account = rig.account("other")
+    if is_rotated:
+        rig.secret("copy", account, days_left=10)
+        await rig.work("copy")
+        rig.tag("copy", ProviderAddress=None, **copied)
+    else:
+        rig.vault.put("copy", rig.latest(NAME).value, tags=copied)
+        await rig.work(NAME)
+        rig.tag(NAME, ProviderAddress=account.resource_id)
+    rig.clock.advance(60)
+    rig.queue("rotations").clear()
+    await send(rig, begun(rig, name="copy"))
+    sent = [(message["secret"], message["source"]) for message in rig.messages("rotations")]
+    at_first = rig.world.accounts["appdata"].resource_id.lower()
+    of_its_own = ("copy", account.resource_id.lower())
+    assert sent == [of_its_own if is_rotated else (NAME, at_first)]
 
 
 async def test_an_order_that_comes_again_has_nobody_told_again_of_what_waits() -> None:
