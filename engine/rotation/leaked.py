@@ -184,8 +184,8 @@ def owed_by_owner(parts: Parts, record: Record, item: WorkItem) -> WorkItem | No
 
     The record tells that even if the secret in the report cannot be read.
     """
-    going = record.retirement
-    is_owed = (going and going.version == item.version) or record.compromised.knows(item.version)
+    is_owed = item.version in {it.version for it in record.to_retire}
+    is_owed |= record.compromised.knows(item.version)
     owner = _present_owner(parts, record, item)
     return replace(item, ref=owner) if owner and is_owed else None
 
@@ -234,10 +234,10 @@ async def _versions(parts: Parts, record: Record, owner: SecretRef) -> AsyncIter
     """Yield the owner's versions that may work. The record may name versions of a former owner."""
     current = await parts.vaults.read(owner)
     yield current
-    for known in (record.published, record.retirement):
-        if known and known.version != current.version:
+    for version in record.kept_alive:
+        if version != current.version:
             with suppress(NotFound):
-                yield await parts.vaults.read_version(owner, known.version)
+                yield await parts.vaults.read_version(owner, version)
 
 
 def named_as_deleted(error: PermanentError, item: WorkItem, source: str) -> PermanentError:

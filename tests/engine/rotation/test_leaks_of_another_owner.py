@@ -26,12 +26,19 @@ def known(at: Held, **facts: Any) -> None:
     at.know(**{"owner": OWNER, "kind": "plain", **facts})
 
 
+def retired(at: Held, version: str) -> tuple[Pending, ...]:
+    """Return that another version is to be retired first, and then this one."""
+    until = at.now + timedelta(hours=1)
+    return Pending(until, "first", "older"), Pending(until, version, "old")
+
+
 @pytest.mark.parametrize(
     ("facts", "item", "is_sent"),
     [
         pytest.param({"compromised": ("leaked",)}, {}, True, id="it is noted"),
         pytest.param({"gone": {"leaked": ""}}, {}, True, id="it is refused"),
         pytest.param({"pending": "leaked"}, {}, True, id="it is to be retired"),
+        pytest.param({"later": "leaked"}, {}, True, id="it is to be retired after another one"),
         pytest.param({"pending": "other"}, {}, False, id="another is to be retired"),
         pytest.param({"compromised": ("other",)}, {}, False, id="another is noted"),
         pytest.param({}, {}, False, id="nothing is owed"),
@@ -49,6 +56,8 @@ async def test_a_report_goes_to_the_owner_of_a_source_whose_record_owes_that_lea
         if "pending" in facts:
             later = work.at.now + timedelta(hours=1)
             facts = {**facts, "pending": Pending(later, facts["pending"], "old")}
+        if "later" in facts:
+            facts = {"to_retire": retired(work.at, facts["later"])}
         known(work.at, **facts)
         steps = work.at.steps(**{"compromised": True, "version": "leaked", **item})
         owed = steps.owed_by_owner()
@@ -82,7 +91,7 @@ async def test_a_report_goes_to_the_current_version_that_holds_what_leaked(curre
         assert work.kind.calls == [], "its source need not be asked"
 
 
-@pytest.mark.parametrize("fact", ["published", "pending"])
+@pytest.mark.parametrize("fact", ["published", "pending", "to_retire"])
 @pytest.mark.parametrize("is_there", [True, False])
 async def test_a_report_goes_to_an_earlier_version_that_may_work(
     fact: str, *, is_there: bool
@@ -96,6 +105,7 @@ async def test_a_report_goes_to_an_earlier_version_that_may_work(
         facts = {
             "published": at.announced().landed(version, at.now),
             "pending": Pending(at.now + timedelta(hours=1), version, "old"),
+            "to_retire": retired(at, version),
         }
         known(at, **{fact: facts[fact]})
         later = await reported(work).held_by_owner()
