@@ -164,7 +164,7 @@ async def test_a_key_that_a_person_has_changed_keeps_the_overlap_of_what_it_made
     assert not has_left or scene.account.keys["key1"].value != old
 
 
-async def test_a_key_that_leaves_management_keeps_the_overlap_of_what_it_lately_consented_to() -> None:
+async def test_a_key_that_leaves_management_keeps_the_overlap_it_lately_consented_to() -> None:
     """No audit has seen the consent beside its former source."""
     scene = await moved_late()
     rig, old = scene.rig, scene.account.keys["key1"].value

@@ -9,6 +9,7 @@ import pytest
 from cloud.storage.backlog import undelivered
 from engine.engine import Engine
 from engine.errors import RekeyError
+from engine.ports import Incidents
 from engine.state.incident import Incident
 from simulator.wire import Request
 from tests.shared.builders import NOW, item
@@ -29,6 +30,11 @@ async def read_index(engine: Engine) -> None:
     _ = [listed async for listed in engine.leases.index()]
 
 
+def incidents(engine: Engine) -> Incidents:
+    assert engine.incidents
+    return engine.incidents
+
+
 type Use = Callable[[Engine], Awaitable[object]]
 USES: dict[str, tuple[str, Use]] = {
     "the first record of a source": ("PUT", hold),
@@ -36,8 +42,8 @@ USES: dict[str, tuple[str, Use]] = {
     "a request": ("PUT", lambda engine: engine.requests.keep(REQUEST, "a", NOW)),
     "what is due": ("GET", lambda engine: engine.requests.due(NOW)),
     "the end of a request": ("DELETE", lambda engine: engine.requests.close(REQUEST)),
-    "an incident": ("PUT", lambda engine: engine.incidents.keep(INCIDENT)),
-    "the incidents": ("GET", lambda engine: engine.incidents.newest(1)),
+    "an incident": ("PUT", lambda engine: incidents(engine).keep(INCIDENT)),
+    "the incidents": ("GET", lambda engine: incidents(engine).newest(1)),
     "a new queue": ("PUT", lambda engine: engine.queue.post_rotation(item())),
     "a queue": ("GET", lambda engine: engine.queue.reach()),
 }

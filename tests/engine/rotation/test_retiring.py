@@ -496,7 +496,7 @@ async def test_what_was_revoked_is_noted_as_refused_if_that_was_tried_and_disabl
         assert alive == [work.secret.version]
 
 
-async def test_an_overlap_that_ends_while_the_current_version_is_proven_is_told_as_retired() -> None:
+async def test_an_overlap_that_ends_while_the_version_is_proven_is_told_as_retired() -> None:
     """The proof is no news beside what was revoked."""
     kind = Going()
     async with rotating(kind, action="audit", trigger="sweep") as work:
@@ -504,8 +504,8 @@ async def test_an_overlap_that_ends_while_the_current_version_is_proven_is_told_
         work.at.know(pending=Pending(work.at.now + timedelta(seconds=1), older, "older"))
         verify = kind.verify
 
-        async def late(*named: Any) -> None:
-            await verify(*named)
+        async def late(source: str, credential_id: str, credential: Sensitive) -> None:
+            await verify(source, credential_id, credential)
             work.rig.clock.advance(2)
 
         kind.verify = late  # type: ignore[method-assign]
