@@ -152,10 +152,10 @@ def _come_late(at: Rotation) -> Iterator[tuple[str, str]]:
     """Yield the operations before those: a request may come late, after others replaced its version.
 
     Nothing is owed then: a late write may have come over another one of its operation, and that has
-    an overlap.
+    an overlap. Nor has the current version been restored: it may hold that other one.
     """
-    history = at.record.history
-    if at.record.to_retire:
+    history, last = at.record.history, at.record.published
+    if at.record.to_retire or (last and last.original):
         return
     for made, replaced in pairwise(history.replaced[1:LATEST]):
         if made in history.published and (keep := at.record.id_of(made)):

@@ -44,6 +44,12 @@ OPEN: tuple[Finding, ...] = (
         r"resources: 51 messages for one schedule",
         "operated-moved-by-order/two-by-name#1690050703",
     ),
+    Finding(
+        "what was made for a secret's first version, or for its next one, is left behind",
+        r"(operated-)?created/many",
+        r"P5: .* \(rekey .*\) of /many/app was left behind",
+        "created/many#1700000717",
+    ),
 )
 
 

@@ -93,11 +93,11 @@ async def test_nothing_is_removed_where_the_listing_does_not_show_what_was_publi
     assert rig.alive() == before
 
 
-@pytest.mark.parametrize("is_owed", [False, True])
+@pytest.mark.parametrize("kept_for", ["", "an overlap", "a restore"])
 async def test_what_a_request_adds_late_is_removed_although_others_replaced_its_version(
-    *, is_owed: bool
+    kept_for: str,
 ) -> None:
-    """Inside an overlap, a version of the same operation may hold it."""
+    """A version of the same operation may hold it: inside an overlap, or restored from that."""
     rig = GraphRig()
     first = rig.managed()
     for _ in range(3):
@@ -106,8 +106,13 @@ async def test_what_a_request_adds_late_is_removed_although_others_replaced_its_
     stray = rig.directory.add_password(
         rig.app, f"rekey {operation_id(SecretRef(rig.vault.url, NAME), first.version)}"
     )
-    going = Pending(rig.clock.now() + days(1), "late", stray.key_id) if is_owed else None
-    await rig.note(rig.source, NAME, pending=going)
+    if kept_for == "an overlap":
+        until = rig.clock.now() + days(1)
+        await rig.note(rig.source, NAME, pending=Pending(until, "late", stray.key_id))
+    elif kept_for:
+        published = (await rig.known(rig.source)).published
+        assert published
+        await rig.note(rig.source, NAME, published=replace(published, original="late"))
     before = rig.alive()
     await audit(rig)
-    assert rig.alive() == [it for it in before if it != stray or is_owed]
+    assert rig.alive() == [it for it in before if it != stray or kept_for]
