@@ -32,7 +32,7 @@ from engine.rotation.leaked import owed_by_owner
 from engine.rotation.observe import ANOTHER
 from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.rotation.steps import STEPS, After, sent_on
-from engine.secret import SecretVersion
+from engine.secret import SecretVersion, Version
 from engine.state.decision import Acting, Confirm, Decision, Park, Rotate, Wait
 from engine.state.due import by_hand
 from engine.state.record import RECHECK
@@ -206,7 +206,7 @@ def _decided(at: Rotation, tagged: Tagged) -> tuple[WorkItem, Decision]:
         forced = replace(item, action="rotate", force=True)
         if isinstance(rotate := _judged(at, tagged, forced), Rotate):
             return forced, rotate
-    if isinstance(decision, Acting) or not item.recheck:
+    if isinstance(decision, Acting):
         return item, decision
     return _rechecked(at, tagged, item, decision)
 
@@ -231,15 +231,12 @@ def _judged(at: Rotation, tagged: Tagged, item: WorkItem) -> Decision:
 def _rechecked(
     at: Rotation, tagged: Tagged, item: WorkItem, decision: Decision
 ) -> tuple[WorkItem, Decision]:
-    """Return the outcome of a recheck that found nothing to change.
+    """Return what is done where nothing is to be changed.
 
-    It still proves the current version in three cases: nobody may know the password, a late
-    change may have replaced what Rekey published, or the record has lost the change. Where that
-    is not possible, it says so.
+    What may be refused is still proven. Where that is not possible, a recheck says so.
     """
-    secret = tagged.held
-    is_unknown, is_hit = at.record.is_unknown, at.record.may_be_hit(secret)
-    if not (is_unknown or is_hit or at.observed.is_forgotten):
+    secret, is_unknown = tagged.held, at.record.is_unknown
+    if not _may_be_refused(at, secret, item):
         return item, decision
     recheck = replace(item, action="audit", version=secret.version, leak=None, force=False)
     audit = at.parts.decided(tagged, recheck)
@@ -253,6 +250,18 @@ def _rechecked(
         return item, decision
     fix = f"{audit.fix or 'set a password at its source'}, then rotate it by hand"
     return recheck, Park(f"{audit.reason}; {LOST}", fix)
+
+
+def _may_be_refused(at: Rotation, secret: Version, item: WorkItem) -> bool:
+    """Return whether the source may refuse the current version, as far as a record knows.
+
+    A recheck knows it in three cases: nobody may know the password, a late change may have replaced
+    what Rekey published, or the record has lost the change. And an incident may have cut it off.
+    """
+    if item.action == "audit" and at.record.compromised.is_refused(secret.version):
+        return True
+    is_hit = at.record.may_be_hit(secret)
+    return item.recheck and (at.record.is_unknown or is_hit or at.observed.is_forgotten)
 
 
 async def _fail(at: Rotation, error: PermanentError) -> Outcome:

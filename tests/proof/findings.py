@@ -31,26 +31,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = (
-    Finding(
-        "a pair of logins refuses what the vault holds for days, as two owners and an incident meet",
-        r"(operated-)?(away-)?owners-in-incident/two-logins",
-        r"P1: .* has refused what the vault holds for",
-        "operated-away-owners-in-incident/two-logins#1690017357",
-    ),
-    Finding(
-        "a secret that moves while an incident is sent on takes a message more than it may",
-        r"(operated-)?moved-by-order/two-by-name",
-        r"resources: 51 messages for one schedule",
-        "operated-moved-by-order/two-by-name#1690050703",
-    ),
-    Finding(
-        "what was made for a secret's first version, or for its next one, is left behind",
-        r"(operated-)?created/many",
-        r"P5: .* \(rekey .*\) of /many/app was left behind",
-        "created/many#1700000717",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

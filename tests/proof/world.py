@@ -457,11 +457,13 @@ class World:
     ) -> Message:
         """Put a message on a queue."""
         # What the timer brings, and asks for, is bounded by its period.
-        is_timers = what == "recheck" or self._is_timers
-        self.posted += not is_timers
+        is_timers = what == "recheck" or self._carries("recheck")
+        # An order asks once for each secret, each time that the timer asks for the order.
+        is_orders = what == "rotate" and self._carries("sweep")
+        self.posted += not (is_timers or is_orders)
         self.numbered += 1
         self.waits += '"waited": 0' not in text and what == "rotate" and delay <= LONGEST_WAIT
-        self.returns += self._is_timers
+        self.returns += self._carries("recheck")
         name = self.deployments[0] if deployment is None else deployment
         visible = self.kernel.time() + delay
         message = Message(what, text, visible, deployment=name, number=self.numbered)
@@ -479,12 +481,11 @@ class World:
         self.watch.traces.add(self.watch.actor)
         return message
 
-    @property
-    def _is_timers(self) -> bool:
-        """Return whether the timer's function is what acts just now."""
+    def _carries(self, what: str) -> bool:
+        """Return whether what acts just now has this kind of message: the timer's, or an order."""
         actor = self.watch.actor
         at_work = (worker for worker in self.workers if worker.number == actor)
-        return any(worker.message.what == "recheck" for worker in at_work)
+        return any(worker.message.what == what for worker in at_work)
 
     def next_tick(self, until: float) -> float:
         """Return when the timer comes next that finds something due; NEVER where nothing is.
