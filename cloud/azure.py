@@ -260,14 +260,15 @@ def _is_of_identity(error: HttpResponseError) -> bool:
     """Return whether it answers a request for a token, which the SDKs send before their own.
 
     It says nothing about what was to be called. azure-identity asks over plain HTTP, or at Entra's
-    token endpoint. azure-core and storage raise the same class for a service's own 401.
+    token endpoint. azure-core and storage raise the same class for a service's own 401, and what a
+    service holds may be named `token`.
     """
     from azure.core.exceptions import ClientAuthenticationError
 
     if not isinstance(error, ClientAuthenticationError) or getattr(error, "error_code", None):
         return False
     address = urlsplit(getattr(getattr(error.response, "request", None), "url", ""))
-    return address.scheme == "http" or address.path.endswith("/token")
+    return address.scheme == "http" or address.path.endswith("/oauth2/v2.0/token")
 
 
 def _is_of_service(error: HttpResponseError) -> bool:

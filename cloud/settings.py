@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -185,7 +186,7 @@ def _vaults(text: str, problems: list[str]) -> list[str]:
     problems.extend(
         f"REKEY_VAULTS: {url!r} is not the URL of a vault: write https://<vault>.vault.azure.net"
         for url in urls
-        if not BASE.fullmatch(url)
+        if not _is_base(url)
     )
     names = [url.removeprefix("https://").partition(".")[0] for url in dict.fromkeys(urls)]
     problems.extend(
@@ -199,14 +200,21 @@ def _vaults(text: str, problems: list[str]) -> list[str]:
 def _scopes(text: str, vaults: list[str], problems: list[str]) -> dict[str, tuple[str, ...]]:
     shape = '{"https://prod.vault.azure.net": ["/subscriptions/<id>/resourceGroups/<name>"]}'
     try:
-        data = json.loads(text) if text.strip() else {}
+        # As pairs, since of members with one name an object would keep the last alone.
+        data = json.loads(text, object_pairs_hook=tuple) if text.strip() else ()
     except (ValueError, RecursionError):
         problems.append(f"REKEY_SCOPES is not JSON: write {shape}")
         return {}
-    if not isinstance(data, dict):
+    if not isinstance(data, tuple):
         problems.append(f"REKEY_SCOPES is not a JSON object: write {shape}")
         return {}
-    bound = {str(vault).strip().rstrip("/").lower(): scopes for vault, scopes in data.items()}
+    pairs = [(vault.strip().rstrip("/").lower(), scopes) for vault, scopes in data]
+    bound = dict(pairs)
+    problems.extend(
+        f"REKEY_SCOPES binds {vault} twice: write all its scopes in one list"
+        for vault, times in Counter(vault for vault, _ in pairs).items()
+        if times > 1
+    )
     problems.extend(
         f"REKEY_SCOPES binds {vault!r}: add it to REKEY_VAULTS"
         for vault in bound
@@ -239,9 +247,14 @@ def _endpoint(env: Mapping[str, str], name: str, problems: list[str]) -> str | N
         return None
     # Only a topic has a path.
     base = "/".join(url.split("/")[:3]) if name == "REKEY_EVENT_TOPIC" else url
-    if not BASE.fullmatch(base):
+    if not _is_base(base):
         problems.append(f"{name} is {url!r}: write https://<host>")
     return url
+
+
+def _is_base(url: str) -> bool:
+    """Return whether it is the address of a service, with a port that there is."""
+    return bool(BASE.fullmatch(url)) and endpoints.is_address(url.lower())
 
 
 def _policy(text: str, vaults: list[str], problems: list[str]) -> SecretRef | None:

@@ -127,10 +127,7 @@ class KeyVaults:
                 fix="start again at the first page",
             )
         pages: Any = client.list_properties_of_secrets(**LISTING).by_page(token)
-        try:
-            page = await call("listing the secrets", anext(pages), where=vault, role=ROLE)
-        except StopAsyncIteration:
-            return [], None
+        page = await call("listing the secrets", anext(pages), where=vault, role=ROLE)
         secrets = [_version(SecretRef(vault, str(item.name)), item) async for item in page]
         return secrets, pages.continuation_token
 

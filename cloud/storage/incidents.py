@@ -39,7 +39,7 @@ class BlobIncidents:
         if not re.fullmatch(INCIDENT_ID, incident_id):
             return None
         content = await blobs.read(self._blob(incident_id))
-        return _incident(incident_id, content) if content else None
+        return None if content is None else _incident(incident_id, content)
 
     async def newest(self, most: int) -> Sequence[Incident]:
         """Return at most so many incidents, newest first; an id starts with its time."""

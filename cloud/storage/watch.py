@@ -30,6 +30,7 @@ from engine.errors import RekeyError
 from engine.ports import Clock
 from engine.state.entry import LastSweep
 from engine.state.record import MOST_REQUESTS, RECHECK_EVERY
+from engine.state.request import moment_of
 from engine.state.sweep_order import SweepOrder
 
 if TYPE_CHECKING:
@@ -75,14 +76,15 @@ class SweepRecord:
         """Return the record in a blob; for an unreadable one the sweep is long overdue."""
         try:
             data = json.loads(text)
-            ended, covered = (
-                datetime.fromisoformat(data[name]) if data.get(name) else None
-                for name in ("ended", "covered")
+            due, ended, covered = (
+                moment_of(data.get(name)) for name in ("due", "ended", "covered")
             )
-            due = datetime.fromisoformat(data["due"])
-            return cls(vault, due, swept=bool(data["swept"]), ended=ended, covered=covered)
-        except (ValueError, TypeError, LookupError):
+            swept = bool(data["swept"])
+        except (ValueError, TypeError, LookupError, AttributeError):
+            due = None
+        if due is None:
             return cls(vault, datetime.fromtimestamp(0, UTC), swept=False)
+        return cls(vault, due, swept=swept, ended=ended, covered=covered)
 
 
 class AppWatch:

@@ -100,15 +100,22 @@ def flush_now() -> None:
 
 
 def flush_aside() -> bool:
-    """Do the same as `flush` in a separate thread; return False if such a thread still runs.
+    """Do the same as `flush` in a separate thread; return False if one has to come back for it.
 
-    That one may have read what was pending before the latest came.
+    That is so if such a thread still runs, which may have read what was pending before the latest
+    came, or if the process can start no thread.
     """
     if not _flushes():
         return True
-    if is_free := _aside.acquire(blocking=False):
+    if not _aside.acquire(blocking=False):
+        return False
+    try:
         threading.Thread(target=_flush_and_release, name="rekey-flush", daemon=True).start()
-    return is_free
+    except RuntimeError as error:
+        _aside.release()
+        log.warning("telemetry could not be sent: %s", type(error).__name__)
+        return False
+    return True
 
 
 def _flush_and_release() -> None:

@@ -221,6 +221,7 @@ def test_no_answer_may_pass(raised: AzureError) -> None:
 
 IDENTITY = "http://127.0.0.1:41741/msi/token"
 ENTRA = "https://login.microsoftonline.com/common/oauth2/v2.0/token"
+NAMED_TOKEN = "https://prod.vault.azure.net/secrets/token"
 
 
 @pytest.mark.parametrize("address", [IDENTITY, ENTRA])
@@ -242,6 +243,9 @@ async def test_a_token_that_is_refused_is_no_answer_of_the_service(
 
 async def test_a_service_that_refuses_a_token_is_taken_at_its_word() -> None:
     answer = await answered(401, error("Unauthorized"))
+    refused = ClientAuthenticationError("refused", response=answer.response)
+    assert translate(refused, "reading", "there", "").code == "Unauthorized"
+    answer = await answered(401, error("Unauthorized"), address=NAMED_TOKEN)
     refused = ClientAuthenticationError("refused", response=answer.response)
     assert translate(refused, "reading", "there", "").code == "Unauthorized"
     answer = await answered(403, "", {"x-ms-error-code": "AuthorizationFailure"}, EMULATED)

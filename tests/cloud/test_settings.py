@@ -91,6 +91,14 @@ NO_ACCOUNT = ("AzureWebJobsStorage__accountName", "__blobServiceUri")
 NO_CONNECTION = ("AzureWebJobsStorage is not a connection string", "AccountName=…")
 
 
+TWICE = (
+    f'{{"{VAULT}": ["{SCOPE}"], "{VAULT}": ["{SCOPE}"]}}',
+    *(
+        json.dumps({VAULT: [SCOPE], other: [SCOPE]})
+        for other in (f"{VAULT}/", VAULT.upper(), f" {VAULT}")
+    ),
+)
+"""One vault in two spellings: JSON's last member would win, and the other list be lost."""
 NO_OBJECT = ("{", "prod", "'x'", "[" * 100_000, "[]", "7", "null", '"x"')
 EXAMPLE = '{"https://prod.vault.azure.net": ["/subscriptions/<id>/resourceGroups/<name>"]}'
 NO_URL = (
@@ -106,6 +114,9 @@ NO_URL = (
     "https://[prod",
     "https://prod..vault.azure.net",
     "https://prod.vault.azure.net:port",
+    "https://prod.vault.azure.net:0",
+    "https://prod.vault.azure.net:65536",
+    "https://prod.vault.azure.net:99999",
     "https://prod vault.azure.net",
 )
 NO_SCOPE = (
@@ -180,7 +191,14 @@ UNPARSED = (
 ADDRESS, WORKSPACE = "management.azure.com", "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
 CLOUD = ("REKEY_ARM_ENDPOINT", "REKEY_GRAPH_ENDPOINT", "AZURE_AUTHORITY_HOST")
 ENDPOINTS = (*CLOUD, "REKEY_LOGS_ENDPOINT", "REKEY_EVENT_TOPIC")
-NO_ENDPOINT = (ADDRESS, f"http://{ADDRESS}", "https://[x", "https://host", "ftp://a.b")
+NO_ENDPOINT = (
+    ADDRESS,
+    f"http://{ADDRESS}",
+    f"https://{ADDRESS}:99999",
+    "https://[x",
+    "https://host",
+    "ftp://a.b",
+)
 LOGS = "providers/Microsoft.OperationalInsights/workspaces/central"
 NO_WORKSPACE = (
     "central",
@@ -209,6 +227,8 @@ def serving(*vaults: str) -> dict[str, str | None]:
         ({"REKEY_SCOPES": json.dumps({VAULT: []})}, *UNBOUND),
         ({"REKEY_SCOPES": json.dumps({VAULT: SCOPE})}, *UNBOUND),
         ({"REKEY_SCOPES": FOREIGN}, "https://x.vault.azure.net", "add it to REKEY_VAULTS"),
+        ({"REKEY_SCOPES": json.dumps({VAULT: {SCOPE: 1}})}, *UNBOUND),
+        *(({"REKEY_SCOPES": text}, f"binds {VAULT} twice", "in one list") for text in TWICE),
         ({"AzureWebJobsStorage": None}, *NO_STORAGE),
         ({"AzureWebJobsStorage": ""}, *NO_STORAGE),
         ({"AzureWebJobsStorage": "rekeyhost"}, *NO_CONNECTION),

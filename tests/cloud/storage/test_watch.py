@@ -152,11 +152,37 @@ async def test_storage_that_cannot_be_read_makes_the_app_unwell(rig: Rig) -> Non
     assert await health(rig) == 503
 
 
-async def test_a_record_that_cannot_be_read_counts_as_no_sweep(rig: Rig) -> None:
+@pytest.mark.parametrize(
+    "content", ["", "nonsense", "[]", "null", '"due"', "{}", '{"due": 1, "swept": true}']
+)
+async def test_a_record_that_cannot_be_read_counts_as_no_sweep(rig: Rig, content: str) -> None:
+    queues(rig)
     await sweep(rig)
     watch = watch_of(rig)
-    await watch._blob(rig.vault.url).upload_blob(b"nonsense", overwrite=True)
-    assert await health(rig) == 503
+    await watch._blob(rig.vault.url).upload_blob(content.encode(), overwrite=True)
+    assert (await send(rig.api(), "http_health")).body["detail"] == (
+        "1 of 1 vaults were not swept in time"
+    )
+
+
+@pytest.mark.parametrize(
+    ("due", "status"),
+    [
+        ("2026-11-02T08:29:00", 503),
+        ("2026-11-02T08:31:00", 200),
+        ("9999-12-31T23:59:59", 503),
+        ("0001-01-01T00:00:00+14:00", 503),
+    ],
+)
+async def test_a_time_without_a_zone_is_one_of_utc_and_one_of_no_year_of_ours_is_long_past(
+    rig: Rig, due: str, status: int
+) -> None:
+    """The clock of these tests begins on 2 November 2026 at 09:00."""
+    queues(rig)
+    await sweep(rig)
+    record = json.dumps({"due": due, "swept": True, "ended": due, "covered": due})
+    await watch_of(rig)._blob(rig.vault.url).upload_blob(record.encode(), overwrite=True)
+    assert await health(rig) == status
 
 
 async def test_64_callers_at_once_cost_what_one_does_and_later_ones_nothing(rig: Rig) -> None:

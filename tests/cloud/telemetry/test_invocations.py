@@ -105,6 +105,23 @@ def test_no_thread_is_started_beside_one_that_still_sends(monkeypatch: pytest.Mo
     assert started == ["rekey-flush"]
 
 
+def test_a_thread_that_cannot_be_started_keeps_no_later_one_from_sending(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = threading.Semaphore(0)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(setup, "_flushes", lambda: [lambda _: sent.release()])
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", refuse)
+        assert [setup.flush_aside() for _ in range(2)] == [False, False]
+    assert caplog.messages == ["telemetry could not be sent: RuntimeError"] * 2
+    assert setup.flush_aside()
+    assert sent.acquire(timeout=30)
+
+
 def test_without_an_exporter_there_is_nothing_to_come_back_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
