@@ -20,13 +20,12 @@ def comes_within_a_year(schedule: str) -> bool:
 
 
 def next_time(schedule: str, after: datetime) -> datetime:
-    """Return the first time of the schedule after `after`; a year later if there is none."""
-    start = after.astimezone(UTC)
+    """Return the first time of the schedule after a time in UTC; a year later if there is none."""
     try:
-        times = CronSim(schedule, start)
+        times = CronSim(schedule, after)
         # Cron asks for the day of the month or that of the week, and has a second Sunday, 7.
         times.day_and = True
         times.weekdays.discard(7)
         return next(times)
     except (CronSimError, StopIteration):
-        return start + YEAR
+        return after + YEAR

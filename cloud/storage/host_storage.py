@@ -81,9 +81,7 @@ class HostStorage:
     def account(self) -> str:
         """The name of the account; empty for an emulator."""
         pairs = (part.partition("=") for part in self.connection_string.split(";"))
-        named = next(
-            (value.strip() for name, _, value in pairs if name.strip().lower() == "accountname"), ""
-        )
+        named = next((value for name, _, value in pairs if name.lower() == "accountname"), "")
         return named or (urlsplit(self.blob_url).hostname or "").partition(".")[0]
 
     def blobs(self, azure: Azure) -> BlobServiceClient:
