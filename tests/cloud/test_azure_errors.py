@@ -33,10 +33,12 @@ from engine.errors import (
     Throttled,
     TransientError,
 )
+from simulator.clock import VirtualClock
 from simulator.reach.transport import SimulatedTransport
 from simulator.wire import Request, Response
 from simulator.world import World
 from tests.shared.promises import everything
+from tests.shared.rig import Rig
 
 PLANTED = "planted-value-7f3a"
 KEY_VAULT_403 = (
@@ -131,6 +133,15 @@ async def test_an_answer_says_whether_it_may_pass(
     assert PLANTED not in everything(translated)
 
 
+def test_a_token_is_for_the_planes_of_the_apps_own_cloud() -> None:
+    azure = Rig().azure(
+        arm_endpoint="https://management.usgovcloudapi.net",
+        graph_endpoint="https://graph.microsoft.us",
+    )
+    assert azure.arm_scope == "https://management.usgovcloudapi.net/.default"
+    assert azure.graph_scope == "https://graph.microsoft.us/.default"
+
+
 @pytest.mark.parametrize("message", [KEY_VAULT_403, ARM_403])
 async def test_a_refusal_names_whom_where_and_which_role(message: str) -> None:
     translated = translate(
@@ -185,7 +196,7 @@ async def test_the_time_that_azure_names_is_kept_whatever_its_form(
     assert translated.retry_after == seconds
 
 
-@pytest.mark.parametrize("status", [408, 409, 412, 429, 449, 500, 503])
+@pytest.mark.parametrize("status", [400, 408, 409, 412, 423, 429, 449, 500, 503])
 async def test_the_time_that_azure_names_is_kept_whatever_keeps_it_from_an_answer(
     status: int,
 ) -> None:
@@ -367,6 +378,21 @@ async def test_what_is_no_azure_error_comes_through_as_it_is() -> None:
         await call("writing", write(), where="there")
 
 
+async def test_what_is_gone_comes_with_the_way_out() -> None:
+    translated = translate(await answered(404, error("SecretNotFound")), "reading", "there", "")
+    assert translated.fix == "restore what was deleted, or correct the tags"
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "BadParameter"), (409, "ScopeLocked")])
+async def test_of_what_azure_says_one_line_is_passed_on_and_not_a_page(
+    status: int, code: str
+) -> None:
+    refusal = await answered(status, error(code, "why\r\n\tnot. " * 999))
+    translated = translate(refusal, "writing", "there", "")
+    assert "why not. why" in translated.what
+    assert len(translated.what) < 600
+
+
 ISSUERS = {
     "Unauthorized": (
         "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/a/, found "
@@ -399,6 +425,23 @@ async def test_a_key_where_an_identity_is_demanded_names_the_settings_to_change(
     assert "AzureWebJobsStorage__credential=managedidentity" in translated.fix
 
 
+@pytest.mark.parametrize("code", ["KeyBasedAuthenticationNotPermitted", "AuthenticationFailed"])
+async def test_an_account_that_refuses_a_key_to_be_proven_says_nothing_of_the_apps_own(
+    code: str,
+) -> None:
+    """Such a call has no role, and the account is not the app's."""
+    refusal = await answered(403, "", {"x-ms-error-code": code})
+    refusal.error_code = code  # type: ignore[attr-defined]
+    translated = translate(refusal, "proving the key", "there", "")
+    assert translated.code == code
+    assert "AzureWebJobsStorage" not in translated.fix
+
+
+async def test_a_request_that_is_malformed_is_no_refused_key() -> None:
+    refusal = await answered(400, error("AuthenticationFailed"))
+    assert type(translate(refusal, "reading", "here", "Some Role")) is PermanentError
+
+
 async def test_a_connection_string_whose_key_is_refused_says_so_and_asks_for_no_role() -> None:
     """Somebody has renewed the account's keys. A role would not help."""
     refusal = await answered(403, "", {"x-ms-error-code": "AuthenticationFailed"})
@@ -419,7 +462,8 @@ async def test_a_vault_that_lets_no_network_in_is_not_helped_by_a_role(code: str
 
 
 @pytest.mark.parametrize(
-    ("seconds", "calls"), [("6", 1), ("900", 1), ("0", 3), (None, 3), ("soon", 3)]
+    ("seconds", "calls"),
+    [("5.1", 1), ("6", 1), ("900", 1), ("5", 3), ("0", 3), (None, 3), ("soon", 3)],
 )
 async def test_a_long_pause_is_left_to_the_queue_and_a_short_one_is_waited_for(
     seconds: str | None, calls: int
@@ -432,7 +476,8 @@ async def test_a_long_pause_is_left_to_the_queue_and_a_short_one_is_waited_for(
         return Response(429, {"Retry-After": seconds} if seconds else {})
 
     policies: list[AsyncHTTPPolicy[Any, Any]] = [ShortRetries()]
-    transport, url = SimulatedTransport(World(), busy), "https://busy.example"
+    transport = SimulatedTransport(World(), busy, VirtualClock())
+    url = "https://busy.example"
     options: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0}
     async with AsyncPipelineClient[Any, Any](url, policies=policies, transport=transport) as client:
         answer = await client.send_request(HttpRequest("GET", f"{url}/"), **options)

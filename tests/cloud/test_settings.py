@@ -51,6 +51,9 @@ def test_optional_settings_are_read() -> None:
         REKEY_GRAPH_ENDPOINT="https://graph.microsoft.us",
         REKEY_EVENT_TOPIC="https://outcomes.westeurope-1.eventgrid.azure.net/api/events",
         AZURE_AUTHORITY_HOST="https://login.microsoftonline.us/",
+        REKEY_LOGS_ENDPOINT="https://API.loganalytics.us/",
+        REKEY_IDENTITY_NAME=" rekey ",
+        REKEY_SWEEP_SCHEDULE="0 30 6 * * *",
         AZURE_CLIENT_ID="client",
         AZURE_TENANT_ID="tenant",
     )
@@ -58,6 +61,33 @@ def test_optional_settings_are_read() -> None:
     assert settings.event_topic == "https://outcomes.westeurope-1.eventgrid.azure.net/api/events"
     assert settings.authority == "https://login.microsoftonline.us"
     assert (settings.client_id, settings.tenant_id) == ("client", "tenant")
+    assert settings.logs_endpoint == "https://API.loganalytics.us"
+    assert (settings.identity_name, settings.schedule) == ("rekey", "0 30 6 * * *")
+
+
+def test_what_is_set_to_nothing_is_left_out() -> None:
+    """The template, and a portal's form, may set a name to an empty text."""
+    names = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "REKEY_IDENTITY_NAME", "REKEY_LOGS_ENDPOINT")
+    settings = read(**dict.fromkeys(names, ""))
+    assert (settings.client_id, settings.tenant_id) == (None, None)
+    assert (settings.identity_name, settings.logs_endpoint) == (None, None)
+    assert read(REKEY_IDENTITY_NAME=" ").identity_name is None
+
+
+@pytest.mark.parametrize(
+    ("site", "account", "deployment"),
+    [
+        ("rekey-app", "AccountName", "rekey-app"),
+        ("", "AccountName", "own"),
+        (None, "accountname", "own"),
+    ],
+)
+def test_a_deployment_is_named_by_its_app_or_else_by_its_storage(
+    site: str | None, account: str, deployment: str
+) -> None:
+    """Versions bear that name, so two deployments that serve one secret notice each other."""
+    settings = read(WEBSITE_SITE_NAME=site, AzureWebJobsStorage=f"{account}=own;AccountKey={KEY}")
+    assert settings.deployment == deployment
 
 
 def test_case_blanks_and_slashes_make_no_difference() -> None:

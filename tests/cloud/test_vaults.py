@@ -8,12 +8,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
+from cloud.azure import CHANGING
+from cloud.storage.leases import SECONDS as LEASE_SECONDS
+from cloud.vaults import KeyVaults
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    Throttled,
+    TransientError,
+)
 from engine.ports import Vaults
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from simulator.faults import Fault
 from simulator.reach.transport import Call
-from simulator.wire import Request, Response, json_response
+from simulator.wire import UNANSWERED, Request, Response, json_response
 from tests.shared.builders import NOW, V1
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_vault
@@ -198,6 +208,16 @@ async def test_tags_are_replaced_on_exactly_one_version_and_nothing_else_changes
     assert changed.value == old.value
 
 
+async def test_an_expiry_is_replaced_together_with_the_tags() -> None:
+    rig = scene()
+    expires = NOW + timedelta(days=90)
+    store = vaults(rig)
+    assert isinstance(store, KeyVaults), "the command line adopts with it"
+    changed = await store.retag(await store.read(rig.item(NAME).ref), {}, expires)
+    assert changed.expires == expires
+    assert rig.latest(NAME).expires == int(expires.timestamp())
+
+
 async def test_a_version_is_disabled_and_keeps_the_rest_and_twice_or_gone_is_fine() -> None:
     rig = scene(tags={"Owner": "somebody"})
     old = rig.latest(NAME)
@@ -226,8 +246,10 @@ async def test_a_version_is_disabled_and_keeps_the_rest_and_twice_or_gone_is_fin
 async def test_a_version_is_disabled_once_the_vault_says_so(body: object) -> None:
     rig = scene()
     rig.world.faults.append(Fault(to_vault("PATCH"), json_response(200, body)))
-    with pytest.raises(TransientError, match="not say that the version is disabled"):
-        await vaults(rig).disable(rig.item(NAME).ref, rig.latest(NAME).version)
+    held = rig.latest(NAME)
+    with pytest.raises(TransientError, match="not say that the version is disabled") as caught:
+        await vaults(rig).disable(rig.item(NAME).ref, held.version)
+    assert caught.value.where.endswith(f"/secrets/{NAME}/{held.version}"), "not the current one"
 
 
 async def test_an_answer_about_one_version_that_names_none_says_nothing() -> None:
@@ -363,7 +385,47 @@ async def test_a_vault_that_is_not_found_is_not_taken_for_an_empty_one() -> None
         _ = [secret async for secret in vaults(rig).list(rig.vault.url)]
 
 
-async def test_reading_is_repeated_while_azure_is_busy() -> None:
-    rig = scene()
+type Look = Callable[[Vaults, SecretVersion], Awaitable[object]]
+LOOKS: dict[str, Look] = {
+    "the current version": lambda store, held: store.read(held.ref),
+    "one version": lambda store, held: store.read_version(held.ref, str(held.version)),
+    "the secrets": lambda store, held: anext(aiter(store.list(held.ref.vault))),
+    "a page of secrets": lambda store, held: store.page(held.ref.vault, None),
+    "the versions": lambda store, held: anext(aiter(store.versions(held.ref))),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+async def test_reading_is_repeated_while_azure_is_busy(name: str) -> None:
+    rig, look = scene(), LOOKS[name]
+    held = await vaults(rig).read(rig.item(NAME).ref)
     refuse(rig, 503, "Busy", to_vault(), times=2)
-    assert await vaults(rig).read(rig.item(NAME).ref)
+    assert await look(vaults(rig), held)
+
+
+@pytest.mark.parametrize("name", LOOKS)
+async def test_a_long_pause_that_a_vault_asks_for_is_left_to_the_caller(name: str) -> None:
+    rig, look = scene(), LOOKS[name]
+    held = await vaults(rig).read(rig.item(NAME).ref)
+    refuse(rig, 429, "Throttled", to_vault(), Retry_After="40")
+    begun = rig.clock.now()
+    with pytest.raises(Throttled) as caught:
+        await look(vaults(rig), held)
+    assert (caught.value.retry_after, rig.clock.now()) == (40, begun)
+
+
+@pytest.mark.parametrize(
+    ("name", "longest"),
+    [("reading", LEASE_SECONDS), ("writing", 20 - CHANGING["connection_timeout"])],
+)
+async def test_a_call_that_a_vault_leaves_unanswered_ends_before_a_lease_does(
+    name: str, longest: float
+) -> None:
+    """A change has 20 seconds, with those in which it connects; the engine holds a lease so long."""
+    rig = scene()
+    store, ref, begun = vaults(rig), rig.item(NAME).ref, rig.clock.now()
+    draft = Draft(Sensitive("x"), NOW, "text/plain", {})
+    rig.world.faults.append(Fault(to_vault("GET" if name == "reading" else "PUT"), UNANSWERED, 9))
+    with pytest.raises(TransientError, match="got no answer"):
+        await (store.read(ref) if name == "reading" else store.publish(ref, draft))
+    assert (rig.clock.now() - begun).total_seconds() <= longest

@@ -11,7 +11,7 @@ import pytest
 from cloud.schedule import next_time
 from cloud.storage import watch as watching
 from cloud.storage.backlog import EVENTS, backlog, undelivered
-from cloud.storage.watch import SLACK
+from cloud.storage.watch import SLACK, SweepRecord
 from engine.deadline import bounded
 from engine.errors import TransientError
 from engine.parts import GRACE_SECONDS
@@ -63,6 +63,61 @@ async def test_an_app_that_was_just_deployed_has_until_its_first_sweep_was_due(r
     assert await health(rig) == 503
 
 
+@pytest.mark.parametrize(("late", "status"), [(SLACK, 200), (SLACK + timedelta(seconds=1), 503)])
+async def test_a_sweep_is_overdue_once_its_slack_has_passed(
+    rig: Rig, late: timedelta, status: int
+) -> None:
+    queues(rig)
+    await sweep(rig)
+    wait(rig, HOUR + late)
+    assert await health(rig) == status
+
+
+@pytest.mark.parametrize("is_well", [True, False])
+async def test_an_answer_is_kept_for_five_minutes_and_a_bad_one_for_half_a_minute(
+    rig: Rig, *, is_well: bool
+) -> None:
+    """Whoever mends the app wants to see it soon."""
+    queues(rig, *([] if is_well else [EVENTS]))
+    await sweep(rig)
+    api, keeps = rig.api(), 300 if is_well else 30
+    first = await send(api, "http_health")
+    rig.calls()
+    rig.clock.advance(keeps - 1)
+    assert (await send(api, "http_health")).status == first.status
+    assert not rig.calls()
+    rig.clock.advance(1)
+    assert (await send(api, "http_health")).status == first.status
+    assert rig.calls()
+
+
+async def test_the_last_sweeps_are_read_once_a_minute_at_most(rig: Rig) -> None:
+    await sweep(rig)
+    watch = watch_of(rig)
+    (last,) = await watch.sweeps()
+    rig.calls()
+    rig.clock.advance(59)
+    assert await watch.sweeps() == [last]
+    assert not rig.calls()
+    rig.clock.advance(1)
+    assert await watch.sweeps() == [last]
+    assert rig.calls()
+
+
+async def test_of_two_processes_that_start_at_once_the_first_ones_record_counts(rig: Rig) -> None:
+    """The second one's would grant a further grace."""
+    queues(rig)
+
+    async def overtaken(request: Request, proceed: Call) -> Response:
+        if request.method == "PUT" and "/sweeps/" in request.path:
+            record = SweepRecord(rig.vault.url, rig.clock.now() - HOUR, swept=False)
+            await watch_of(rig)._blob(rig.vault.url).upload_blob(record.to_json())
+        return await proceed()
+
+    obstacle = await rig.service(overtaken).watch.obstacle()
+    assert "1 of 1 vaults were not swept in time" in obstacle
+
+
 async def test_a_restart_grants_no_further_grace(rig: Rig) -> None:
     for _ in range(10):
         await health(rig)
@@ -94,6 +149,32 @@ async def test_the_next_sweep_is_due_by_the_schedule_however_long_one_takes(
     await watch_of(rig).swept(order)
     (last,) = await watch_of(rig).sweeps()
     assert (last.ended, last.due, last.covered) == (begun + took, begun + due, begun)
+
+
+@pytest.mark.parametrize(("account", "status"), [("rekeyevents", 200), ("rekeyhost", 503)])
+async def test_the_queue_of_events_is_looked_for_where_events_are_delivered(
+    rig: Rig, account: str, status: int
+) -> None:
+    key = rig.world.add_account("rekeyevents").keys["key1"].value
+    known = f"DefaultEndpointsProtocol=https;AccountName=rekeyevents;AccountKey={key}"
+    rig.environment = {"RekeyEvents": known}
+    queues(rig, EVENTS)
+    rig.queue(EVENTS, account)
+    await sweep(rig)
+    assert await health(rig) == status
+
+
+async def test_a_queue_that_is_gone_is_named_although_one_vault_was_never_swept(rig: Rig) -> None:
+    other = rig.world.add_vault("other")
+    group = rig.host.resource_id.split("/providers/")[0]
+    vaults = (rig.vault.url, other.url)
+    rig.environment = {
+        "REKEY_VAULTS": ",".join(vaults),
+        "REKEY_SCOPES": json.dumps({vault: [group] for vault in vaults}),
+    }
+    queues(rig, EVENTS)
+    await sweep(rig)
+    assert "vault-events" in (await send(rig.api(), "http_health")).body["detail"]
 
 
 async def test_a_queue_that_is_gone_makes_the_app_unwell_and_is_named(rig: Rig) -> None:
@@ -163,6 +244,8 @@ async def test_a_record_that_cannot_be_read_counts_as_no_sweep(rig: Rig, content
     assert (await send(rig.api(), "http_health")).body["detail"] == (
         "1 of 1 vaults were not swept in time"
     )
+    assert (record := await watch.known(rig.vault.url))
+    assert not record.swept
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 from opentelemetry.metrics import CallbackOptions, Observation
 
+from cloud.azure import call
 from cloud.databases.servers import Operator
 from cloud.meter.metering import PRICES, MeteredDatabases, MeteredSqlServers, price
 from cloud.sql.servers import Row
@@ -232,6 +233,19 @@ async def test_a_disabled_secret_and_a_dead_key_are_no_denials(sent: Collected) 
     await rotate(other)
     assert calls(sent, status="403") == 2
     assert not sent.metric("rekey.access.denied")
+
+
+@pytest.mark.parametrize("may_be_refused", [True, False])
+async def test_a_refusal_that_a_caller_does_without_is_no_denial(
+    sent: Collected, *, may_be_refused: bool
+) -> None:
+    """The template grants no right to watch a change, and a denial opens an alert."""
+    rig = scene()
+    refuse(rig, 403, "AuthorizationPermissionMismatch", lambda request: ".blob." in request.host)
+    request = rig.settings.storage.blobs(rig.azure()).get_account_information()
+    with pytest.raises(AccessDenied):
+        await call("following", request, where="there", may_be_refused=may_be_refused)
+    assert bool(sent.metric("rekey.access.denied")) is not may_be_refused
 
 
 def test_a_refused_caller_is_counted_by_route(sent: Collected) -> None:
