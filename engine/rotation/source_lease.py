@@ -96,7 +96,8 @@ class SourceLease:
         """Write the record under one of its leases, with the time of the next recheck."""
         await self.ensure(CALL_SECONDS)
         is_first = lease is self.leases[0]
-        source = self.source if is_first else parts_of(self.source)[self.leases.index(lease)]
+        parts = parts_of(self.source)
+        source = record.named(self.source) if is_first else parts[self.leases.index(lease)]
         record = replace(record.scheduled(self.parts.clock.now()), source=source)
         async with self._unless_it_rests(), _in_time("writing the record"):
             await lease.write(record)

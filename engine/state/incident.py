@@ -112,9 +112,9 @@ class Incident:
     def is_held_at(self, record: Listed, here: str | None) -> bool:
         """Return whether what Rekey published last at a source may work on there.
 
-        Where the secret has kept a login of it, that is found out `here`.
+        What its record knows itself is found out `here`.
         """
-        is_apart = not {*parts_of(record.source)} & {*parts_of(here or "")}
+        is_apart = parts_of(record.source)[0] != parts_of(here or "")[0]
         return bool(record.published) and is_apart and not record.made_since(self.since)
 
     def is_over_at(self, record: Listed, noted: datetime | None) -> bool:

@@ -148,16 +148,27 @@ class Record:
         return self.retirement.at if self.retirement else None
 
     def whole(self, source: str) -> str:
-        """Return a source, joined with the parts that this record names and its tags name no more.
+        """Return a source, joined with the former parts of this record while something is owed.
 
-        Parts are joined only while something is owed here: Rekey must still revoke what it made
-        there.
+        Rekey must still revoke what it made there, so these parts are held under lease, too.
         """
         is_owed = self.is_uncertain or self.to_retire or self.compromised.versions
-        if not (is_owed or self.change.in_progress_since) or covers(source, self.source):
-            return source
+        return self._joined(source) if is_owed or self.change.in_progress_since else source
+
+    def named(self, source: str) -> str:
+        """Return a source, joined with the former parts where what Rekey made may work on.
+
+        A person has replaced that, or has revoked it since: an incident there is about it. A
+        credential whose login is not plainly one of `source` counts as well.
+        """
+        names = {part.rpartition("/")[2] for part in parts_of(source)}
+        versions = {*self.history.published, *self.kept_alive} - {*self.history.replaced}
+        is_left = any(self.id_of(version).casefold() not in names for version in versions)
+        return self._joined(source) if is_left else source
+
+    def _joined(self, source: str) -> str:
         parts, others = parts_of(self.source), parts_of(source)
-        if parts[0] != others[0]:
+        if covers(source, self.source) or parts[0] != others[0]:
             return source
         more = (part.rpartition("/")[2] for part in others if part not in parts)
         return "+".join((self.source, *more))

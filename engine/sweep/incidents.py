@@ -36,7 +36,7 @@ from engine.state.incident import (
     leaked_at,
 )
 from engine.state.index import Listed, StateIndex
-from engine.state.record import Record
+from engine.state.record import Record, parts_of
 from engine.state.record_parts import SAME_VALUE, Compromised
 from engine.state.request import INCIDENT_SECONDS, Leak, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder
@@ -209,7 +209,7 @@ class IncidentSweep:
             (it.source, version)
             for it in covered
             if here not in (None, it.source)
-            for version in await self._owed_at(it, here)
+            for version in await self._owed_at(it, current, here)
         ]
         if not left:
             return []
@@ -217,12 +217,11 @@ class IncidentSweep:
         young = {version.version async for version in versions if version.created >= since}
         return [(source, version) for source, version in left if version not in young]
 
-    async def _owed_at(self, listed: Listed, here: str | None) -> list[str]:
+    async def _owed_at(self, listed: Listed, current: Entry, here: str | None) -> list[str]:
         """Return the versions that a source may accept, and of which no refusal is proven.
 
         Only what is to be retired there counts where Rekey has published since, or a former owner
-        did, whose versions no listing of this secret has. So it is where the secret has kept a
-        login of the source: the rest is found out `here`.
+        did, whose versions no listing of this secret has.
         """
         is_held = self.incident.is_held_at(listed, here)
         if not (listed.pending or is_held):
@@ -232,7 +231,9 @@ class IncidentSweep:
             # The listing shows the first one of a damaged record.
             return [listed.pending.version] if listed.pending else []
         owed = record.may_accept if is_held else [it.version for it in record.to_retire]
-        return [it for it in owed if not record.compromised.is_refused(it, self.incident.reported)]
+        known, reported = record.compromised, self.incident.reported
+        left = (it for it in owed if not _is_kept(record, it, current))
+        return [it for it in left if not known.is_refused(it, reported)]
 
     async def _send_deleted(self, ref: SecretRef, pace: Pace) -> bool:
         """Post work for a deleted secret. It is reported, and comes back until it is recovered.
@@ -513,6 +514,15 @@ class IncidentSweep:
         if ref not in self.primaries:
             self.primaries[ref] = await self.engine.primary(shown.secret)
         return self.primaries[ref]
+
+
+def _is_kept(record: Record, version: str, current: Entry) -> bool:
+    """Return whether a version is of a login that its secret has kept: another record knows more."""
+    known_id, managed = record.id_of(version), current.managed
+    if not (known_id and managed):
+        return False
+    both = {*parts_of(record.source)} & {*parts_of(managed.source)}
+    return managed.source_of(known_id) in both
 
 
 async def _all(posts: Iterable[tuple[SecretRef, Awaitable[bool]]]) -> int:

@@ -842,6 +842,27 @@ def test_a_source_keeps_the_logins_that_no_tag_names_while_something_is_owed_the
 
 
 @pytest.mark.parametrize(
+    ("login", "history", "source", "name"),
+    [
+        ("B", History(), "/s/a", "/s/a+b"),
+        ("A", History(), "/s/a", "/s/a"),
+        ("a", History(published=(NEW, OLD)), "/s/a", "/s/a+b"),
+        ("a", History(published=(NEW, OLD), replaced=(OLD,)), "/s/a", "/s/a"),
+        ("b", History(), "/s/a+c", "/s/a+b+c"),
+        ("a", History(), "/s/b", "/s/b"),
+    ],
+)
+def test_a_record_names_a_former_login_while_what_rekey_made_there_may_work(
+    login: str, history: History, source: str, name: str
+) -> None:
+    """A person has replaced it. What Rekey has replaced itself, it revokes."""
+    last = Published("", login, "", "", NOW, version=NEW)
+    record = Record("/s/a+b", published=last, history=history)
+    assert record.named(source) == name
+    assert record.whole(source) == source, "nothing is owed there"
+
+
+@pytest.mark.parametrize(
     ("whole", "source", "is_covered"),
     [
         ("/s/a+b", "/s/a", True),
