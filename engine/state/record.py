@@ -323,7 +323,8 @@ class Record:
         a former owner's; or one is the current version, `secret`. `older`: what the vault lists
         from before the incident. Of the version published last the record tells the age better.
         """
-        last, left = self.published, [version for version in self.left_alive if version in older]
+        last, place_of = self.published, self.history.place_of
+        left = [version for version in self.left_alive if version in older or place_of(version)]
         if last is None or last.made_since(incident):
             return left
         is_alive = self.wrote(secret) or last.version not in self.compromised.revoked
@@ -432,11 +433,12 @@ class Record:
         if change.password_unknown:
             # The request may have replaced the credential that the next owner's version holds.
             change = replace(change, version=str(secret.version))
+        # What these hold may still work.
+        owed = (*self.compromised.versions, *self.may_accept)
+        history = self.history.passed(self.owner, owed)
         if published and self.fits(published, secret.value):
             compromised = compromised.passed(published, str(secret.version))
-        # What these hold may still work.
-        owed = (*self.compromised.versions, *self.kept_alive)
-        history = self.history.passed(self.owner, owed)
+            history = history.without(published.version)
         return replace(
             self.put_aside(""),
             owner=owner,

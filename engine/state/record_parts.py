@@ -322,7 +322,7 @@ class History:
     replaced: tuple[str, ...] = ()
     """Versions that were replaced."""
     published: tuple[str, ...] = ()
-    """Versions that Rekey published for its present owner: their tags may be gone."""
+    """Versions that Rekey published, also for former owners: their tags may be gone."""
     credentials: tuple[Past, ...] = ()
     """The credentials of versions that were replaced, or are about to be."""
     copies: Mapping[str, str] = field(default_factory=dict)
@@ -370,7 +370,11 @@ class History:
         prints = {it if "/" in it else theirs + it: text for it, text in self.prints.items()}
         known = {it.rpartition("/")[2] for it in prints}
         unknown = {theirs + it: "" for it in owed if theirs and it not in known}
-        return replace(self, published=(), prints=dict([*unknown.items(), *prints.items()]))
+        return replace(self, prints=dict([*unknown.items(), *prints.items()]))
+
+    def without(self, version: str) -> History:
+        """Return the history once the next owner's version stands for one that holds the same."""
+        return replace(self, published=tuple(it for it in self.published if it != version))
 
     def place_of(self, version: str) -> str:
         """Return the URL of the former owner that has a version; empty if none is known to."""

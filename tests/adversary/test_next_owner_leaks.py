@@ -8,6 +8,12 @@ import pytest
 
 from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
+from tests.adversary.test_handovers import WAYS, renamed
+from tests.adversary.test_replaced_before_a_leak import (
+    is_not_passed_over,
+    left_by_hand,
+    written_by_hand,
+)
 
 
 async def passed_on(stage: Stage, kind: str) -> tuple[Secret, Secret]:
@@ -56,3 +62,50 @@ async def test_the_next_owner_is_rotated_again_once_its_incident_has_cut_off_eve
     before = second.current.version
     await stage.rotate(second, force=True)
     assert second.current.version != before, stage.reason(second)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_a_person_had_replaced_before_its_source_passed_on_leaks_with_the_rest(
+    stage: Stage, way: str
+) -> None:
+    """Nobody has revoked it. Of a deleted secret no version can be read, so people are asked."""
+    first = await stage.rotated("entra")
+    await stage.run_past_overlap()
+    leaked, theirs = first.current.value, stage.password("by hand")
+    written_by_hand(stage, first, theirs.secret, CredentialId=theirs.key_id)
+    await stage.run_a_day()
+    await stage.rotate(first, force=True)
+    assert first.accepts(leaked)
+    second = renamed(stage, first, way)
+    await is_not_passed_over(stage, second, leaked, {"name": second.name})
+    assert second.accepts(leaked) == (way == "deleted")
+
+
+@pytest.mark.parametrize("scope", ["vault", "login"])
+async def test_a_login_that_a_former_owner_had_left_leaks_with_the_rest(
+    stage: Stage, scope: str
+) -> None:
+    pair, leaked = await left_by_hand(stage, "app_a")
+    await stage.rotate(pair, force=True)
+    second = renamed(stage, pair, "untagged")
+    stage.post(second, action="audit")
+    await stage.run_for(hours=2)
+    at_login = {"source": f"{stage.server.resource_id}/logins/app_b"}
+    await is_not_passed_over(stage, second, leaked, at_login if scope == "login" else {})
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra"])
+async def test_nobody_is_asked_about_a_deleted_version_that_the_next_owner_has_replaced(
+    stage: Stage, kind: str
+) -> None:
+    """It held the same, and was revoked as that."""
+    first = await stage.rotated(kind)
+    await stage.run_past_overlap()
+    leaked, second = first.current.value, renamed(stage, first, "deleted")
+    await stage.rotate(second, force=True)
+    await stage.run_past_overlap()
+    assert not second.accepts(leaked)
+    location = await stage.report_incident(vault="prod", name=second.name)
+    await stage.run_for(hours=3)
+    progress = await stage.incident(location)
+    assert progress["status"] == "ended", progress["named"]

@@ -604,7 +604,22 @@ def test_a_former_owners_prints_pass_on_under_its_url_behind_that_of_the_next_ow
     record = Record("/source", owner, history=History(published=(OLD,), prints={OLD: "one"}))
     passed = record.passed(f"{owner}-2", secret(NEW), "two").history
     assert [*passed.prints.items()] == [(NEW, "two"), (f"{owner}/{OLD}", "one")]
-    assert passed.published == ()
+    assert passed.published == (OLD,), "a person may have replaced it, and nobody has revoked it"
+
+
+@pytest.mark.parametrize(("value", "published"), [(VALUE, ("left",)), (OTHER_VALUE, (NEW, "left"))])
+def test_what_a_former_owner_has_left_alive_passes_on_with_the_source(
+    value: Sensitive, published: tuple[str, ...]
+) -> None:
+    """For what was published last, the next owner's version stands if it holds the same."""
+    owner = "https://prod.vault.azure.net/secrets/before"
+    landed = replace(announced().landed(secret(NEW)), owner=owner)
+    history = replace(landed.history, published=(NEW, "left"))
+    passed = replace(landed, history=history).passed("next", secret(OTHER, value))
+    assert passed.history.published == published
+    assert passed.left_alive == ["left"]
+    assert passed.history.place_of("left") == owner
+    assert "left" in passed.alive_before(NOW + timedelta(days=1), secret(OTHER, value), ())
 
 
 def test_what_was_seen_and_told_of_a_former_owner_says_nothing_of_the_next_one() -> None:
