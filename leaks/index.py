@@ -368,7 +368,7 @@ async def _in_secret(
 async def _in_record(
     engine: Engine, record: Record, parts: Sequence[str]
 ) -> AsyncIterator[LeakedVersion]:
-    """Compare what a record knows, and the versions that are superseded and work on."""
+    """Compare what a record knows, and the versions that were replaced and may work on."""
     async for match in _printed(engine, record, _by_print(engine, parts)):
         yield match
     owner = await Owner.of(engine, record)
@@ -381,6 +381,7 @@ async def _in_record(
                 yield owner.leaked(record, version, next(iter(read_as), part))
     superseded = (
         *(pending.version for pending in record.to_retire),
+        *record.left_alive,
         record.pending_write.replaces if record.pending_write else "",
     )
     for version in filter(None, superseded):

@@ -415,7 +415,7 @@ class Record:
         """Return whether the latest known credentials, and all that may work, have a print."""
         # There are fewer prints than remembered credentials.
         known = {past.version for past in self.history.credentials[: MOST_PRINTS // 2]}
-        known |= {*self.kept_alive, *self.compromised.versions}
+        known |= {*self.may_accept, *self.compromised.versions}
         prints = self.history.prints.items()
         printed = {version.rpartition("/")[2] for version, text in prints if text}
         return known <= printed and not self.unpublished

@@ -136,3 +136,16 @@ async def test_a_former_login_leaks_although_its_secret_was_rotated_since(stage:
     assert len(pair.versions) == 4
     assert pair.accepts(leaked)
     await ends_only_once_refused(stage, pair, leaked)
+
+
+async def test_a_value_that_a_person_had_replaced_is_found_although_it_was_rotated_since(
+    stage: Stage,
+) -> None:
+    """Nothing has a print of it, so the version itself is compared with what was reported."""
+    stage.policy("leaks:\n  trusted: [api]\n")
+    pair, leaked = await left_by_hand(stage, "app_a")
+    await stage.rotate(pair, force=True)
+    answer = await stage.http("http_leak", body={"value": leaked})
+    assert (pair.accepts(leaked), dict(answer.body)["status"]) == (True, "alive")
+    await stage.run_for(hours=1)
+    assert not pair.accepts(leaked) or stage.reason(pair)

@@ -84,6 +84,13 @@ def test_all_that_may_work_is_to_have_a_print(facts: dict[str, Any], *, is_enoug
     assert replace(record, history=History(prints=theirs)).is_printed is is_enough
 
 
+def test_what_a_person_had_replaced_is_to_have_a_print() -> None:
+    """Nobody has revoked it. What Rekey has replaced itself is refused."""
+    record = Record(history=History(published=("v9", "v1"), prints={"v1": "a print"}))
+    assert not record.is_printed
+    assert replace(record, history=replace(record.history, replaced=("v9",))).is_printed
+
+
 def test_a_print_stands_under_the_secret_that_had_its_version_however_often_its_source_passed_on() -> (
     None
 ):
