@@ -356,7 +356,7 @@ async def _wait(at: Rotation, error: UnderWay) -> Outcome:
 def _close_change(at: Rotation) -> None:
     """Note that no request of this run can take effect later: the error was definite."""
     record = at.record
-    if record.change.open_since and at.lease.has_begun and not at.lease.is_lost:
+    if at.lease.has_begun and not at.lease.is_lost:
         at.lease.learn(replace(record, change=replace(record.change, open_since=None)))
 
 

@@ -114,7 +114,7 @@ class Observed:
 
     def _show(self, version: SecretVersion, prints: str) -> None:
         self._shown = version
-        if self.record.owner and prints:
+        if prints:
             self.lease.prints[str(version.version)] = prints
 
     @property

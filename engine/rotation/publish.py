@@ -88,9 +88,7 @@ async def version(
         raise missed[0]
     # A value that a replica holds is not lost: the next try reads it from there.
     copied = len(missed) < len(at.managed.replicas)
-    prints = at.parts.printed(
-        replace(secret, version=None, value=draft.value, tags=draft.tags), at.record
-    )
+    prints = at.parts.printed(replace(secret, version=None, value=draft.value), at.record)
     async with rollback.on(Overtaken if copied else RekeyError):
         published = await _write(at, secret, draft, is_copied=copied)
     at.progress.new_version = at.progress.proven = published.version

@@ -202,13 +202,12 @@ async def _is_in_use(at: Rotation, secret: SecretVersion, pending: Pending) -> b
     if secret.contains(leaked):
         # The current version holds the leaked credential again. It is replaced first.
         return True
-    job = replace(at.parts.job(secret, at.here), held_id=None)
-    rotator = at.parts.rotator(at.here)
-    if job.held is None:
+    held = at.parts.held(secret, at.here)
+    if held is None:
         return False
-    if isinstance(rotator, Recognise):
-        return (await rotator.recognise(job)).credential_id == pending.credential_id
-    return await rotator.accepts(at.lease.source, pending.credential_id, job.held)
+    if isinstance(at.rotator, Recognise):
+        return await at.recognised(secret) == pending.credential_id
+    return await at.rotator.accepts(at.lease.source, pending.credential_id, held)
 
 
 async def _note(at: Rotation, pending: Pending, proof: str) -> None:

@@ -198,7 +198,8 @@ async def test_a_secret_that_was_written_again_is_not_removed_by_the_id_of_its_s
     rig.vault.put(SECRET, first.value, expires=rig.clock.now() + timedelta(days=80), tags=tags)
     rig.clock.advance(8 * DAY)
     outcome = await rig.handle(SECRET, action="retire", trigger="sweep")
-    assert not outcome.retired
+    assert (outcome.result, outcome.retired) == ("skipped", ())
+    assert "somebody has taken it into use again" in outcome.reason
     assert rig.first in rig.alive()
 
 
