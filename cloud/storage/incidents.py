@@ -71,5 +71,5 @@ def _incident(incident_id: str, content: bytes) -> Incident:
         raise NeedsHuman(
             "the record of an incident cannot be read",
             where=f"{CONTAINER}/{PREFIX}{incident_id} in {HERE}",
-            fix="delete that blob if nobody needs it",
+            fix="report that incident once more, then delete that blob",
         ) from None
