@@ -614,10 +614,14 @@ class World:
         self.run()
 
     def noted(self, worker: Worker, record: Record) -> None:
-        """Let a record that a worker has written say that its source goes on with a change."""
+        """Let a record that a worker has written say that its source goes on with a change.
+
+        If the answer was lost, the record is about the change before.
+        """
         source = self.sources.get(record.source)
         lasting = source.lasting if isinstance(source, Slots) else None
-        if lasting and lasting.change and record.change.in_progress_since:
+        is_known = record.change.in_progress_since and not record.change.open_since
+        if lasting and lasting.change and is_known:
             lasting.change.answered(worker.number)
 
     def _ending(self, until: float) -> Lasting | None:
