@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from engine.contract import Job, Lists, Recognise, Rewrites, Rotator
+from engine.contract import Job, Lists, Recognise, Rewrites, Rotator, Tidy
 from engine.errors import NeedsHuman, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
@@ -356,7 +356,9 @@ async def tidy_abandoned(at: Rotation) -> None:
     The credential in the current version stays. A record that went back may not know of it.
     """
     record = at.record
-    if record.pending_write or not (record.abandoned and at.is_bound):
+    # Of other kinds nothing is left, so a source that cannot be asked keeps no change open.
+    may_hold_more = isinstance(at.parts.rotators.get(record.kind), Tidy)
+    if record.pending_write or not (record.abandoned and at.is_bound and may_hold_more):
         return
     keep = await _kept(at)
     for operation in record.abandoned:

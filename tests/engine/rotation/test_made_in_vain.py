@@ -6,11 +6,13 @@ from datetime import timedelta
 
 import pytest
 
+from engine.contract import Job, Recognised
+from engine.errors import NotFound
 from engine.state.request import operation_id
 from simulator.reach.sabotage import Died
 from simulator.wire import Request
 from tests.engine.rotation.held import tidy_of_another
-from tests.engine.rotation.plain_kind import OLD_ID, Able, replicas, rotating
+from tests.engine.rotation.plain_kind import OLD_ID, Able, Plain, replicas, rotating, working
 from tests.shared.certificate_rig import NAME as CERTIFICATE
 from tests.shared.certificate_rig import CertificateRig
 from tests.shared.delivery import Delivery
@@ -133,6 +135,20 @@ async def test_what_was_made_for_another_version_is_removed_unless_a_replica_may
         operation = operation_id(work.secret.ref, version)
         expected = [f"tidy {operation} but {OLD_ID}"] if is_removed else []
         assert [call for call in work.kind.calls if call.startswith("tidy")] == expected
+
+
+async def test_a_source_that_holds_no_more_is_not_asked_what_to_keep() -> None:
+    """It may be gone. The change that it has refused would then stay open, and come back."""
+
+    class Sought(Plain):
+        async def recognise(self, job: Job) -> Recognised:
+            raise NotFound(f"{job.source} is gone")
+
+    async with working(Sought()) as work:
+        work.rotation.here = work.at.managed
+        work.at.know(touched="another", kind=work.kind.kind)
+        assert work.rotation.record.abandoned
+        await work.withdraw()
 
 
 async def test_what_was_announced_is_removed_although_its_first_recheck_comes_late() -> None:
