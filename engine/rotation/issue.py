@@ -35,13 +35,13 @@ from engine.rotation.derived import ParentKey
 from engine.rotation.ownership import other_owner
 from engine.rotation.proof import Proof
 from engine.rotation.retire import tidy_of_another
-from engine.rotation.source_lease import LOST, NO_ANSWER, SourceLease, hold
+from engine.rotation.source_lease import LOST, NO_ANSWER, hold
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion, Sensitive
 from engine.state import template
 from engine.state.record import SETTLE
 from engine.state.record_parts import Announced
-from engine.state.request import NOTHING, WorkItem, operation_id
+from engine.state.request import WorkItem, operation_id
 from engine.state.tags import CREDENTIAL, Managed
 
 
@@ -344,6 +344,8 @@ def _put_off(problem: RekeyError, cause: TransientError) -> TransientError:
     return problem
 
 
+NOTHING = "0" * 32
+"""Stands for the version that the first one replaces, so that every try is the same operation."""
 WRITE_BY_HAND = (
     "have `az keyvault secret set` read its value from a file, then adopt it without --create"
 )
@@ -387,18 +389,14 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         if await parts.existing(secret.ref):
             what = "somebody has written the secret meanwhile"
             raise NeedsHuman(what, where=str(secret.ref), fix="type it again: see what it holds")
-        now, write = parts.clock.now(), lease.record.pending_write
-        if write and now < write.at + SETTLE:
+        now, written = parts.clock.now(), lease.record.verified.created
+        if written and now < written + SETTLE:
             what = "its first version may have been written just now"
             raise TransientError(what, where=str(secret.ref), fix="type it again in a minute")
         if theirs := await other_owner(lease, secret):
             raise NeedsHuman(theirs.reason, where=str(secret.ref), fix=theirs.fix)
-        change, last = lease.record.change, lease.record.published
-        if last and last.operation:
-            # A deleted one. What its own operation made may still be in use.
-            secret = replace(secret, version=last.version)
-        job = parts.job(secret, managed, proven=True, in_place=True)
-        # Every try is of the same operation: only this very one is carried on.
+        job, change = parts.job(secret, managed, proven=True, in_place=True), lease.record.change
+        # Every first version is made by the same operation: only this very one is carried on.
         begun = change.requested_at if change.version == secret.version else None
         job = replace(job, not_before=begun or now)
         # If this fails, the audit of the version that follows removes the credential.
@@ -413,36 +411,14 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
             DEFAULT_CONTENT_TYPE,
             {**secret.tags, CREDENTIAL: issued.credential_id},
         )
-        await _announce_first(lease, job, issued, draft, secret, managed)
+        # Noted before the write: while the vault does not show the version yet, a later try must
+        # not remove its credential.
+        verified = replace(lease.record.verified, created=now)
+        change = replace(lease.record.change, open_since=None, version="")
+        await lease.write(replace(lease.record, verified=verified, change=change))
         try:
             async with lease.changing("publish"):
                 return await parts.vaults.publish(secret.ref, draft)
         except PermanentError:
             await lease.tidy(rotator.kind, job.operation, None)
             raise
-
-
-async def _announce_first(
-    lease: SourceLease,
-    job: Job,
-    issued: Issued,
-    draft: Draft,
-    secret: SecretVersion,
-    managed: Managed,
-) -> None:
-    """Announce a first version as any other: a later try must not remove its credential.
-
-    Once the vault can show it no more, nobody will publish that credential, and it is removed.
-    """
-    record = lease.record.keyed()
-    write = Announced(
-        job.operation,
-        issued.credential_id,
-        record.digest(issued.credential_id, draft.value),
-        str(secret.version),
-        lease.parts.clock.now(),
-        retire=record.retirement,
-        template=managed.template,
-    )
-    change = replace(record.change, requested_at=None)
-    await lease.write(replace(record, change=change).announced(write, managed.rotator.kind))

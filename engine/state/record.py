@@ -32,7 +32,7 @@ from engine.state.record_parts import (
     Verified,
     Write,
 )
-from engine.state.request import NOTHING, Result, operation_id
+from engine.state.request import Result, operation_id
 from engine.state.tags import CREDENTIAL, OPERATION, OURS, RETIRE, STATE, Managed, Pending
 
 SETTLE = timedelta(seconds=60)
@@ -578,8 +578,7 @@ class Record:
             stale=(*dead, *self.stale),
             verified=self.following(secret, write.template).verified,
             history=self.history.after(published),
-            # Whoever had a secret's first version written was told of it.
-            unreported=is_ours and write.replaces != NOTHING,
+            unreported=is_ours,
         )
 
     def id_of(self, version: str | None) -> str:

@@ -123,10 +123,6 @@ NO_MORE = "it was tried for a month and is not tried again: report it once more 
 UNMARKED = "nor could the secret be marked"
 
 
-NOTHING = "0" * 32
-"""Stands for the version that the first one replaces, so that every try is the same operation."""
-
-
 def operation_id(ref: SecretRef, replaced_version: str) -> str:
     """Return the id of the operation that replaces this version.
 

@@ -17,7 +17,7 @@ from rotators.service_principal_secret import ServicePrincipalSecret
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call, Intercept
 from simulator.wire import Request, Response
-from tests.shared.graph_rig import NAME, GraphRig, days
+from tests.shared.graph_rig import NAME, GraphRig
 from tests.shared.scene import refuse, scene, source_of, struck, to_vault
 
 
@@ -96,40 +96,17 @@ async def test_no_first_version_is_made_where_somebody_was_faster(*, is_theirs: 
     assert len(rig.vault.versions(NAME)) == (0 if is_theirs else 1)
 
 
-@pytest.mark.parametrize("is_announced", [False, True])
-async def test_what_a_first_version_was_to_hold_goes_where_somebody_makes_one_by_hand(
-    *, is_announced: bool
-) -> None:
+async def test_what_a_first_version_was_to_hold_goes_where_somebody_makes_one_by_hand() -> None:
     """Whoever typed the command has died of it, and nobody types it again."""
     rig = GraphRig()
-    added = struck(rig, lambda request: request.path.endswith("/addPassword"))
     with pytest.raises(Died):
-        await add(rig, struck(rig, to_vault("PUT"), after=False) if is_announced else added)
+        await add(rig, struck(rig, lambda request: request.path.endswith("/addPassword")))
     _, in_vain = rig.alive()
     rig.clock.advance(3600)
     rig.managed()
     rig.write(NAME, rig.latest(NAME).value)
     assert (await rig.handle(NAME, action="audit", trigger="sweep")).result == "confirmed"
     assert in_vain not in rig.alive()
-
-
-async def test_another_first_version_cuts_off_nothing_of_a_deleted_secret_inside_its_overlap() -> (
-    None
-):
-    rig = GraphRig()
-    first = await add(rig)
-    rig.clock.advance(3600)
-    await rig.handle(NAME, force=True)
-    _, superseded, current = rig.alive()
-    assert superseded.key_id == first.tags[CREDENTIAL]
-    del rig.vault.secrets[NAME]
-    rig.clock.advance(3600)
-    again = await add(rig)
-    kept = [rig.first.key_id, superseded.key_id, current.key_id, again.tags[CREDENTIAL]]
-    assert [password.key_id for password in rig.alive()] == kept
-    rig.clock.advance(days(8).total_seconds())
-    await rig.handle(NAME, action="retire", trigger="sweep", recheck=True, source=rig.source)
-    assert superseded not in rig.alive(), "what is owed is still revoked"
 
 
 @pytest.mark.parametrize("is_released", [False, True])
