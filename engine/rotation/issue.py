@@ -35,14 +35,14 @@ from engine.rotation.derived import ParentKey
 from engine.rotation.ownership import other_owner
 from engine.rotation.proof import Proof
 from engine.rotation.retire import tidy_of_another
-from engine.rotation.source_lease import LOST, NO_ANSWER, hold
+from engine.rotation.source_lease import LOST, NO_ANSWER, SourceLease, hold
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion, Sensitive
 from engine.state import template
 from engine.state.record import SETTLE
 from engine.state.record_parts import Announced
-from engine.state.request import WorkItem, operation_id
-from engine.state.tags import CREDENTIAL, Managed
+from engine.state.request import WorkItem, nothing_of, operation_id
+from engine.state.tags import CREDENTIAL, Managed, Pending
 
 
 async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool = False) -> Issued:
@@ -344,8 +344,6 @@ def _put_off(problem: RekeyError, cause: TransientError) -> TransientError:
     return problem
 
 
-NOTHING = "0" * 32
-"""Stands for the version that the first one replaces, so that every try is the same operation."""
 WRITE_BY_HAND = (
     "have `az keyvault secret set` read its value from a file, then adopt it without --create"
 )
@@ -354,7 +352,7 @@ WRITE_BY_HAND = (
 def nothing_yet(parts: Parts, ref: SecretRef) -> SecretVersion:
     """Return what stands for a secret that does not exist."""
     now = parts.clock.now()
-    return SecretVersion(ref, NOTHING, value=None, enabled=True, created=now, expires=None)
+    return SecretVersion(ref, nothing_of(ref), value=None, enabled=True, created=now, expires=None)
 
 
 async def first_value(parts: Parts, secret: SecretVersion, managed: Managed) -> Sensitive | None:
@@ -389,14 +387,16 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         if await parts.existing(secret.ref):
             what = "somebody has written the secret meanwhile"
             raise NeedsHuman(what, where=str(secret.ref), fix="type it again: see what it holds")
-        now, written = parts.clock.now(), lease.record.verified.created
-        if written and now < written + SETTLE:
-            what = "its first version may have been written just now"
-            raise TransientError(what, where=str(secret.ref), fix="type it again in a minute")
         if theirs := await other_owner(lease, secret):
             raise NeedsHuman(theirs.reason, where=str(secret.ref), fix=theirs.fix)
-        job, change = parts.job(secret, managed, proven=True, in_place=True), lease.record.change
-        # Every first version is made by the same operation: only this very one is carried on.
+        now, change, going = parts.clock.now(), lease.record.change, None
+        if (last := lease.record.published) and last.operation:
+            # A deleted secret. What its last version holds may be in use, so it gets an overlap.
+            secret = replace(secret, version=last.version)
+            going = Pending(now + managed.overlap, last.version, last.credential_id)
+        job = parts.job(secret, managed, proven=True, in_place=True)
+        await _tidy_first(lease, secret.ref, job.operation)
+        # Every try is of the same operation: only this very one is carried on.
         begun = change.requested_at if change.version == secret.version else None
         job = replace(job, not_before=begun or now)
         # If this fails, the audit of the version that follows removes the credential.
@@ -404,21 +404,50 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         async with lease.changing("issue"):
             issued = await rotator.issue(job)
         await Proof(lease).issued(managed, issued)
-        await lease.tidy(rotator.kind, job.operation, issued.credential_id)
         draft = Draft(
             template.render(managed.template, issued.fields),
             min(job.expires, issued.expires or job.expires),
             DEFAULT_CONTENT_TYPE,
             {**secret.tags, CREDENTIAL: issued.credential_id},
         )
-        # Noted before the write: while the vault does not show the version yet, a later try must
-        # not remove its credential.
-        verified = replace(lease.record.verified, created=now)
-        change = replace(lease.record.change, open_since=None, version="")
-        await lease.write(replace(lease.record, verified=verified, change=change))
+        await _announce_first(lease, managed, job, draft, str(secret.version), going)
         try:
             async with lease.changing("publish"):
                 return await parts.vaults.publish(secret.ref, draft)
         except PermanentError:
             await lease.tidy(rotator.kind, job.operation, None)
+            await lease.write(lease.record.withdrawn())
             raise
+
+
+async def _announce_first(
+    lease: SourceLease,
+    managed: Managed,
+    job: Job,
+    draft: Draft,
+    replaces: str,
+    going: Pending | None,
+) -> None:
+    """Announce a first version as any other one; `going`: what it supersedes, if anything."""
+    record, credential_id = lease.record, draft.tags[CREDENTIAL]
+    digest = record.digest(credential_id, draft.value)
+    known = (job.operation, credential_id, digest, replaces, lease.parts.clock.now())
+    write = Announced(*known, retire=going, template=managed.template)
+    # Its request has come. Whoever makes the version again asks for another credential.
+    change = replace(record.change, requested_at=None)
+    await lease.write(replace(record, change=change).announced(write, managed.rotator.kind))
+
+
+async def _tidy_first(lease: SourceLease, ref: SecretRef, own: str) -> None:
+    """Remove what earlier operations left, before their record is about another one.
+
+    Raises TransientError while a version may come that was announced. One of this operation shows
+    sooner.
+    """
+    write = lease.record.pending_write
+    until = write and write.at + (SETTLE if write.operation == own else LATE)
+    if until and lease.parts.clock.now() < until:
+        what, fix = "a version that was announced may come", f"type it again at {until:%H:%M:%S}Z"
+        raise TransientError(what, where=str(ref), fix=fix)
+    for operation in lease.record.abandoned:
+        await lease.tidy(lease.record.kind, operation, None)

@@ -16,7 +16,7 @@ from engine.secret import SecretRef, SecretVersion, Version
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Change, Published
 from engine.state.request import DAY, DONE, OFTEN, PUBLISHED, UNMARKED, Outcome, WorkItem
-from engine.state.tags import OPERATION, STATE, Malformed
+from engine.state.tags import OPERATION, STATE, Malformed, Pending
 
 ANOTHER = "another recheck of the source follows"
 
@@ -154,7 +154,7 @@ class Observed:
         # This is decided only once. Without tags that can be followed the usual overlap counts.
         overlap = managed.overlap if managed else self.parts.policy.overlap
         at = self.parts.clock.now() + overlap + timedelta(seconds=1)
-        return seen.superseding(last, at)
+        return seen.owing(Pending(at, last.version, last.credential_id))
 
     async def _beneath(self, record: Record, write: Announced, shown: SecretVersion) -> Record:
         versions = [version async for version in self.parts.vaults.versions(shown.ref)]
@@ -353,6 +353,8 @@ class Observed:
         has_rechecked = not self.settles_nothing and (self.audited or self.item.recheck)
         if has_rechecked and self._is_over(change, now):
             record = replace(record, change=change.settled())
+            # A secret that is deleted will not show what was written to it.
+            record = record if self.has_read else record.lose()
         if self.audited and self._shown:
             record = record.proven(self._shown, now, self.audited)
         try:

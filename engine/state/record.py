@@ -32,7 +32,7 @@ from engine.state.record_parts import (
     Verified,
     Write,
 )
-from engine.state.request import Result, operation_id
+from engine.state.request import Result, nothing_of, operation_id
 from engine.state.tags import CREDENTIAL, OPERATION, OURS, RETIRE, STATE, Managed, Pending
 
 SETTLE = timedelta(seconds=60)
@@ -511,16 +511,15 @@ class Record:
         is_read = managed.rotator.value_field in (fields or {})
         return replace(managed, template=shape) if is_read else managed
 
-    def superseding(self, last: Published, at: datetime) -> Record:
-        """Return the record where an earlier write came over the last, which is retired at `at`.
+    def owing(self, going: Pending | None) -> Record:
+        """Return the record where `going`, if anything, is to be retired before all else.
 
-        Earlier retirements stay, but for those in the slot of either write: that slot holds what
-        was published, so nothing else is left to retire there.
+        Earlier retirements stay, but for those in its slot, or in that of what was published: each
+        slot holds one credential, so nothing else is left to retire there.
         """
-        slots = {write.credential_id for write in (last, self.published) if write}
+        slots = {it.credential_id for it in (going, self.published) if it}
         before = (owed for owed in self.to_retire if owed.credential_id not in slots)
-        superseded = Pending(at, last.version, last.credential_id)
-        return replace(self, to_retire=(superseded, *before))
+        return replace(self, to_retire=(*filter(None, (going,)), *before))
 
     def retired(self, going: Pending) -> Record:
         """Return the record once a retirement is over."""
@@ -574,12 +573,12 @@ class Record:
             published=published,
             # The requested credential has come. Pauses between tries begin anew.
             change=replace(self.change, requested_at=None, recheck_at=None),
-            to_retire=(*filter(None, (write.due(secret.created),)), *self.to_retire[1:]),
             stale=(*dead, *self.stale),
             verified=self.following(secret, write.template).verified,
             history=self.history.after(published),
-            unreported=is_ours,
-        )
+            # Whoever had a secret's first version written was told of it.
+            unreported=is_ours and write.replaces != nothing_of(secret.ref),
+        ).owing(write.due(secret.created))
 
     def id_of(self, version: str | None) -> str:
         """Return the id of the credential in a version; empty if it is not known."""

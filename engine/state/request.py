@@ -123,6 +123,14 @@ NO_MORE = "it was tried for a month and is not tried again: report it once more 
 UNMARKED = "nor could the secret be marked"
 
 
+def nothing_of(ref: SecretRef) -> str:
+    """Return what stands for the version that a secret's first one replaces.
+
+    Every try to write that one is then the same operation, and none of another secret.
+    """
+    return operation_id(ref, "").replace("-", "")
+
+
 def operation_id(ref: SecretRef, replaced_version: str) -> str:
     """Return the id of the operation that replaces this version.
 

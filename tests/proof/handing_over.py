@@ -99,8 +99,8 @@ def loses_its_address(world: World, shape: str = BARE) -> None:
 
 def copied(world: World) -> None:
     """Once the old one has left its source, the new one names that, with the credential in use."""
-    version = current(world)
-    if APP in world.vault and "ProviderAddress" not in version.tags and version.value:
+    version = current(world) if APP in world.vault else None
+    if version and "ProviderAddress" not in version.tags and version.value:
         # If somebody adopts that one at the same time, whoever is told so leaves the source.
         world.watch.excuses.grant(Excuse.CLAIM, "app")
         _heir(world, BARE, world.wanted[APP]["ProviderAddress"])

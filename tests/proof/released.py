@@ -164,6 +164,9 @@ def mend(world: World) -> None:
         return
     if APP in world.vault:
         people.unmanage("app")(world)
+    else:
+        # Whoever leaves it deleted looks after what it held.
+        deleting.purge(world)
     handing_over.mend(world)
 
 
@@ -227,12 +230,21 @@ def _created(world: World, kind: str) -> None:
     ask(world, force=True, pinned=False)
 
 
+@_adopted("created-by-both", moves=ANEW | ANOTHER)
+def _created_by_both(world: World, kind: str) -> None:
+    """The same, and so does its source for another secret, before or after that."""
+    due(world, kind)
+    ask(world, action="audit", trigger="sweep")
+    ask(world, force=True, pinned=False)
+
+
 RELEASED = [
     *map(_released, ("two-slots", "one-slot", "many")),
     *map(_released_in_overlap, ("two-slots", "many")),
     *all_of(EVERY, _in_rotation, _in_incident, _by_another),
     *all_of(SLOTTED, _in_overlap),
     *all_of(("two-slots", "many"), _created),
+    *all_of(("many",), _created_by_both),
     *by_seeds(FURTHER, _in_rotation, _in_incident, _by_another),
     *by_seeds(FURTHER_SLOTTED, _in_overlap),
     *by_seeds(("two-logins", *FURTHER_SLOTTED), _created),

@@ -827,6 +827,12 @@ FOUND = {
     "what may be the leaked key of a deleted secret gets no overlap": (
         "operated-away-handed-over-and-leaked/two-slots#1650062771"
     ),
+    "a credential added for a first version that was never written is left behind": (
+        "created/many#1700000717"
+    ),
+    "what the deleted versions of a secret hold is cut off as it gets another first one": (
+        "created/many#1710011987"
+    ),
     "nobody is told that an incident has shown a secret to be refused that is left to people": (
         "operated-away-owners-in-incident/two-logins#1690017357"
     ),

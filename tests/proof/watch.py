@@ -1154,7 +1154,7 @@ class Watch:
             for all_ in self.world.vault.values()
             for version in all_
             if version.value
-        }
+        } | self.disowned
         for source in self.world.sources.values():
             for entry in source.entries.values() if isinstance(source, Many) else ():
                 if entry.name.startswith("rekey ") and entry.secret not in known:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from engine.contract import Issued, Job
+from engine.contract import LATE, Issued, Job
 from engine.engine import Engine
-from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, TransientError
+from engine.errors import (
+    AccessDenied,
+    LeaseUnavailable,
+    NeedsHuman,
+    RekeyError,
+    SourceBusy,
+    TransientError,
+)
 from engine.secret import SecretRef, SecretVersion
 from engine.state.record import SETTLE
 from engine.state.tags import CREDENTIAL, Managed, parse
@@ -17,17 +25,19 @@ from rotators.service_principal_secret import ServicePrincipalSecret
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call, Intercept
 from simulator.wire import Request, Response
-from tests.shared.graph_rig import NAME, GraphRig
+from tests.shared.graph_rig import NAME, GraphRig, days
 from tests.shared.scene import refuse, scene, source_of, struck, to_vault
 
 
-async def add(rig: GraphRig, intercept: Intercept | None = None) -> SecretVersion:
+async def add(
+    rig: GraphRig, intercept: Intercept | None = None, *, name: str = NAME
+) -> SecretVersion:
     """Have the first version of a secret written, as `rekey adopt` does."""
     engine: Engine = await rig.service(intercept).ready()
     tags = {"ProviderAddress": rig.source, "ValidityPeriodDays": "90"}
     managed = parse(tags, engine.policy, engine.kinds)
     assert isinstance(managed, Managed)
-    nothing = replace(engine.nothing_yet(SecretRef(rig.vault.url, NAME)), tags=tags)
+    nothing = replace(engine.nothing_yet(SecretRef(rig.vault.url, name)), tags=tags)
     return await engine.add_first(nothing, managed)
 
 
@@ -42,7 +52,7 @@ async def test_a_first_version_that_may_just_have_been_written_is_waited_for(
     del rig.vault.secrets[NAME]
     rig.clock.advance(SETTLE.total_seconds() if is_late else 1)
     if not is_late:
-        with pytest.raises(TransientError, match="written just now"):
+        with pytest.raises(TransientError, match="announced may come"):
             await add(rig)
         assert {password.key_id for password in rig.alive()} == made
         return
@@ -96,17 +106,115 @@ async def test_no_first_version_is_made_where_somebody_was_faster(*, is_theirs: 
     assert len(rig.vault.versions(NAME)) == (0 if is_theirs else 1)
 
 
-async def test_what_a_first_version_was_to_hold_goes_where_somebody_makes_one_by_hand() -> None:
+@pytest.mark.parametrize("is_announced", [False, True])
+async def test_what_a_first_version_was_to_hold_goes_where_somebody_makes_one_by_hand(
+    *, is_announced: bool
+) -> None:
     """Whoever typed the command has died of it, and nobody types it again."""
     rig = GraphRig()
+    added = struck(rig, lambda request: request.path.endswith("/addPassword"))
     with pytest.raises(Died):
-        await add(rig, struck(rig, lambda request: request.path.endswith("/addPassword")))
+        await add(rig, struck(rig, to_vault("PUT"), after=False) if is_announced else added)
     _, in_vain = rig.alive()
     rig.clock.advance(3600)
     rig.managed()
     rig.write(NAME, rig.latest(NAME).value)
     assert (await rig.handle(NAME, action="audit", trigger="sweep")).result == "confirmed"
     assert in_vain not in rig.alive()
+
+
+async def test_another_first_version_cuts_off_nothing_of_a_deleted_secret_inside_its_overlap() -> (
+    None
+):
+    rig = GraphRig()
+    first = await add(rig)
+    rig.clock.advance(3600)
+    await rig.handle(NAME, force=True)
+    _, superseded, current = rig.alive()
+    assert superseded.key_id == first.tags[CREDENTIAL]
+    del rig.vault.secrets[NAME]
+    rig.clock.advance(3600)
+    again = await add(rig)
+    kept = [rig.first.key_id, superseded.key_id, current.key_id, again.tags[CREDENTIAL]]
+    assert [password.key_id for password in rig.alive()] == kept
+    rig.clock.advance(3600)
+    await rig.handle(NAME, action="audit", trigger="sweep")
+    assert [password.key_id for password in rig.alive()] == kept
+    rig.clock.advance(days(8).total_seconds())
+    await rig.handle(NAME, action="retire", trigger="sweep", recheck=True, source=rig.source)
+    assert [password.key_id for password in rig.alive()] == [kept[0], kept[3]]
+
+
+async def test_the_next_owner_of_a_source_cuts_off_nothing_of_a_first_version_before_its_own() -> (
+    None
+):
+    """Both versions are the first ones of their secrets, and neither is earlier than the other."""
+    rig = GraphRig()
+    theirs = await add(rig, name="another")
+    await rig.handle("another", action="audit", trigger="sweep")
+    del rig.vault.secrets["another"]
+    rig.clock.advance(days(1).total_seconds())
+    ours = await add(rig)
+    for _ in range(3):
+        assert (await rig.handle(NAME, action="audit", trigger="sweep")).result == "confirmed"
+        rig.clock.advance(days(8).total_seconds())
+    kept = [rig.first.key_id, theirs.tags[CREDENTIAL], ours.tags[CREDENTIAL]]
+    assert [password.key_id for password in rig.alive()] == kept
+    record = await rig.known(rig.source)
+    assert not record.to_retire
+
+
+async def test_what_a_next_owner_had_added_for_its_first_version_is_removed() -> None:
+    """Somebody else's first version was announced before, and never came."""
+    rig = GraphRig()
+    for name, where in {"another": to_vault("PUT"), NAME: _proof}.items():
+        with pytest.raises(Died):
+            await add(rig, struck(rig, where, after=False), name=name)
+        rig.clock.advance(3600)
+    rig.managed()
+    rig.write(NAME, rig.latest(NAME).value)
+    assert (await rig.handle(NAME, action="audit", trigger="sweep")).result == "confirmed"
+    assert [password.key_id for password in rig.alive()] == [rig.first.key_id]
+
+
+def _proof(request: Request) -> bool:
+    return b"client_secret" in request.body
+
+
+async def test_a_first_version_that_is_refused_leaves_nothing_to_do() -> None:
+    """It would have been in the place of a deleted one, which somebody recovers."""
+    rig = GraphRig()
+    await add(rig)
+    await rig.handle(NAME, action="audit", trigger="sweep")
+    deleted = rig.vault.secrets.pop(NAME)
+    refuse(rig, 409, "ObjectIsDeletedButRecoverable", to_vault("PUT"))
+    with pytest.raises(RekeyError):
+        await add(rig)
+    rig.vault.secrets[NAME] = deleted
+    rig.clock.advance(days(8).total_seconds())
+    assert (await rig.handle(NAME, action="audit", trigger="sweep")).result == "confirmed"
+    record = await rig.known(rig.source)
+    assert not record.unpublished
+    assert not record.to_retire
+    assert record.next_check is None
+    assert len(rig.alive()) == 2
+
+
+async def test_a_first_version_that_never_comes_is_not_looked_for_longer_than_an_hour() -> None:
+    """Nobody has written the secret since, by hand either."""
+    rig = GraphRig()
+    with pytest.raises(Died):
+        await add(rig, struck(rig, to_vault("PUT"), after=False))
+    begun = rig.clock.now()
+    while at := (await rig.known(rig.source)).next_check:
+        rig.clock.advance(max(1, (at - rig.clock.now()).total_seconds()))
+        assert timedelta(0) < rig.clock.now() - begun < timedelta(hours=1)
+        with suppress(SourceBusy):
+            looked = await rig.handle(
+                NAME, action="audit", trigger="sweep", recheck=True, source=rig.source
+            )
+            assert looked.result == "skipped"
+    assert rig.clock.now() - begun > LATE
 
 
 @pytest.mark.parametrize("is_released", [False, True])

@@ -345,8 +345,8 @@ def announced_write(record: Record) -> Announced:
 
 def test_what_is_to_be_retired_next_follows_where_a_version_takes_the_slot_of_the_first() -> None:
     """It was never retired: what it waited for had gone."""
-    later = Pending(NOW, OTHER, "key2")
-    record = replace(announced(), to_retire=(Pending(NOW, OLD, "key1"), later))
+    later = Pending(NOW, OTHER, "id7")
+    record = replace(announced(), to_retire=(Pending(NOW, OLD, "key2"), later))
     write = replace(announced_write(record), retire=None)
     landed = replace(record, unpublished=(write,)).landed(secret(NEW))
     assert Record.from_json(landed.to_json(), "here").retirement == later
@@ -818,7 +818,7 @@ def test_what_was_to_be_retired_before_follows_what_is_superseded_now(
     assert record.published
     last = replace(record.published, version=OLD, credential_id="key2")
     record = replace(record, published=replace(record.published, credential_id="key1"))
-    overtaken = record.superseding(last, NOW + HOUR)
+    overtaken = record.owing(Pending(NOW + HOUR, last.version, last.credential_id))
     overtaken = Record.from_json(overtaken.to_json(), "here")
     assert overtaken.retirement == Pending(NOW + HOUR, OLD, "key2")
     first, *_ = overtaken.to_retire
