@@ -14,6 +14,7 @@ from engine.follow_up import notices, refresh
 from engine.parts import Parts
 from engine.secret import SecretRef, Version
 from engine.state.policy import Policy
+from engine.state.record import Record
 from engine.state.request import (
     PUBLISHED,
     Cause,
@@ -28,6 +29,8 @@ from engine.state.request import (
 )
 
 log = logging.getLogger("rekey.follow_up")
+
+EARLIER = "published by an earlier try"
 
 TASKS: Mapping[Task, Callable[[Parts, FollowUp, Version], Awaitable[TaskOutcome]]] = {
     "refresh": refresh.refresh,
@@ -106,6 +109,29 @@ async def conclude(parts: Parts, outcome: Outcome, *, again: bool = False) -> Ou
         items += map(follow_key, outcome.derived)
     await _post(parts, (*items, *notices.news(parts, outcome)))
     return outcome
+
+
+async def report_from_record(parts: Parts, record: Record) -> None:
+    """Report the version that was published last at a source, if nobody has yet.
+
+    This does not read its secret, which may be released or gone.
+    """
+    published = record.published
+    if not (record.unreported and published):
+        return
+    ref = SecretRef.parse(record.owner)
+    item = WorkItem(ref, "audit", cause=Cause("sweep", "rekey"), source=record.source)
+    outcome = Outcome(
+        item,
+        record.published_as,
+        EARLIER,
+        rotator=record.kind,
+        source=record.source,
+        old_version=published.replaces,
+        new_version=published.version,
+        credential_id=published.credential_id,
+    )
+    await conclude(parts, outcome)
 
 
 async def refresh_first(parts: Parts, outcome: Outcome) -> None:

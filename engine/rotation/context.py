@@ -8,6 +8,7 @@ from datetime import datetime
 
 from engine.contract import Job, Recognise, Rotator
 from engine.errors import MayComeBack, NeedsHuman, PermanentError, RekeyError, TransientError
+from engine.follow_up import tasks
 from engine.parts import Parts
 from engine.rotation.derived import ParentKey
 from engine.rotation.observe import Observed
@@ -19,7 +20,6 @@ from engine.state.record import Record, parts_of
 from engine.state.request import PUBLISHED, Leak, Result, WorkItem
 from engine.state.tags import STATE, Managed
 
-EARLIER = "published by an earlier try"
 STILL_THERE_FIX = "see whether that source is still there, or has moved; revoke it there by hand"
 
 
@@ -62,7 +62,7 @@ class Progress:
     def publishes_earlier(self, record: Record) -> None:
         """Note that an earlier try has published a version whose outcome nobody has reported."""
         if record.published and not self.has_published:
-            self.result, self.reason = record.published_as, EARLIER
+            self.result, self.reason = record.published_as, tasks.EARLIER
             self.new_version = record.published.version
 
     def done(self, result: Result, reason: str, managed: Managed) -> None:

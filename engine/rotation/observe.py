@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from engine.contract import LATE, Rewrites, Undo
+from engine.contract import LATE, Derived, Rewrites, Undo
 from engine.errors import RekeyError
+from engine.follow_up import tasks
 from engine.parts import Parts
 from engine.rotation.proof import proof_text
 from engine.rotation.source_lease import SourceLease
@@ -136,6 +137,7 @@ class Observed:
     async def _compare(self, shown: SecretVersion) -> None:
         seen = self.record.seen(shown, self.parts.clock.now())
         if last := self.record.overtaken(seen):
+            await tasks.report_from_record(self.parts, self.record)
             seen = self._superseding(shown, last, seen)
         write = seen.pending_write
         if write and shown.enabled and shown.version != write.replaces:
@@ -146,9 +148,11 @@ class Observed:
     def _superseding(self, shown: SecretVersion, last: Published, seen: Record) -> Record:
         """Return the record once an earlier write has come over the version published last.
 
-        That version is superseded now, unless both credentials are in one slot.
+        That version is superseded now, unless both credentials are in one slot, or end with a key.
         """
-        if seen.published and last.credential_id == seen.published.credential_id:
+        slots = {it.credential_id for it in (last, seen.published) if it}
+        is_derived = isinstance(self.parts.rotators.get(seen.kind), Derived)
+        if len(slots) == 1 or is_derived:
             return replace(seen, to_retire=self.record.to_retire)
         managed = self.parts.tagged(shown).managed
         # This is decided only once. Without tags that can be followed the usual overlap counts.

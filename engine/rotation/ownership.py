@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 
 from engine.errors import NeedsHuman
+from engine.follow_up.tasks import report_from_record
 from engine.parts import Parts, log
 from engine.ports import Lease
 from engine.rotation.derived import ParentKey
-from engine.rotation.report import report_from_record
 from engine.rotation.source_lease import NOBODY, SourceLease, hold
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretRef, SecretVersion

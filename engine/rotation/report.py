@@ -11,39 +11,16 @@ from engine.deadline import OUT_OF_TIME
 from engine.errors import PermanentError, RekeyError
 from engine.follow_up import tasks
 from engine.parts import Parts
-from engine.rotation.context import EARLIER, Rotation
+from engine.rotation.context import Rotation
 from engine.rotation.derived import Dependents
 from engine.rotation.source_lease import LOST
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretVersion
 from engine.state import tags
 from engine.state.decision import Acting, Confirm, Park, Skip, Wait
 from engine.state.due import due_at
 from engine.state.incident import STILL_ACCEPTED
-from engine.state.record import Record, Stale
-from engine.state.request import UNMARKED, Cause, Outcome, Result, WorkItem
-
-
-async def report_from_record(parts: Parts, record: Record) -> None:
-    """Report the version that was published last at a source, if nobody has yet.
-
-    This does not read its secret, which may be released or gone.
-    """
-    published = record.published
-    if not (record.unreported and published):
-        return
-    ref = SecretRef.parse(record.owner)
-    item = WorkItem(ref, "audit", cause=Cause("sweep", "rekey"), source=record.source)
-    outcome = Outcome(
-        item,
-        record.published_as,
-        EARLIER,
-        rotator=record.kind,
-        source=record.source,
-        old_version=published.replaces,
-        new_version=published.version,
-        credential_id=published.credential_id,
-    )
-    await tasks.conclude(parts, outcome)
+from engine.state.record import Stale
+from engine.state.request import UNMARKED, Outcome, Result, WorkItem
 
 
 def outcome_of(at: Rotation, secret: SecretVersion) -> Outcome:
@@ -98,7 +75,7 @@ async def report_unreported(at: Rotation) -> None:
         return
     if not at.observed.has_read:
         # The secret is deleted, or cannot be read. What was published to it is reported anyway.
-        await report_from_record(at.parts, record)
+        await tasks.report_from_record(at.parts, record)
         at.lease.learn(replace(at.record, unreported=False))
         return
     at.progress.publishes_earlier(record)

@@ -525,15 +525,17 @@ class Record:
         """Return the record once a retirement is over."""
         return replace(self, to_retire=tuple(owed for owed in self.to_retire if owed != going))
 
-    def put_aside(self, version: str) -> Record:
+    def put_aside(self, version: str, *, is_copied: bool = True) -> Record:
         """Return the record before a change for another version is begun, or the source passes on.
 
         The credential requested before may still be made. It is remembered as a lost write, because
-        the change is about to forget which version it was for.
+        the change is about to forget which version it was for. `is_copied`: once it was announced,
+        a replica may hold it, so it stays.
         """
         replaces, since = self.change.version, self.change.requested_at
         is_open = self.change.open_since or self.change.uncertain_until
-        others = {version, *self.history.replaced, *(it.replaces for it in self.unpublished)}
+        writes = (it.replaces for it in self.unpublished if is_copied or not it.digest)
+        others = {version, *self.history.replaced, *writes}
         if not (since and is_open) or replaces in others:
             return self
         operation = operation_id(SecretRef.parse(self.owner), replaces)

@@ -830,6 +830,18 @@ FOUND = {
     "a credential added for a first version that was never written is left behind": (
         "created/many#1700000717"
     ),
+    "what could not be removed of a rotation as it had leaked is forgotten once its leak is over": (
+        "operated-away-moved/listed#1714091599"
+    ),
+    "a version is announced by nobody, as an earlier write of Rekey's came over it": (
+        "operated-away-put-back-when-due/two-slots#1714082975"
+    ),
+    "a leaked signature waits for one that a late write came over, which only its key ends": (
+        "derived-leak-then-key#1714081981"
+    ),
+    "what a late write leaves at the source that its owner had named before is nobody's": (
+        "moved-in-both/many#1714051867"
+    ),
     "what the deleted versions of a secret hold is cut off as it gets another first one": (
         "created/many#1710011987"
     ),

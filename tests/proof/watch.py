@@ -390,7 +390,11 @@ class Watch:
             # Nobody can tell any more that this is no person's version.
             self.excuses.used[Excuse.STORE] += 1
             self._leave_to_people(before)
-        return self.excuses.cover(Excuse.LATE, source, now)
+        is_late = self.excuses.cover(Excuse.LATE, source, now)
+        if is_late and source != self.source_of(before):
+            # It takes the secret back to where its owner had it: what it leaves there is theirs.
+            self._leave_to_people(before)
+        return is_late
 
     def _leave_to_people(self, before: SecretVersion) -> None:
         self.disowned.add(credential_in(before.value.reveal() if before.value else ""))
