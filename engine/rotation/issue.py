@@ -447,7 +447,7 @@ async def _tidy_first(lease: SourceLease, ref: SecretRef, own: str) -> None:
     write = lease.record.pending_write
     until = write and write.at + (SETTLE if write.operation == own else LATE)
     if until and lease.parts.clock.now() < until:
-        what, fix = "a version that was announced may come", f"type it again at {until:%H:%M:%S}Z"
-        raise TransientError(what, where=str(ref), fix=fix)
+        what = "a version that was announced before may still be written"
+        raise TransientError(what, where=str(ref), fix=f"type it again at {until:%H:%M:%S}Z")
     for operation in lease.record.abandoned:
         await lease.tidy(lease.record.kind, operation, None)

@@ -52,7 +52,7 @@ async def test_a_first_version_that_may_just_have_been_written_is_waited_for(
     del rig.vault.secrets[NAME]
     rig.clock.advance(SETTLE.total_seconds() if is_late else 1)
     if not is_late:
-        with pytest.raises(TransientError, match="announced may come"):
+        with pytest.raises(TransientError, match="may still be written"):
             await add(rig)
         assert {password.key_id for password in rig.alive()} == made
         return
