@@ -200,7 +200,7 @@ async def settle_leaked(
             raise
         # A leak does not wait for a leftover to be removed: the source may be gone as well.
         log.warning("%s: what a rotation made may be left: %s", secret.ref, error)
-        at.lease.learn(at.record.put_aside(str(secret.version), is_copied=False))
+        at.lease.learn(at.record.unremoved())
     version = at.first_compromised
     try:
         await leaked.settle(at, secret, version, turn.decision)

@@ -525,17 +525,15 @@ class Record:
         """Return the record once a retirement is over."""
         return replace(self, to_retire=tuple(owed for owed in self.to_retire if owed != going))
 
-    def put_aside(self, version: str, *, is_copied: bool = True) -> Record:
+    def put_aside(self, version: str) -> Record:
         """Return the record before a change for another version is begun, or the source passes on.
 
         The credential requested before may still be made. It is remembered as a lost write, because
-        the change is about to forget which version it was for. `is_copied`: once it was announced,
-        a replica may hold it, so it stays.
+        the change is about to forget which version it was for.
         """
         replaces, since = self.change.version, self.change.requested_at
         is_open = self.change.open_since or self.change.uncertain_until
-        writes = (it.replaces for it in self.unpublished if is_copied or not it.digest)
-        others = {version, *self.history.replaced, *writes}
+        others = {version, *self.history.replaced, *(it.replaces for it in self.unpublished)}
         if not (since and is_open) or replaces in others:
             return self
         operation = operation_id(SecretRef.parse(self.owner), replaces)
@@ -544,6 +542,18 @@ class Record:
         )
         writes = sorted((lost, *self.unpublished), key=lambda write: write.lost)
         return replace(self, unpublished=tuple(writes[:MOST_UNPUBLISHED]))
+
+    def unremoved(self) -> Record:
+        """Return the record where what was announced last could not be removed at its source.
+
+        It is remembered as a credential that nobody has seen, too: the next change may be for
+        another version, and no replica holds it.
+        """
+        writes = [it for it in self.unpublished if it.replaces == self.change.version]
+        if not (writes and all(it.digest for it in writes)):
+            return self
+        left = replace(writes[0], credential_id="", digest="", lost=True)
+        return replace(self, unpublished=(*self.unpublished, left)[:MOST_UNPUBLISHED])
 
     def lose(self) -> Record:
         """Return the record with the announced write, if any, among the lost writes.

@@ -203,6 +203,8 @@ class OneSlot(_Kind):
 
     def _refilled(self, slots: Slots, slot: str) -> str:
         world, label = self.hand.world, f"set {slot}"
+        # What comes late over a password that was set back is taken for that one's delay.
+        world.watch.disturb(world.way_back)
         if label not in world.unseen:
             return slots.refill(slot)
         world.unseen.discard(label)
@@ -213,13 +215,14 @@ class OneSlot(_Kind):
 
     async def undo(self, job: Job, held: Sensitive) -> None:
         slots, worker, watch = self._slots(job.source), self.hand.worker, self.hand.world.watch
-        unseen = self.hand.world.unseen
+        world = self.hand.world
 
         def back() -> None:
-            if "set back" in unseen:
-                unseen.discard("set back")
-                # The source has accepted it, so it is awaited before another password is set.
-                watch.disturb(self.hand.world.kernel.time() + WAY_BACK.total_seconds())
+            # The source has accepted it, so it is awaited before another password is set.
+            world.way_back = world.kernel.time() + WAY_BACK.total_seconds()
+            if "set back" in world.unseen:
+                world.unseen.discard("set back")
+                watch.disturb(world.way_back)
                 return
             slots.held.update(admin=held.reveal())
             if worker.lease is None or not worker.lease.held:

@@ -830,6 +830,15 @@ FOUND = {
     "a credential added for a first version that was never written is left behind": (
         "created/many#1700000717"
     ),
+    "what a rotation announced is left behind, as its leak is an heir's by now": (
+        "operated-away-handed-over-in-rotation/listed#1714206707"
+    ),
+    "what was announced is left behind for a secret that is disabled, and may hold it": (
+        "owners/listed#1714242230"
+    ),
+    "a password that comes late over one that was set back is repaired after five minutes": (
+        "reshaped/one-slot#1714238474"
+    ),
     "what could not be removed of a rotation as it had leaked is forgotten once its leak is over": (
         "operated-away-moved/listed#1714091599"
     ),

@@ -192,6 +192,8 @@ class World:
     unseen: set[str] = field(default_factory=set)
     """Which calls of a single slot are accepted next, and nobody may see what becomes of them: a new
     password comes later, and what is set back never does."""
+    way_back: float = 0.0
+    """Until when what a single slot was set back to is awaited."""
     lands_at: float = 0.0
     """Nothing that is under way arrives by itself before that."""
     fruitless: float = 0.0
