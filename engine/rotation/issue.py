@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from engine.contract import LATE, Issued, Job, Preflight, Readable, Tidy, Undo
 from engine.errors import (
@@ -393,7 +394,8 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         if (last := lease.record.published) and last.operation:
             # A deleted secret. What its last version holds may be in use, so it gets an overlap.
             secret = replace(secret, version=last.version)
-            going = Pending(now + managed.overlap, last.version, last.credential_id)
+            ends = now + managed.overlap + timedelta(seconds=1)
+            going = Pending(ends, last.version, last.credential_id)
         job = parts.job(secret, managed, proven=True, in_place=True)
         await _tidy_first(lease, secret.ref, job.operation)
         # Every try is of the same operation: only this very one is carried on.

@@ -177,6 +177,24 @@ async def test_what_a_next_owner_had_added_for_its_first_version_is_removed() ->
     assert [password.key_id for password in rig.alive()] == [rig.first.key_id]
 
 
+async def test_what_was_announced_for_another_secret_is_awaited_before_its_source_gets_this_one() -> (
+    None
+):
+    """A write may come late. Only then is it certain that nobody holds what was made for it."""
+    rig = GraphRig()
+    with pytest.raises(Died):
+        await add(rig, struck(rig, to_vault("PUT"), after=False), name="another")
+    _, theirs = rig.alive()
+    rig.clock.advance(LATE.total_seconds() - 60)
+    with pytest.raises(TransientError, match="may still be written"):
+        await add(rig)
+    assert theirs in rig.alive()
+    rig.clock.advance(120)
+    ours = await add(rig)
+    kept = [rig.first.key_id, ours.tags[CREDENTIAL]]
+    assert [password.key_id for password in rig.alive()] == kept
+
+
 def _proof(request: Request) -> bool:
     return b"client_secret" in request.body
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from engine.contract import LATE
+from engine.contract import LATE, Derived
 from engine.errors import AccessDenied, LeaseUnavailable, NotFound
 from engine.kinds import Kinds
 from engine.state.record import SELDOM, SETTLE, Record
 from engine.state.request import DAY, OFTEN, UNMARKED, Outcome, Result
 from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
 from tests.engine.rotation.held import EARLY, Held, held
-from tests.shared.heard import LOST
+from tests.shared.heard import LOST, heard
 from tests.shared.scene import NAME, refuse, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -347,6 +347,34 @@ async def test_what_was_published_last_is_retired_where_an_earlier_write_comes_o
     assert at.record.retirement == (owed if place == "key2" else superseded)
     assert at.record.published
     assert at.record.published.version == at.rig.latest(NAME).version
+
+
+@pytest.mark.parametrize("is_reported", [False, True])
+async def test_what_nobody_has_reported_is_reported_where_an_earlier_write_comes_over_it(
+    at: Held, *, is_reported: bool
+) -> None:
+    """The record tells of one version alone, so it would be forgotten."""
+    late = at.announce("late", 10 * MINUTE)
+    at.published("key1", ahead=None, lost=(replace(late, replaces=V1),))
+    at.know(earlier=(V1,), untold=not is_reported)
+    at.rig.vault.put(NAME, "late", tags=at.rig.tags(NAME))
+    outcomes = heard(at.parts.reporter)
+    await at.observed().observe()
+    reported = [outcome.new_version for outcome in outcomes]
+    assert reported == ([] if is_reported else [str(at.secret.version)])
+
+
+async def test_a_signature_is_not_retired_where_an_earlier_write_comes_over_it(at: Held) -> None:
+    """Only its key ends it, so whoever retires it would wait for a person."""
+    assert isinstance(at.parts.rotators["storage-sas"], Derived)
+    late = at.announce("late", 10 * MINUTE)
+    at.published("key1", ahead=None, lost=(replace(late, replaces=V1),))
+    at.know(earlier=(V1,), kind="storage-sas")
+    at.rig.vault.put(NAME, "late", tags=at.rig.tags(NAME))
+    await at.observed().observe()
+    assert at.record.published
+    assert at.record.published.version == at.rig.latest(NAME).version
+    assert at.record.to_retire == ()
 
 
 async def test_a_version_in_a_vault_that_is_served_no_more_counts_as_one_that_nobody_can_read(

@@ -126,6 +126,20 @@ def test_nothing_is_put_aside_that_cannot_come_unseen(record: Record, version: s
     assert record.put_aside(version) == record
 
 
+def test_what_was_announced_and_could_not_be_removed_is_known_when_another_change_is_begun() -> (
+    None
+):
+    """Under the operation that has made it, which may be a former owner's; once, and as it was."""
+    write = replace(WRITE, operation="a former owner's", replaces=OLD, lost=True)
+    known = replace(_asked(), unpublished=(write,)).unremoved()
+    assert known.unpublished[0] == write
+    assert known.unremoved() == known
+    begun = replace(known, change=known.change.begun(NEW, NOW, asks=False))
+    assert "a former owner's" in begun.abandoned
+    assert "a former owner's" not in replace(begun, unpublished=(write,)).abandoned
+    assert _asked().unremoved() == _asked()
+
+
 def test_a_request_that_may_still_come_is_known_to_the_next_owner() -> None:
     passed = _asked().passed("https://sample-kv.vault.azure.net/secrets/next", secret(NEW))
     assert operation_id(REF, OLD) in passed.abandoned
