@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
 from engine.contract import Issued, Job, Opens, Recognised
-from engine.errors import NeedsHuman, RekeyError, VerificationFailed
+from engine.errors import NeedsHuman, RekeyError, VerificationFailed, before_sending
 from engine.secret import Sensitive
 from rotators.shared.long_change import AFTERWARDS, PATIENCE, LongChange, Server
 from rotators.shared.sql_passwords import fresh_password
@@ -81,9 +81,10 @@ class AdminPassword[P: Server](ABC):
         """Set a fresh password; the first time, all that can be checked beforehand is checked first."""
         place = self.place_of(job.source)
         known = job.proven and job.held_id
-        user, accepted = (self.checked(known), True) if known else await self._ready(job, place)
-        password = fresh_password(user)
-        fields = await self.access.fields(place, job.options, user, password)
+        with before_sending():
+            user, accepted = (self.checked(known), True) if known else await self._ready(job, place)
+            password = fresh_password(user)
+            fields = await self.access.fields(place, job.options, user, password)
         # What is refused already is tried anew soon. A password that works is set back late.
         patience = AFTERWARDS if job.in_place else PATIENCE
         doubt = await self.change.begin(place, user, password, patience=patience)

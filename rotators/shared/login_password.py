@@ -22,6 +22,7 @@ from engine.errors import (
     PermanentError,
     RekeyError,
     VerificationFailed,
+    before_sending,
 )
 from engine.secret import Sensitive
 from rotators.shared.in_doubt import doubt_of
@@ -99,11 +100,12 @@ class LoginPassword(ABC):
 
     async def issue(self, job: Job) -> Issued:
         """Give a fresh password to the only login, or to the one of two that the vault does not hold."""
-        # In place, the server has refused what the vault holds: perhaps for its login's own sake.
-        accepted = (job.proven and not job.in_place) or await self._ready(job)
-        name, supersedes = await self._chosen(job)
-        password = fresh_password(name)
-        fields = await self._fields(job, name, password)
+        with before_sending():
+            # In place, the server has refused what the vault holds: perhaps for its login's sake.
+            accepted = (job.proven and not job.in_place) or await self._ready(job)
+            name, supersedes = await self._chosen(job)
+            password = fresh_password(name)
+            fields = await self._fields(job, name, password)
         doubt = await doubt_of(self._set(job.source, name, password))
         # A default is not tried: it is the database in which a login needs no rights.
         tags = job.options

@@ -38,8 +38,8 @@ ACCEPTED = 202
 ANNOUNCING = ("rotated", "healed", "restored")
 EVERY_FIVE_MINUTES = "0 */5 * * * *"
 LONGEST = 300.0
-"""Seconds for which a single slot may refuse what the vault holds: a worker and a look at it may
-both be killed."""
+"""Seconds after the last kill for which a single slot may refuse what the vault holds. Whoever comes
+to heal it may be killed in turn, and leaves a lease of a minute."""
 QUIET_SECONDS = 1500.0
 """Within what time of the last kill all must be well: a message of a dead host is back after ten
 minutes, and so is the one that looks after it."""
@@ -94,6 +94,8 @@ class Killed:
     host: subprocess.Popen[bytes] | None = None
     app: App | None = None
     kills: int = 0
+    killed_at: float = 0.0
+    """When a process was killed last, by the monotonic clock."""
     accepted: int = 0
     """So many requests were accepted."""
     tries: int = 0
@@ -139,6 +141,7 @@ class Killed:
     def kill(self) -> None:
         """Kill the worker that rotates; one time in three the host, and start another one."""
         self.kills += 1
+        self.killed_at = time.monotonic()
         workers = STARTED.findall(self.log.read_text())
         if self.chance.random() < 1 / 3 or not workers:
             assert self.host
@@ -186,9 +189,9 @@ class Killed:
 
     def _note_refused(self, part: Part) -> None:
         now = time.monotonic()
-        lasted = now - self.refused.setdefault(part.name, now)
-        self.longest = max(self.longest, lasted)
-        if lasted > LONGEST:
+        since = self.refused.setdefault(part.name, now)
+        self.longest = max(self.longest, now - since)
+        if now - max(since, self.killed_at) > LONGEST:
             self._wrong(f"P1: {part.name} has been refused for over {LONGEST:.0f} s")
 
     def _wrong(self, problem: str) -> None:

@@ -170,6 +170,15 @@ def refuse_the_change(scene: Scene, code: str) -> None:
     scene.rig.world.faults.append(Fault(lambda sent: sent.method == "PATCH", refusal))
 
 
+async def test_a_server_that_cannot_be_looked_at_has_taken_no_password(scene: Scene) -> None:
+    """Nobody needs to hear that its password may be unknown."""
+    scene.rig.world.faults.append(Fault(lambda _: True, unavailable(), times=99))
+    with pytest.raises(TransientError) as caught:
+        await scene.rotator().issue(first(scene))
+    assert caught.value.unsent
+    assert scene.live() == {FIRST}
+
+
 async def test_a_server_at_another_change_has_taken_no_password(scene: Scene) -> None:
     is_sql = isinstance(scene, sql_scenes.SqlScene)
     refuse_the_change(scene, "ConflictingServerOperation" if is_sql else "ServerIsBusy")

@@ -11,6 +11,7 @@ from azure.core.exceptions import ServiceRequestError
 from engine.contract import Job
 from engine.errors import NeedsHuman, TransientError, VerificationFailed
 from engine.secret import Sensitive
+from simulator.faults import Fault, unavailable
 from simulator.reach.transport import SimulatedCredential
 from tests.rotators import sql_scenes
 from tests.rotators.database_scenes import FIRST, SECOND, TEMPLATE, WRONG, DatabaseScene
@@ -82,6 +83,20 @@ async def test_a_change_without_a_token_for_it_was_not_sent_and_leaves_no_doubt(
     with pytest.raises(TransientError) as caught:
         await scene.rotator().issue(scene.job())
     assert caught.value.unsent
+
+
+@one_login
+async def test_a_server_that_cannot_be_looked_at_has_taken_no_password(
+    made: Callable[[], Scene],
+) -> None:
+    """Nobody needs to hear that its password may be unknown."""
+    scene = made()
+    before = scene.live()
+    scene.rig.world.faults.append(Fault(lambda _: True, unavailable(), times=99))
+    with pytest.raises(TransientError) as caught:
+        await scene.rotator().issue(first(scene))
+    assert caught.value.unsent
+    assert scene.live() == before
 
 
 @two_logins
