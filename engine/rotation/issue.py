@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from engine.contract import LATE, Issued, Job, Preflight, Readable, Tidy, Undo
 from engine.errors import (
@@ -29,6 +29,7 @@ from engine.errors import (
     TransientError,
     VerificationFailed,
 )
+from engine.follow_up import tasks
 from engine.parts import Parts
 from engine.rotation import report
 from engine.rotation.context import Rotation
@@ -40,7 +41,7 @@ from engine.rotation.source_lease import LOST, NO_ANSWER, SourceLease, hold
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion, Sensitive
 from engine.state import template
-from engine.state.record import SETTLE
+from engine.state.record import SETTLE, Record
 from engine.state.record_parts import Announced
 from engine.state.request import WorkItem, nothing_of, operation_id
 from engine.state.tags import CREDENTIAL, Managed, Pending
@@ -388,16 +389,14 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         if await parts.existing(secret.ref):
             what = "somebody has written the secret meanwhile"
             raise NeedsHuman(what, where=str(secret.ref), fix="type it again: see what it holds")
+        now = parts.clock.now()
+        secret, going = _replacing(lease.record, secret, now + managed.overlap)
+        job = parts.job(secret, managed, proven=True, in_place=True)
+        _refuse_while_pending(lease, secret.ref, job.operation)
         if theirs := await other_owner(lease, secret):
             raise NeedsHuman(theirs.reason, where=str(secret.ref), fix=theirs.fix)
-        now, change, going = parts.clock.now(), lease.record.change, None
-        if (last := lease.record.published) and last.operation:
-            # A deleted secret. What its last version holds may be in use, so it gets an overlap.
-            secret = replace(secret, version=last.version)
-            ends = now + managed.overlap + timedelta(seconds=1)
-            going = Pending(ends, last.version, last.credential_id)
-        job = parts.job(secret, managed, proven=True, in_place=True)
-        await _tidy_first(lease, secret.ref, job.operation)
+        await _conclude_earlier(lease)
+        change = lease.record.change
         # Every try is of the same operation: only this very one is carried on.
         begun = change.requested_at if change.version == secret.version else None
         job = replace(job, not_before=begun or now)
@@ -440,16 +439,36 @@ async def _announce_first(
     await lease.write(replace(record, change=change).announced(write, managed.rotator.kind))
 
 
-async def _tidy_first(lease: SourceLease, ref: SecretRef, own: str) -> None:
-    """Remove what earlier operations left, before their record is about another one.
+def _replacing(
+    record: Record, secret: SecretVersion, ends: datetime
+) -> tuple[SecretVersion, Pending | None]:
+    """Return the secret with the version that its first one replaces, and what is superseded.
 
-    Raises TransientError while a version may come that was announced. One of this operation shows
-    sooner.
+    If it was deleted, what its last version holds may be in use, so that gets an overlap.
+    """
+    last = record.published
+    if last is None or last.operation != operation_id(secret.ref, last.replaces):
+        return secret, None
+    # The record keeps whole seconds.
+    going = Pending(ends + timedelta(seconds=1), last.version, last.credential_id)
+    return replace(secret, version=last.version), going
+
+
+def _refuse_while_pending(lease: SourceLease, ref: SecretRef, own: str) -> None:
+    """Raise TransientError while a version may come that was announced.
+
+    It may be another secret's, which keeps its source then. One of this operation shows sooner.
     """
     write = lease.record.pending_write
     until = write and write.at + (SETTLE if write.operation == own else LATE)
     if until and lease.parts.clock.now() < until:
         what = "a version that was announced before may still be written"
         raise TransientError(what, where=str(ref), fix=f"type it again at {until:%H:%M:%S}Z")
+
+
+async def _conclude_earlier(lease: SourceLease) -> None:
+    """Report, and remove, what earlier operations left, before their record is about another one."""
+    await tasks.report_from_record(lease.parts, lease.record)
+    lease.learn(replace(lease.record, unreported=False))
     for operation in lease.record.abandoned:
         await lease.tidy(lease.record.kind, operation, None)

@@ -14,7 +14,7 @@ from engine.parts import Parts
 from engine.rotation.proof import proof_text
 from engine.rotation.source_lease import SourceLease
 from engine.secret import SecretRef, SecretVersion, Version
-from engine.state.record import Record
+from engine.state.record import SETTLE, Record
 from engine.state.record_parts import Announced, Change, Published
 from engine.state.request import DAY, DONE, OFTEN, PUBLISHED, UNMARKED, Outcome, WorkItem
 from engine.state.tags import OPERATION, STATE, Malformed, Pending
@@ -163,7 +163,8 @@ class Observed:
     async def _beneath(self, record: Record, write: Announced, shown: SecretVersion) -> Record:
         versions = [version async for version in self.parts.vaults.versions(shown.ref)]
         known = (it.created for it in versions if it.version == write.replaces)
-        replaced_at = next(known, write.at)
+        # Nothing is there before a first version, and clocks differ.
+        replaced_at = next(known, write.at - SETTLE)
         for version in versions:
             # A version no younger than the one to be replaced may hold the same value by chance.
             is_later = version.created > replaced_at

@@ -19,6 +19,7 @@ from engine.errors import (
     TransientError,
 )
 from engine.secret import SecretRef, SecretVersion
+from engine.service import Service
 from engine.state.record import SETTLE
 from engine.state.tags import CREDENTIAL, Managed, parse
 from rotators.service_principal_secret import ServicePrincipalSecret
@@ -26,14 +27,19 @@ from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call, Intercept
 from simulator.wire import Request, Response
 from tests.shared.graph_rig import NAME, GraphRig, days
+from tests.shared.heard import heard
 from tests.shared.scene import refuse, scene, source_of, struck, to_vault
 
 
 async def add(
-    rig: GraphRig, intercept: Intercept | None = None, *, name: str = NAME
+    rig: GraphRig,
+    intercept: Intercept | None = None,
+    *,
+    name: str = NAME,
+    service: Service | None = None,
 ) -> SecretVersion:
     """Have the first version of a secret written, as `rekey adopt` does."""
-    engine: Engine = await rig.service(intercept).ready()
+    engine: Engine = await (service or rig.service(intercept)).ready()
     tags = {"ProviderAddress": rig.source, "ValidityPeriodDays": "90"}
     managed = parse(tags, engine.policy, engine.kinds)
     assert isinstance(managed, Managed)
@@ -189,10 +195,47 @@ async def test_what_was_announced_for_another_secret_is_awaited_before_its_sourc
     with pytest.raises(TransientError, match="may still be written"):
         await add(rig)
     assert theirs in rig.alive()
+    assert (await rig.known(rig.source)).owner.endswith("/another"), "whose version may come"
     rig.clock.advance(120)
     ours = await add(rig)
     kept = [rig.first.key_id, ours.tags[CREDENTIAL]]
     assert [password.key_id for password in rig.alive()] == kept
+
+
+async def test_what_nobody_has_reported_of_a_deleted_secret_is_reported_as_it_is_made_anew() -> (
+    None
+):
+    """The record tells of one version alone, so it would be forgotten."""
+    rig = GraphRig()
+    await add(rig)
+    await rig.handle(NAME, action="audit", trigger="sweep")
+    rotated = await rig.handle(NAME, force=True)
+    await rig.note(rig.source, NAME, untold=True)
+    del rig.vault.secrets[NAME]
+    rig.clock.advance(3600)
+    service = rig.service()
+    outcomes = heard(service.engine.reporter)
+    await add(rig, service=service)
+    assert [(it.result, it.new_version) for it in outcomes] == [("rotated", rotated.new_version)]
+    assert not (await rig.known(rig.source)).unreported
+
+
+async def test_a_first_version_that_somebody_has_replaced_at_once_is_known_to_have_come() -> None:
+    """The vault keeps whole seconds, so it may seem to be older than its announcement."""
+    rig = GraphRig()
+    rig.clock.advance(0.4)
+    first = await add(rig)
+    rig.vault.amend(rig.latest(NAME), created=rig.latest(NAME).created - 1)
+    rig.clock.advance(30)
+    rig.managed()
+    rig.write(NAME, rig.latest(NAME).value)
+    for _ in range(3):
+        rig.clock.advance(LATE.total_seconds())
+        assert (await rig.handle(NAME, action="audit", trigger="sweep")).result == "confirmed"
+    published = (await rig.known(rig.source)).published
+    assert published
+    assert published.version == first.version
+    assert first.tags[CREDENTIAL] in {password.key_id for password in rig.alive()}
 
 
 def _proof(request: Request) -> bool:
