@@ -190,7 +190,7 @@ async def settle_leaked(
     at: Rotation, secret: SecretVersion, turn: Turn, _: Step
 ) -> SecretVersion | None:
     """Prove that a leaked credential is refused, or revoke it. One that waits holds up no other."""
-    if not (turn.is_bound or isinstance(turn.decision, Park)):
+    if not turn.is_bound:
         what = f"{at.lease.unbound(secret.ref)}: {STILL_ACCEPTED}"
         raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
     try:

@@ -8,8 +8,10 @@ import pytest
 
 from engine.state.sweep_order import SweepOrder
 from engine.state.tags import RETIRE, Pending
+from simulator.reach.sabotage import Died
 from tests.shared.consuming import DAY, SHOP, Consuming
-from tests.shared.scene import NAME
+from tests.shared.heard import heard
+from tests.shared.scene import NAME, struck, to_vault
 
 COPY = "https://prod.vault.azure.net/secrets/copy"
 
@@ -83,3 +85,17 @@ async def test_while_it_waits_the_app_is_refreshed_every_day(match: str) -> None
     await rig.service().sweep_vault(order.to_json())
     actions = [it["action"] for it in rig.messages("rotations") if it["secret"] == NAME]
     assert sorted(actions) == ["audit", "retire"]
+
+
+async def test_what_a_dead_worker_published_is_no_reason_to_wait() -> None:
+    """Its overlap passes before another worker comes, which reports the version first."""
+    rig = Consuming(SHOP, tags={"OverlapHours": "48"})
+    rig.site().stuck = True
+    with pytest.raises(Died):
+        await rig.service(struck(rig, to_vault("PUT"))).engine.handle(rig.item(NAME))
+    rig.clock.advance(48 * 3600 + 60)
+    service = rig.service()
+    outcomes = heard(service.engine.reporter)
+    await service.rotate(rig.item(NAME, action="retire", trigger="sweep").to_json(), 1)
+    assert [outcome.result for outcome in outcomes] == ["rotated", "waiting"]
+    assert outcomes[1].reason.startswith("key1 is kept until")

@@ -282,3 +282,22 @@ async def test_what_leaked_outside_the_scopes_is_not_touched_and_left_to_a_perso
     assert (await record(rig)).compromised.versions == (leaked,)
     assert accepted(rig, 0)
     assert not [sent for sent in rig.world.exchanges if "appdata" in sent.request.url]
+
+
+async def test_of_a_leak_outside_the_scopes_people_hear_that_it_works_before_of_a_wrong_tag() -> (
+    None
+):
+    """Nothing is changed there, whatever they correct."""
+    rig = await rotated()
+    leaked = str(rig.vault.versions(NAME)[0].version)
+    await rig.note(source_of(rig), NAME, compromised=(leaked,))
+    rig.tag(NAME, OverlapHours="soon")
+    engine = rig.service().engine
+    policy = replace(engine.policy, scopes={rig.vault.url: ()})
+    recheck = rig.item(
+        NAME, action="audit", trigger="sweep", recheck=1, version=None, source=source_of(rig)
+    )
+    outcome = await replace(engine, policy=policy).handle(recheck)
+    assert outcome.result == "parked"
+    assert "any more: what leaked may still be accepted" in outcome.reason
+    assert accepted(rig, 0)

@@ -22,7 +22,7 @@ from tests.engine.rotation.held import conclude, held
 from tests.shared.due import stored
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, source_of, state, to_vault
+from tests.shared.scene import NAME, refuse, scene, source_of, state, to_arm, to_vault
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
 
@@ -319,3 +319,16 @@ async def test_what_keeps_a_leak_waiting_is_marked_as_one_whatever_was_asked_for
         assert outcome.reason.startswith("the deployment east rotates this secret too")
         assert outcome.item.compromised
         assert at.rig.tags(NAME)["RekeyState"].startswith("compromised ")
+
+
+async def test_rechecks_of_what_cannot_be_revoked_leave_the_mark_as_it_is() -> None:
+    """It says since when the secret needs a person, and nothing is written four times an hour."""
+    rig = scene()
+    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"), times=99)
+    leaked = rig.latest(NAME).version
+    assert (await rig.handle(NAME, version=leaked, compromised=True)).result == "parked"
+    marked = rig.tags(NAME)
+    rig.clock.advance(900)
+    outcome = await rig.handle(NAME, action="audit", trigger="sweep", recheck=1)
+    assert outcome.result == "waiting"
+    assert rig.tags(NAME) == marked

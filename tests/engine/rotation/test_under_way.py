@@ -298,3 +298,37 @@ async def test_a_plug_in_gets_back_what_it_noted_last() -> None:
         await work.run()
         await work.at.lease.wait(60.0, "second")
         assert work.at.noted.change.marker == "second"
+
+
+async def test_of_a_leak_behind_an_endless_change_the_mark_says_since_when_it_needs_people() -> (
+    None
+):
+    """Every recheck meets that change again, four times an hour."""
+    slow = Slow()
+    slow.takes(timedelta(days=30))
+    await slow.handle(compromised=True, version=slow.rig.latest(NAME).version)
+    slow.rig.clock.advance(DAY)
+    recheck: dict[str, Any] = {"action": "audit", "trigger": "sweep", "recheck": 1}
+    assert (await slow.handle(**recheck)).result == "parked"
+    marked = slow.rig.tags(NAME)
+    slow.rig.clock.advance(900)
+    assert (await slow.handle(**recheck)).result == "waiting"
+    assert slow.rig.tags(NAME) == marked
+
+
+async def test_a_report_names_the_credential_that_was_published_whatever_its_tag_says_since() -> (
+    None
+):
+    """A worker dies once it has published, and a person edits the tag before the next one comes."""
+    slow = Slow(OverlapHours="0")
+    slow.takes(timedelta())
+    with pytest.raises(Died):
+        await slow.handle(slow.rig.service(struck(slow.rig, to_vault("PUT"))))
+    published = slow.rig.tags(NAME)["CredentialId"]
+    slow.rig.tag(NAME, CredentialId="mine")
+    slow.rig.clock.advance(600)
+    slow.takes(TAKES)
+    outcome = await slow.handle(action="retire")
+    assert outcome.result == "rotated"
+    assert "; under way since " in outcome.reason
+    assert outcome.credential_id == published
