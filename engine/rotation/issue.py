@@ -416,8 +416,11 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
             async with lease.changing("publish"):
                 return await parts.vaults.publish(secret.ref, draft)
         except PermanentError:
-            await lease.tidy(rotator.kind, job.operation, None)
-            await lease.write(lease.record.withdrawn())
+            lease.learn(lease.record.withdrawn())
+            # What cannot be removed now is removed by an audit: the record names its operation.
+            with suppress(RekeyError):
+                await lease.tidy(rotator.kind, job.operation, None)
+            await lease.write(lease.record)
             raise
 
 
@@ -449,8 +452,10 @@ def _replacing(
     last = record.published
     if last is None or last.operation != operation_id(secret.ref, last.replaces):
         return secret, None
-    # The record keeps whole seconds.
-    going = Pending(ends + timedelta(seconds=1), last.version, last.credential_id)
+    going = None
+    if record.verified.version == last.version:
+        # What a person had replaced is left to people. And the record keeps whole seconds.
+        going = Pending(ends + timedelta(seconds=1), last.version, last.credential_id)
     return replace(secret, version=last.version), going
 
 

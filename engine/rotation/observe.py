@@ -182,7 +182,10 @@ class Observed:
         write = self.record.pending_write
         if write is None or write.replaces != secret.version:
             return False
-        return not (write.dead or write.original)
+        change = self.record.change
+        # `adopt --create` announced it for a deleted secret, which somebody has recovered.
+        is_first = change.version == write.replaces and change.requested_at is None
+        return not (write.dead or write.original or is_first)
 
     @property
     def is_forgotten(self) -> bool:

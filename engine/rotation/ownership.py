@@ -16,7 +16,7 @@ from engine.secret import SecretRef, SecretVersion
 from engine.state.decision import Park, Wait
 from engine.state.index import Owned, StateIndex
 from engine.state.record import Record, parts_of
-from engine.state.request import operation_id
+from engine.state.request import nothing_of, operation_id
 from engine.state.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Managed, Pending
 
 
@@ -69,8 +69,7 @@ async def _passing(
         if await _still_claims(parts, meant, shown):
             return _theirs(record, lease.where, held)
         record = record.seen(shown, parts.clock.now())
-    # Its current version may have leaked. Without its tags nobody would replace that version.
-    can_pay = shown is not None and shown.version not in record.compromised.versions
+    can_pay = _can_pay(record, former, shown, leaked=leaked)
     # Two records cannot be one, so only the first passes on.
     is_first = lease is held.leases[0]
     owed = _owed(record, held, leaked=leaked and is_first) if can_pay or not is_first else None
@@ -80,6 +79,18 @@ async def _passing(
             raise NeedsHuman(owed.reason, fix=owed.fix)
         return owed
     return record if is_first else Record(source=record.source, key=record.key)
+
+
+def _can_pay(
+    record: Record, former: SecretRef, shown: SecretVersion | None, *, leaked: bool
+) -> bool:
+    """Return whether a former owner may still do what it owes."""
+    if shown is None:
+        # Its first version may still come, and nothing shows before.
+        write = record.pending_write
+        return not leaked and write is not None and write.replaces == nothing_of(former)
+    # Its current version may have leaked. Without its tags nobody would replace that version.
+    return shown.version not in record.compromised.versions
 
 
 def _theirs(record: Record, where: str, held: SourceLease) -> Park:

@@ -238,6 +238,64 @@ async def test_a_first_version_that_somebody_has_replaced_at_once_is_known_to_ha
     assert first.tags[CREDENTIAL] in {password.key_id for password in rig.alive()}
 
 
+async def test_a_source_does_not_pass_on_while_its_first_version_may_still_come() -> None:
+    """A secret that names the source, too, would remove what that version holds."""
+    rig = GraphRig()
+    rig.managed()
+    rig.write(NAME, rig.latest(NAME).value)
+    with pytest.raises(Died):
+        await add(rig, struck(rig, to_vault("PUT")), name="another")
+    late = rig.vault.secrets.pop("another")
+    _, theirs = rig.alive()
+    rig.clock.advance(60)
+    assert (await rig.handle(NAME, action="audit", trigger="sweep")).result == "parked"
+    rig.clock.advance(300)
+    rig.vault.secrets["another"] = late
+    rig.clock.advance(LATE.total_seconds())
+    for name in ("another", NAME, "another"):
+        await rig.handle(name, action="audit", trigger="sweep")
+    assert theirs in rig.alive()
+    assert (await rig.known(rig.source)).owner.endswith("/another")
+
+
+async def test_a_secret_that_is_recovered_is_not_rotated_because_a_first_version_was_announced() -> (
+    None
+):
+    """Whoever typed the command has died of it."""
+    rig = GraphRig()
+    first = await add(rig)
+    await rig.handle(NAME, action="audit", trigger="sweep")
+    deleted = rig.vault.secrets.pop(NAME)
+    with pytest.raises(Died):
+        await add(rig, struck(rig, to_vault("PUT"), after=False))
+    rig.vault.secrets[NAME] = deleted
+    for _ in range(3):
+        rig.clock.advance(LATE.total_seconds())
+        look = {"action": "audit", "trigger": "sweep", "recheck": True, "source": rig.source}
+        assert (await rig.handle(NAME, **look)).result in ("confirmed", "skipped")
+    kept = [rig.first.key_id, first.tags[CREDENTIAL]]
+    assert [password.key_id for password in rig.alive()] == kept
+    assert len(rig.vault.versions(NAME)) == 1
+
+
+async def test_what_a_person_has_replaced_is_left_to_people_as_the_secret_is_made_anew() -> None:
+    rig = GraphRig()
+    first = await add(rig)
+    await rig.handle(NAME, action="audit", trigger="sweep")
+    rig.clock.advance(3600)
+    rig.managed()
+    rig.write(NAME, rig.latest(NAME).value)
+    await rig.handle(NAME, action="audit", trigger="sweep")
+    del rig.vault.secrets[NAME]
+    rig.clock.advance(3600)
+    await add(rig)
+    for _ in range(3):
+        rig.clock.advance(days(8).total_seconds())
+        await rig.handle(NAME, action="audit", trigger="sweep")
+    assert first.tags[CREDENTIAL] in {password.key_id for password in rig.alive()}
+    assert not (await rig.known(rig.source)).to_retire
+
+
 def _proof(request: Request) -> bool:
     return b"client_secret" in request.body
 
