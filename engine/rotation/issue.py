@@ -395,7 +395,7 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         _refuse_while_pending(lease, secret.ref, job.operation)
         if theirs := await other_owner(lease, secret):
             raise NeedsHuman(theirs.reason, where=str(secret.ref), fix=theirs.fix)
-        await _conclude_earlier(lease)
+        await _conclude_earlier(lease, secret.ref)
         change = lease.record.change
         # Every try is of the same operation: only this very one is carried on.
         begun = change.requested_at if change.version == secret.version else None
@@ -416,11 +416,11 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
             async with lease.changing("publish"):
                 return await parts.vaults.publish(secret.ref, draft)
         except PermanentError:
-            lease.learn(lease.record.withdrawn())
-            # What cannot be removed now is removed by an audit: the record names its operation.
+            # What fails here hides no refusal: an audit removes what is left of the operation.
+            with suppress(RekeyError):
+                await lease.write(lease.record.withdrawn())
             with suppress(RekeyError):
                 await lease.tidy(rotator.kind, job.operation, None)
-            await lease.write(lease.record)
             raise
 
 
@@ -471,9 +471,9 @@ def _refuse_while_pending(lease: SourceLease, ref: SecretRef, own: str) -> None:
         raise TransientError(what, where=str(ref), fix=f"type it again at {until:%H:%M:%S}Z")
 
 
-async def _conclude_earlier(lease: SourceLease) -> None:
+async def _conclude_earlier(lease: SourceLease, ref: SecretRef) -> None:
     """Report, and remove, what earlier operations left, before their record is about another one."""
     await tasks.report_from_record(lease.parts, lease.record)
     lease.learn(replace(lease.record, unreported=False))
-    for operation in lease.record.abandoned:
+    for operation in lease.record.abandoned if lease.is_bound(ref) else ():
         await lease.tidy(lease.record.kind, operation, None)

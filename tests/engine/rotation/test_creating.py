@@ -296,6 +296,23 @@ async def test_what_a_person_has_replaced_is_left_to_people_as_the_secret_is_mad
     assert not (await rig.known(rig.source)).to_retire
 
 
+async def test_a_first_version_outside_the_scopes_removes_nothing_at_its_source() -> None:
+    rig = GraphRig()
+    with pytest.raises(Died):
+        await add(rig, struck(rig, _proof, after=False), name="another")
+    before = rig.alive()
+    rig.clock.advance(3600)
+    engine = await rig.service().ready()
+    tags = {"ProviderAddress": rig.source, "ValidityPeriodDays": "90"}
+    managed = parse(tags, engine.policy, engine.kinds)
+    assert isinstance(managed, Managed)
+    secret = replace(engine.nothing_yet(SecretRef(rig.vault.url, NAME)), tags=tags)
+    bound = replace(engine, policy=replace(engine.policy, scopes={rig.vault.url: ()}))
+    with pytest.raises(NeedsHuman, match="not bound to"):
+        await bound.add_first(secret, managed)
+    assert rig.alive() == before
+
+
 def _proof(request: Request) -> bool:
     return b"client_secret" in request.body
 
