@@ -290,10 +290,10 @@ class IncidentSweep:
     async def _is_held_open(self, current: Entry, primary: SecretRef | None = None) -> bool:
         secret, since = current.secret, self.incident.since
         writer = primary or secret.ref
-        known = self.index.of(writer)
-        if not known or any(listed.is_open for listed in known):
+        if self._is_noted(writer):
             return True
         # The vault's clock may be behind. The record tells when Rekey made what it published.
+        known = self.index.of(writer)
         ours = [listed for listed in known if listed.holds(secret)]
         telling = ours or known
         if not any(listed.made_since(since) for listed in telling):

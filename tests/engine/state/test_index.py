@@ -72,12 +72,14 @@ def test_a_recheck_is_due_of_what_is_owed_and_not_before_the_record_says(
         (NOW, True, "key2 of /s lives"),
         (NOW + SECOND, True, "what was begun at /s is not finished: "),
         (NOW + SECOND, False, ""),
+        (None, True, "what was begun at /s is not finished: "),
     ],
 )
 def test_what_is_left_at_a_source_is_said_what_lives_first(
-    pending: datetime, says: str, *, is_open: bool
+    pending: datetime | None, says: str, *, is_open: bool
 ) -> None:
-    left = Listed("/s", OWNER, Pending(pending, V2, "key2"), is_open=is_open).left(NOW)
+    going = Pending(pending, V2, "key2") if pending else None
+    left = Listed("/s", OWNER, going, is_open=is_open).left(NOW)
     assert left.startswith(says)
     assert bool(left) is bool(says)
 

@@ -27,7 +27,7 @@ from engine.state.incident import (
 )
 from engine.state.index import Listed, StateIndex
 from engine.state.record import Record
-from engine.state.record_parts import PROVEN_AT, SAME_VALUE, Compromised
+from engine.state.record_parts import PROVEN_AT, SAME_VALUE, Compromised, Published
 from engine.state.request import INCIDENT_SECONDS
 from engine.state.sweep_order import MOST_DELAY, SoFar, SweepOrder
 from engine.state.tags import Pending
@@ -160,6 +160,44 @@ async def test_what_somebody_wrote_by_hand_since_is_theirs_to_judge(created: dat
 
 
 @pytest.mark.parametrize("is_noted", [True, False])
+async def test_what_somebody_wrote_by_hand_since_ends_nothing_that_a_record_has_noted(
+    *, is_noted: bool
+) -> None:
+    """Rekey never replaced what leaked, so only what it has noted waits for it."""
+    rig, known = Rig(), record(published=BEFORE, made=BEFORE, is_open=is_noted)
+    rig.vault.put(NAME, "x", created=BEFORE)
+    work = IncidentSweep(rig.service().engine, INCIDENT, StateIndex({str(REF).lower(): (known,)}))
+    progress = IncidentProgress()
+    await work.count(current(LATER), progress)
+    assert (progress.waiting, progress.needs_a_person) == (is_noted, not is_noted)
+
+
+async def test_a_version_made_under_an_incident_dated_ahead_is_not_sent_on_as_older() -> None:
+    """The vault says that it is older; the record knows better, and what it replaced is revoked."""
+    rig = scene()
+    incident = replace(begun(rig), since=begun(rig).since + timedelta(seconds=30))
+    since, leaked = incident.since.isoformat(), rig.latest(NAME).version
+    await rig.handle(NAME, version=leaked, compromised=True, since=since, force=True)
+    assert rig.latest(NAME).created < incident.since.timestamp()
+    rig.clock.advance(120)
+    rig.queue("rotations").clear()
+    await send(rig, incident)
+    assert rig.messages("rotations") == []
+
+
+async def test_what_is_younger_than_an_incident_is_not_sent_on() -> None:
+    """Its record shows that all of it was made since, so no worker has anything to find out."""
+    rig = Rig()
+    incident = begun(rig)
+    rig.clock.advance(60)
+    rig.secret(NAME, rig.account("appdata"))
+    assert (await rig.handle(NAME)).result == "rotated"
+    engine, order = rig.service().engine, SweepOrder.for_incident(rig.vault.url, incident)
+    work = IncidentSweep(engine, incident, await engine.index(), again=True)
+    assert await work.send(order), "nothing is open"
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
 @pytest.mark.parametrize("is_late", [True, False])
 async def test_an_incident_that_nothing_works_on_any_more_is_left_to_a_person(
     *, is_noted: bool, is_late: bool
@@ -185,6 +223,16 @@ async def test_for_a_replica_the_record_of_its_primary_counts() -> None:
         shown = stands(replace(copy, created=created))
         assert await is_open(shown, [record()], primary=REF) is expected
         assert await is_open(shown, [], primary=REF) is True
+    assert await is_open(stands(replace(copy, created=LATER)), [record(is_open=True)], primary=REF)
+
+
+async def test_a_replica_is_open_while_its_primary_is_to_retire_what_is_older() -> None:
+    """It was written a moment after its primary, so no record knows that very version."""
+    rig = Rig()
+    pending = overlap(rig.vault.put(NAME, "x", created=BEFORE).version)
+    tags = {"ProviderAddress": None, "ReplicaOf": str(REF)}
+    copy = replace(version(changes=tags), ref=replace(REF, name="copy"), created=LATER)
+    assert await is_open(stands(copy), [record(pending=pending)], rig, REF)
 
 
 def begun(rig: Rig, **scope: Any) -> Incident:
@@ -697,6 +745,39 @@ async def test_a_damaged_record_proves_nothing_and_hides_no_incidents_progress()
     assert (progress.secrets, progress.rotated) == (1, 0)
     await work.count_passed_on(progress)
     assert progress.secrets == 1
+
+
+LEFT = f"{ACCOUNT}-before"
+
+
+@pytest.mark.parametrize(("pending", "expected"), [(None, False), (overlap(V2), True)])
+async def test_of_a_damaged_record_where_a_secret_was_before_its_listing_tells_what_may_work_on(
+    pending: Pending | None, *, expected: bool
+) -> None:
+    engine = replace(Rig().service().engine, leases=Known(None))  # type: ignore[arg-type]
+    for published in (None, BEFORE):
+        left = Listed(LEFT, str(REF).lower(), pending, published=published)
+        index = StateIndex({str(REF).lower(): (record(), left)})
+        work = IncidentSweep(engine, INCIDENT, index)
+        assert await work.is_open(current(SINCE)) is expected
+
+
+async def test_what_was_published_since_where_a_secret_was_before_keeps_nothing_open() -> None:
+    """What it superseded is proven to be refused."""
+    made = Published("o", "key2", "d", V2, LATER, version=V1, created=LATER)
+    proofs = Compromised(revoked={V2: f"{NOW:{PROVEN_AT}} x"})
+    owner = str(REF).lower()
+    left = Record(LEFT, owner, published=made, to_retire=(overlap(V2),), compromised=proofs)
+    engine = replace(Rig().service().engine, leases=Known(left))  # type: ignore[arg-type]
+    work = IncidentSweep(engine, INCIDENT, StateIndex({owner: (record(), Listed.of(left))}))
+    assert not await work.is_open(current(SINCE))
+
+
+async def test_no_record_is_read_where_nothing_of_a_secret_that_has_left_may_work_on() -> None:
+    left = Listed(LEFT, str(REF).lower(), published=SINCE, made=SINCE)
+    engine = replace(Rig().service().engine, leases=None)  # type: ignore[arg-type]
+    work = IncidentSweep(engine, INCIDENT, StateIndex({str(REF).lower(): (record(), left)}))
+    assert not await work.is_open(current(SINCE))
 
 
 class Known:
