@@ -147,7 +147,7 @@ class Engine(Parts):
         if source is None:
             with self.reporter.step("read"):
                 secret = await self.vaults.read(item.ref)
-            decision = self._unleased(secret, item.about(secret.version))
+            decision = await self._unleased(secret, item.about(secret.version))
             if isinstance(decision, Acting):
                 tagged = decision.managed.source
                 source = await leaked.leaked_at(self, secret, item, tagged, left)
@@ -188,7 +188,7 @@ class Engine(Parts):
         parked = await report.conclude(self, secret, about, Park(outcome.reason, fix))
         return replace(parked, comes_back=outcome.comes_back)
 
-    def _unleased(self, secret: Version, item: WorkItem) -> Decision:
+    async def _unleased(self, secret: Version, item: WorkItem) -> Decision:
         """Decide before the record can be read. No forged tag may prevent that it is read.
 
         If Rekey's own tags allow no action, it decides again without them. Their claims are
@@ -197,8 +197,13 @@ class Engine(Parts):
         decision = self.decide(secret, item)
         if isinstance(decision, Acting):
             return decision
-        bare = {tag: text for tag, text in secret.tags.items() if tag not in (OPERATION, RETIRE)}
-        return self.decide(replace(secret, tags=bare), item)
+        tags = {tag: text for tag, text in secret.tags.items() if tag not in (OPERATION, RETIRE)}
+        bare = replace(secret, tags=tags)
+        if item.action in ("restore", "retire"):
+            # What is to be retired is in the records, as the preview of this item has read them.
+            records = (await self.index()).of(item.ref)
+            return self.decided(self.inventory.case(bare, records).tagged, item)
+        return self.decide(bare, item)
 
     async def _left_at(
         self, secret: SecretVersion, item: WorkItem, tries: int, left: frozenset[str]

@@ -198,6 +198,23 @@ async def test_a_restore_of_a_version_that_a_person_has_disabled_says_so(stage: 
     assert secret.works
 
 
+@pytest.mark.parametrize("manual", [{}, {"Manual": "true"}], ids=["managed", "left to people"])
+async def test_a_restore_is_done_although_no_tag_shows_what_is_to_be_retired(
+    stage: Stage, manual: dict[str, str]
+) -> None:
+    """A person has written the version that broke something. The record knows the one before."""
+    secret = await stage.rotated("storage")
+    old = secret.versions[0].value
+    await stage.run_for(hours=5)
+    tags = {tag: text for tag, text in secret.tags.items() if not tag.startswith("Rekey")}
+    stage.person_writes(secret, secret.current.value, tags | manual)
+    answer = await stage.http("http_restore", {"vault": "prod", "name": secret.name}, {})
+    assert answer.status == 202
+    await stage.run_for(minutes=5)
+    assert secret.current.value == old
+    assert stage.of(secret)[-1]["result"] == "restored"
+
+
 async def test_what_a_person_enabled_again_stays_enabled(stage: Stage) -> None:
     secret = await stage.rotated("storage")
     await stage.run_past_overlap()
