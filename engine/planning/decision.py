@@ -190,11 +190,17 @@ def _at_rest(case: Case) -> Skip | None:
     secret, item = case.secret, case.item
     rest = rests_until(secret, case.now, case.policy.narrowed)
     is_hinted = item.hint and not is_manual(secret.tags)
-    goes_on = item.cause.is_persons or is_hinted or item.compromised or has_no_overlap(secret)
+    goes_on = item.cause.is_persons or is_hinted or item.compromised or _is_cut_off(case)
     if rest is None or goes_on:
         return None
     reason = secret.tags.get("RekeyReason", "see the log")
     return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {reason}")
+
+
+def _is_cut_off(case: Case) -> bool:
+    """Return whether a leaked credential is to be retired: its owner wants an overlap otherwise."""
+    managed = case.tagged.managed
+    return has_no_overlap(case.secret) and (managed is None or bool(managed.overlap))
 
 
 def _malformed(case: Case) -> Park | None:
@@ -247,7 +253,7 @@ def _restored(case: Case) -> Restore | Skip | None:
     """Restore a superseded credential. This comes first, or the credential would be retired."""
     if case.item.action != "restore" or case.is_replaced:
         return None
-    if has_no_overlap(case.secret):
+    if _is_cut_off(case):
         return Skip("the earlier credential is compromised and is being cut off", "rotate instead")
     if case.managed.pending is None:
         return Skip("no earlier credential still works", "rotate instead")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from engine.contract import CLOCKS, Derived, Rotator, Unusable
+from engine.contract import CLOCKS, LATE, Derived, Rotator, Unusable
 from engine.errors import NeedsHuman
 from engine.kinds import Kinds, follows
 from engine.secret import VERSION_ID, SecretRef, Version
@@ -364,9 +364,13 @@ def rests_until(secret: Version, now: datetime, narrowed: str = "") -> datetime 
 
 
 def has_no_overlap(secret: Version) -> bool:
-    """Return whether a superseded credential without any overlap is still to be retired."""
+    """Return whether a superseded credential without any overlap is still to be retired.
+
+    An overlap that had passed before somebody wrote the version was one.
+    """
     try:
-        return Pending.parse(secret.tags[RETIRE]).at <= secret.created + timedelta(seconds=1)
+        late = Pending.parse(secret.tags[RETIRE]).at - secret.created
+        return -LATE <= late <= timedelta(seconds=1)
     except (LookupError, ValueError):
         return False
 

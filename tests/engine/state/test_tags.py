@@ -128,9 +128,16 @@ def test_the_operation_of_a_version_gives_way_to_its_state_and_to_no_reason(
     assert (OPERATION in marked, "RekeyReason" in marked) == (operation, reason)
 
 
-@pytest.mark.parametrize(("seconds", "at_once"), [(-1, True), (0, True), (1, True), (2, False)])
+@pytest.mark.parametrize(
+    ("seconds", "at_once"),
+    [(-1801, False), (-1800, True), (-1, True), (0, True), (1, True), (2, False)],
+)
 def test_an_overlap_of_a_second_is_none(seconds: int, *, at_once: bool) -> None:
-    """A vault tells whole seconds, so a version may seem older than the end of no overlap."""
+    """A vault tells whole seconds, so a version may seem older than the end of no overlap.
+
+    A version may come half an hour after it was sent. One that is written later does not make an
+    overlap none that had passed.
+    """
     secret = version(age=timedelta())
     ends = Pending(NOW + timedelta(seconds=seconds), V2, "key2")
     assert has_no_overlap(replace(secret, tags={RETIRE: str(ends)})) is at_once
