@@ -276,8 +276,9 @@ def _replaced(case: Case) -> Retire | Confirm | Skip | None:
     if item.compromised and pending and (ours or pending.version == item.version):
         reason = "compromised: no overlap is left to the credential just replaced"
         return Retire(managed, pending, reason)
-    # A leaked credential is cut off only if the version in its place works.
-    if ours or item.compromised:
+    # A leaked credential is cut off only if the version in its place works. And a restore is not
+    # done because something else has taken the version's place: a restored one is reported as such.
+    if item.compromised or (ours and item.action != "restore"):
         return Confirm(managed)
     return Skip("a newer version has replaced the requested one")
 

@@ -113,6 +113,8 @@ DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
     ("restored by who has written a version after its end", shown(10 * DAY, MINUTE, **pending(-HOUR)),
      RESTORE, Restore),
     ("restored where nothing was superseded", shown(), RESTORE, Skip),
+    ("restored where Rekey has replaced the version meanwhile",
+     shown(FAR, name=V2, **replaced(V1), **pending(HOUR)), RESTORE, Skip),
     ("a version that Rekey replaced: what is current is proven", shown(name=V2, **replaced(V1)), {},
      Confirm),
     ("the same, forced", shown(name=V2, **replaced(V1)), {"force": True}, Confirm),
