@@ -356,10 +356,24 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
         job = replace(job, held_id=pending.credential_id, held=working)
         # The source itself may end the earlier credential.
         ends = min(ends, (await at.rotator.recognise(job)).ends or ends)
-    issued = Issued(pending.credential_id, fields, supersedes=managed.credential_id, expires=ends)
+    held_id = await _held_id(at, secret)
+    issued = Issued(pending.credential_id, fields, supersedes=held_id, expires=ends)
     await at.proof.issued(managed, issued)
     at.progress.restores = old.bare
     return await version(at, secret, issued, managed.overlap, "restored", plan.reason)
+
+
+async def _held_id(at: Rotation, secret: SecretVersion) -> str | None:
+    """Return the id of the current credential, to be superseded; None if only its tag tells it.
+
+    A person may have written the version, and its tag names whatever they like. What they hold, or
+    what the tag names, stays then: it may be in use elsewhere.
+    """
+    named, last = at.managed.credential_id, at.record.published
+    if at.record.wrote(secret):
+        return named
+    held_id = await at.recognised(secret) or (last and last.credential_id)
+    return named if held_id == named else None
 
 
 async def _superseded(at: Rotation, secret: SecretVersion, version: str) -> SecretVersion:

@@ -215,6 +215,28 @@ async def test_a_restore_is_done_although_no_tag_shows_what_is_to_be_retired(
     assert stage.of(secret)[-1]["result"] == "restored"
 
 
+@pytest.mark.parametrize("value", [VALUE, ""], ids=["nonsense", "a secret of their own"])
+@pytest.mark.parametrize("names", ["another team's", "the one before"])
+async def test_a_restore_has_nothing_removed_that_only_a_tag_calls_superseded(
+    stage: Stage, names: str, value: str
+) -> None:
+    secret = await stage.rotated("entra")
+    old, before = secret.versions[0].value, secret.current.value
+    team, mine = stage.password("another team"), stage.password("by hand")
+    named = {} if names == "the one before" else {"CredentialId": team.key_id}
+    stage.person_writes(secret, value or mine.secret, {**secret.tags, **named})
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=5)
+    assert secret.current.value == old
+    await stage.run_past_overlap()
+    assert secret.accepts(team.secret)
+    assert secret.accepts(mine.secret)
+    assert secret.accepts(before) == (not value or bool(named)), (
+        "Rekey made it, and the tag names it"
+    )
+    assert stage.of(secret, "parked") == []
+
+
 async def test_what_a_person_enabled_again_stays_enabled(stage: Stage) -> None:
     secret = await stage.rotated("storage")
     await stage.run_past_overlap()
