@@ -152,13 +152,15 @@ def _come_late(at: Rotation) -> Iterator[tuple[str, str]]:
     """Yield the operations before those: a request may come late, after others replaced its version.
 
     Nothing is owed then: a late write may have come over another one of its operation, and that has
-    an overlap. Nor has the current version been restored: it may hold that other one.
+    an overlap. A restored version may hold that other one, so only the operation is looked at that
+    made what it holds.
     """
-    history, last = at.record.history, at.record.published
-    if at.record.to_retire or (last and last.original):
+    record, last = at.record, at.record.published
+    if record.to_retire or last is None:
         return
-    for made, replaced in pairwise(history.replaced[1:LATEST]):
-        if made in history.published and (keep := at.record.id_of(made)):
+    for made, replaced in pairwise(record.history.replaced[1:LATEST]):
+        keep = record.id_of(made) if made in record.history.published else None
+        if keep and (not last.original or keep == last.credential_id):
             yield operation_id(at.progress.item.ref, replaced), keep
 
 

@@ -863,6 +863,12 @@ FOUND = {
     "the messages of an order that is open for a week pass for some without end": (
         "operated-moved-by-order/two-by-name#1690050703"
     ),
+    "a version is announced by nobody, as a person moves aside the record that a month had kept": (
+        "operated-away-deleted-in-incident/one-slot#1714633243"
+    ),
+    "what a request adds late is left behind, as another rotation's version has been restored": (
+        "reshaped/many#1714673817"
+    ),
 }
 
 

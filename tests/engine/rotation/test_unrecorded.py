@@ -116,3 +116,26 @@ async def test_what_a_request_adds_late_is_removed_although_others_replaced_its_
     before = rig.alive()
     await audit(rig)
     assert rig.alive() == [it for it in before if it != stray or kept_for]
+
+
+async def test_what_a_request_adds_late_is_removed_although_its_version_has_been_restored() -> None:
+    """What the restored version holds is of the same operation, and is kept."""
+    rig = GraphRig()
+    rig.managed()
+    for _ in range(2):
+        replaced = rig.latest(NAME).version
+        await rig.handle(NAME, trigger="manual", force=True)
+        rig.clock.advance(days(8).total_seconds())
+        await rig.handle(NAME, action="retire")
+    await rig.handle(NAME, trigger="manual", force=True)
+    await rig.handle(NAME, trigger="manual", action="restore")
+    restored = rig.tags(NAME)["CredentialId"]
+    rig.clock.advance(days(8).total_seconds())
+    await rig.handle(NAME, action="retire")
+    stray = rig.directory.add_password(
+        rig.app, f"rekey {operation_id(SecretRef(rig.vault.url, NAME), replaced)}"
+    )
+    before = rig.alive()
+    await audit(rig)
+    assert rig.alive() == [it for it in before if it != stray]
+    assert restored in {it.key_id for it in rig.alive()}
