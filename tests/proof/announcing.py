@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.state.tags import REPLICA_OF
+from engine.state.tags import OPERATION, REPLICA_OF
 from tests.proof.excuses import Excuse
 
 if TYPE_CHECKING:
@@ -59,8 +59,11 @@ def _is_excused(watch: Watch, version: SecretVersion) -> bool:
 def _is_left_to_a_person(watch: Watch, version: SecretVersion) -> bool:
     """Return whether an incident could not end, and who was told so has moved its record aside.
 
-    Until then its version is named in each report of that, and announced only with the end.
+    Until then its version is named in each report of that, and announced only with the end. Where
+    the vault was away, nobody had seen the version.
     """
+    if version.tags.get(OPERATION) in watch.set_aside:
+        return True
     named = any(
         outcome.result == "parked"
         and outcome.item.compromised

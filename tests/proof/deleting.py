@@ -139,6 +139,8 @@ def mend(world: World) -> None:
         _revoke_leaked(world)
     if any(it.fix == PURGED_FIX for it in parked):
         _revoke_leaked(world)
+        going = (claim.record.pending_write for claim in world.claims.values())
+        world.watch.set_aside |= {write.operation for write in going if write}
         world.claims.clear()
     people.mend(world)
 
