@@ -12,7 +12,7 @@ from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
 from engine.rotation.context import Rotation
 from engine.rotation.derived import Dependents
-from engine.rotation.ownership import other_owner
+from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.proof import TRIED, UNLISTED
 from engine.rotation.source_lease import LOST
 from engine.secret import SecretVersion, Sensitive
@@ -402,11 +402,14 @@ def _dependents(at: Rotation, managed: Managed) -> Dependents:
 async def is_kept(at: Rotation, secret: SecretVersion) -> bool:
     """Return whether a due credential stays.
 
-    A parked secret, or one that is left to a person, may still need it. If the secret has left the
-    source, its derived secrets may still be inside an overlap.
+    A parked secret, or one that is left to a person, may still need it: also where it rests because
+    its record is older than its version. If the secret has left the source, its derived secrets may
+    still be inside an overlap.
     """
     pending, managed = at.record.retirement, at.here
     if not at.is_bound:
+        return True
+    if managed and await other_writer(at.parts, at.record, at.observed.shown):
         return True
     # The record tells where the secret was, and its present tags tell what it consents to.
     consents = {tag: text for tag, text in secret.tags.items() if tag != "ProviderAddress"}

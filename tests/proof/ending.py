@@ -33,9 +33,9 @@ MOST_RETURNS = 12_000
 an hour: who asks for more in one schedule never ends."""
 MOST_ASKED = 4
 """More requests than are open at a time: the timer asks for each of them once in its period."""
-MOST_WAITING = 4 * MOST_WAITS
+MOST_WAITING = 5 * MOST_WAITS
 """More waits for busy sources than any schedule of ours needs: where an order, moves and slow
-changes meet, each of several messages waits for proofs that take a minute."""
+changes meet, each of several messages waits for proofs that take a minute, a restore among them."""
 
 MOST_EARLY = 12
 """How often a source may be asked for the end of a change long before it has said: faults make it so."""

@@ -652,6 +652,25 @@ async def test_a_secret_that_rests_keeps_the_last_key_that_works(
     assert (keys_of(rig)["key1"] == first.value) is is_refused
 
 
+async def test_an_older_record_retires_nothing_of_a_secret_that_rests_because_of_it(
+    rig: Rig,
+) -> None:
+    """It names a key that the current version may hold by now."""
+    older = await rig.known(source_of(rig))
+    await retire(rig)
+    assert (await rig.handle(NAME, trigger="manual", force=True)).result == "rotated"
+    async with rig.service().engine.leases.hold(source_of(rig), older.owner) as lease:
+        await lease.write(older)
+    before = keys_of(rig)
+    for result in ("parked", "skipped"):
+        work = rig.item(NAME, action="audit", trigger="sweep", source=source_of(rig))
+        outcome = await rig.service().engine.handle(work)
+        assert (outcome.result, outcome.retired) == (result, ())
+        assert "of which there is no record" in outcome.reason
+        rig.clock.advance(60)
+    assert keys_of(rig) == before
+
+
 async def test_what_was_revoked_before_the_rest_failed_is_told_although_the_worker_died() -> None:
     rig = await overlapping()
     revoked: list[Request] = []
