@@ -162,7 +162,9 @@ async def _announced(
     if write is None:
         return None
     # A repair inside an overlap supersedes nothing itself: it keeps an earlier retirement.
-    own = write.retire if write.retire and write.retire.version == write.replaces else None
+    last = at.record.published
+    holders = {write.replaces, last.version if last else ""}
+    own = write.retire if write.retire and write.retire.version in holders else None
     superseded = own.credential_id if own else None
     needed = template.fields(at.managed.renewed.template) | {at.rotator.value_field}
     for candidate in await _held_or_shown(at, write, job, copies):

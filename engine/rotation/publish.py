@@ -6,6 +6,7 @@ somebody else has just written and that no source has accepted yet.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,6 +15,7 @@ from engine.errors import (
     AccessDenied,
     LeaseUnavailable,
     NeedsHuman,
+    PermanentError,
     RekeyError,
     TransientError,
 )
@@ -56,9 +58,10 @@ async def rotate(
 ) -> SecretVersion:
     """Replace the credential. With `at_once`, the superseded one gets no overlap."""
     await _respect_external(at, secret)
+    held_in = await _held_in(at, secret)
     issued = await issue.new_credential(at, secret)
     overlap = timedelta() if at_once else at.managed.overlap
-    rotated = await version(at, secret, issued, overlap, "rotated", reason)
+    rotated = await version(at, secret, issued, overlap, "rotated", reason, held_in)
     at.progress.drifted = False
     await at.out_of_use(rotated)
     return rotated
@@ -71,12 +74,14 @@ async def version(
     overlap: timedelta,
     result: Result,
     reason: str,
+    held_in: str = "",
 ) -> SecretVersion:
     """Announce the version, then publish it to the replicas, then to the secret itself.
 
-    If the worker dies in between, a retry continues from the announcement.
+    If the worker dies in between, a retry continues from the announcement. `held_in`: the version
+    with what is superseded, if that is not the one replaced.
     """
-    draft = _draft(at, secret, issued, overlap)
+    draft = _draft(at, secret, issued, overlap, held_in)
     job = at.parts.job(secret, at.managed)
     rollback = Rollback(at, job, issued, proven=True)
     async with rollback.on(RekeyError, unsent=True):
@@ -214,7 +219,9 @@ def _still_asked(secret: SecretVersion, fresh: SecretVersion) -> None:
         raise Overtaken("its owner has changed its tags in the meantime", where=str(secret.ref))
 
 
-def _draft(at: Rotation, secret: SecretVersion, issued: Issued, overlap: timedelta) -> Draft:
+def _draft(
+    at: Rotation, secret: SecretVersion, issued: Issued, overlap: timedelta, held_in: str
+) -> Draft:
     now = at.now
     if issued.expires:
         # The source ends the new credential early, so the next rotation must not wait for a long
@@ -227,7 +234,7 @@ def _draft(at: Rotation, secret: SecretVersion, issued: Issued, overlap: timedel
         # credential, so it is kept longer.
         later = str(replace(pending, at=max(pending.at, now + overlap)))
         secret = replace(secret, tags={**secret.tags, RETIRE: later})
-    return new_version(secret, at.managed.renewed, issued, now, overlap, cause, deployment)
+    return new_version(secret, at.managed.renewed, issued, now, overlap, cause, deployment, held_in)
 
 
 LEFT_ALONE = timedelta(days=1)
@@ -356,11 +363,12 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
         job = replace(job, held_id=pending.credential_id, held=working)
         # The source itself may end the earlier credential.
         ends = min(ends, (await at.rotator.recognise(job)).ends or ends)
+    held_in = await _held_in(at, secret)
     held_id = await _held_id(at, secret)
     issued = Issued(pending.credential_id, fields, supersedes=held_id, expires=ends)
     await at.proof.issued(managed, issued)
     at.progress.restores = old.bare
-    return await version(at, secret, issued, managed.overlap, "restored", plan.reason)
+    return await version(at, secret, issued, managed.overlap, "restored", plan.reason, held_in)
 
 
 async def _held_id(at: Rotation, secret: SecretVersion) -> str | None:
@@ -374,6 +382,27 @@ async def _held_id(at: Rotation, secret: SecretVersion) -> str | None:
         return named
     held_id = await at.recognised(secret) or (last and last.credential_id)
     return named if held_id == named else None
+
+
+async def _held_in(at: Rotation, secret: SecretVersion) -> str:
+    """Return the version that holds the credential which the tags name.
+
+    If a person has written nonsense, its refusal proves nothing of what Rekey had published before
+    that, and what works on.
+    """
+    last, is_alone = at.record.published, at.managed.is_single or at.managed.derived_from
+    is_named = last and last.credential_id == at.managed.credential_id
+    if not (last and is_named) or is_alone or at.record.wrote(secret):
+        return str(secret.version)
+    return str(secret.version) if await _is_accepted(at, secret) else last.version
+
+
+async def _is_accepted(at: Rotation, secret: SecretVersion) -> bool:
+    """Return whether the source accepts what a person wrote: a kind may know only how it begins."""
+    held = at.parts.held(secret, at.managed)
+    with suppress(PermanentError):
+        return held is not None and await at.rotator.accepts(at.managed.source, "", held)
+    return False
 
 
 async def _superseded(at: Rotation, secret: SecretVersion, version: str) -> SecretVersion:
@@ -398,8 +427,12 @@ def new_version(
     overlap: timedelta,
     cause: str = "",
     deployment: str = "",
+    held_in: str = "",
 ) -> Draft:
-    """Compose the version that replaces `secret`: its owner's tags stay, Rekey's are renewed."""
+    """Compose the version that replaces `secret`: its owner's tags stay, Rekey's are renewed.
+
+    `held_in`: the version with what is superseded, if that is not `secret`.
+    """
     assert secret.version is not None  # noqa: S101 - a version that was read has an id
     tags = owners_tags(secret)
     tags["CredentialId"] = issued.credential_id
@@ -408,7 +441,7 @@ def new_version(
         # A tag holds whole seconds, so one is added: no overlap is cut short. Without an overlap
         # the moment has passed already.
         ends = now + overlap + timedelta(seconds=1) if overlap else now
-        tags[RETIRE] = str(Pending(ends, secret.version, issued.supersedes))
+        tags[RETIRE] = str(Pending(ends, held_in or secret.version, issued.supersedes))
     elif RETIRE in secret.tags and not _is_overwritten(secret.tags[RETIRE], issued):
         tags[RETIRE] = secret.tags[RETIRE]
     for tag, text in ((BY, deployment), (CAUSE, cause)):

@@ -237,6 +237,61 @@ async def test_a_restore_has_nothing_removed_that_only_a_tag_calls_superseded(
     assert stage.of(secret, "parked") == []
 
 
+NONSENSE = {
+    "storage": VALUE,
+    "entra": VALUE,
+    "two logins": "Server=orders.database.windows.net;Database=shop;User ID=app_b;Password=typo",
+}
+
+
+@pytest.mark.parametrize("kind", NONSENSE)
+async def test_a_restore_over_nonsense_ends_what_rekey_had_published_before_that(
+    stage: Stage, kind: str
+) -> None:
+    """That the source refuses nonsense does not prove that it refuses what came before."""
+    secret = stage.put(kind, days_left=80)
+    await stage.rotate(secret, force=True)
+    old, before = secret.versions[0].value, secret.current.value
+    stage.person_writes(secret, NONSENSE[kind], secret.tags)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=5)
+    assert secret.current.value == old
+    assert secret.accepts(before)
+    await stage.run_past_overlap()
+    assert not secret.accepts(before)
+    assert secret.works
+
+
+async def test_a_restore_over_nonsense_is_done_although_its_login_is_disabled(stage: Stage) -> None:
+    """A login that nobody can sign in as tells nothing of the value."""
+    secret = await stage.rotated("two logins")
+    stage.server.logins[secret.tags["CredentialId"]].enabled = False
+    stage.person_writes(secret, NONSENSE["two logins"], secret.tags)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=5)
+    assert secret.current.value == secret.versions[0].value
+
+
+@pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.parametrize("kind", ["storage", "two logins"])
+async def test_a_rotation_of_nonsense_ends_what_rekey_had_published_before_that(
+    stage: Stage, kind: str, *, dies: bool
+) -> None:
+    secret = stage.put(kind, days_left=80)
+    await stage.rotate(secret, force=True)
+    await stage.run_past_overlap()
+    before = secret.current.value
+    stage.person_writes(secret, NONSENSE[kind], secret.tags)
+    if dies:
+        # So often that what was announced is carried on.
+        stage.kill(PUBLISH, times=3, after=False)
+    await stage.rotate(secret, force=True)
+    assert secret.accepts(before)
+    await stage.run_past_overlap()
+    assert not secret.accepts(before)
+    assert secret.works
+
+
 async def test_what_a_person_enabled_again_stays_enabled(stage: Stage) -> None:
     secret = await stage.rotated("storage")
     await stage.run_past_overlap()

@@ -94,9 +94,9 @@ def _from_the_start(patch: pytest.MonkeyPatch) -> None:
         begun[id(at.progress)] = at.now
         return await rotate(at, secret, reason, at_once=at_once)
 
-    def drafted(at: Rotation, secret: Any, issued: Any, overlap: timedelta) -> Draft:
+    def drafted(at: Rotation, secret: Any, issued: Any, overlap: timedelta, held_in: str) -> Draft:
         start = begun.get(id(at.progress), at.now)
-        return compose(at, secret, issued, overlap - (at.now - start))
+        return compose(at, secret, issued, overlap - (at.now - start), held_in)
 
     patch.setattr(publish, "rotate", early)
     patch.setattr(publish, "_draft", drafted)
