@@ -364,24 +364,28 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
         # The source itself may end the earlier credential.
         ends = min(ends, (await at.rotator.recognise(job)).ends or ends)
     held_in = await _held_in(at, secret)
-    held_id = await _held_id(at, secret)
+    held_id = await _held_id(at, secret, held_in)
     issued = Issued(pending.credential_id, fields, supersedes=held_id, expires=ends)
     await at.proof.issued(managed, issued)
     at.progress.restores = old.bare
     return await version(at, secret, issued, managed.overlap, "restored", plan.reason, held_in)
 
 
-async def _held_id(at: Rotation, secret: SecretVersion) -> str | None:
-    """Return the id of the current credential, to be superseded; None if only its tag tells it.
+async def _held_id(at: Rotation, secret: SecretVersion, held_in: str) -> str | None:
+    """Return the id of the credential to supersede; None if only the current version's tag tells it.
 
     A person may have written the version, and its tag names whatever they like. What they hold, or
     what the tag names, stays then: it may be in use elsewhere.
     """
     named, last = at.managed.credential_id, at.record.published
-    if at.record.wrote(secret):
+    if at.record.wrote(secret) or held_in != secret.version:
         return named
-    held_id = await at.recognised(secret) or (last and last.credential_id)
-    return named if held_id == named else None
+    last_id = last.credential_id if last else None
+    held_id = await at.recognised(secret) if await _is_accepted(at, secret) else None
+    if held_id is None:
+        return named if named == last_id else None
+    known = {it.casefold() for it in (named, last_id) if it}
+    return held_id if held_id.casefold() in known else None
 
 
 async def _held_in(at: Rotation, secret: SecretVersion) -> str:

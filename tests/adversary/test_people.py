@@ -292,6 +292,49 @@ async def test_a_rotation_of_nonsense_ends_what_rekey_had_published_before_that(
     assert secret.works
 
 
+async def test_a_restore_supersedes_what_a_person_took_into_use_however_its_tag_spells_it(
+    stage: Stage,
+) -> None:
+    secret = stage.put("entra", days_left=80)
+    await stage.rotate(secret, force=True)
+    mine = stage.password("by hand")
+    stage.person_writes(secret, mine.secret, secret.tags | {"CredentialId": mine.key_id.upper()})
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_past_overlap()
+    assert not secret.accepts(mine.secret)
+
+
+@pytest.mark.parametrize("tag", ["no tag", "the tag of the one before"])
+async def test_a_restore_supersedes_what_rekey_made_though_a_person_wrote_it_in_another_form(
+    stage: Stage, tag: str
+) -> None:
+    """What the source and the record say of it tells more than its tag."""
+    secret = stage.put("entra", days_left=80)
+    earlier = {"CredentialId": secret.tags["CredentialId"]} if tag != "no tag" else {}
+    await stage.rotate(secret, force=True)
+    made = secret.current.value
+    tags = {name: text for name, text in secret.tags.items() if name != "CredentialId"}
+    shape = {"ValueTemplate": "Secret={secret}"}
+    stage.person_writes(secret, f"Secret={made}", tags | earlier | shape)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_past_overlap()
+    assert not secret.accepts(made)
+    assert secret.current.value == f"Secret={secret.versions[0].value}"
+
+
+async def test_a_restore_has_nothing_removed_that_only_a_beginning_and_a_tag_call_superseded(
+    stage: Stage,
+) -> None:
+    """Everybody who may read the application sees how its secrets begin, and their ids."""
+    secret = await stage.rotated("entra")
+    team = stage.password("another team")
+    forged = team.secret[:3] + "x" * len(team.secret[3:])
+    stage.person_writes(secret, forged, secret.tags | {"CredentialId": team.key_id})
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_past_overlap()
+    assert secret.accepts(team.secret)
+
+
 async def test_what_a_person_enabled_again_stays_enabled(stage: Stage) -> None:
     secret = await stage.rotated("storage")
     await stage.run_past_overlap()
