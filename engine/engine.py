@@ -12,6 +12,7 @@ from engine.contract import Forewarn, Preflight
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.parts import Parts, log
+from engine.planning.decision import CUT_OFF
 from engine.planning.inventory import Inventory
 from engine.rotation import controller, issue, leaked, ownership, report
 from engine.rotation.context import Rotation
@@ -20,7 +21,7 @@ from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import unrecorded
 from engine.rotation.source_lease import SourceLease, hold
 from engine.secret import SecretVersion, Version
-from engine.state.decision import Acting, Decision, Park, Retire, Rotate, Skip, Wait
+from engine.state.decision import Acting, Decision, Park, Restore, Retire, Rotate, Skip, Wait
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.record import Record
 from engine.state.request import Outcome, Result, WorkItem
@@ -50,21 +51,28 @@ class Engine(Parts):
             return secret, decision
         if RETIRE in shown.tags and not is_known:
             return shown, unrecorded(shown)
-        at = await self._rotation(decision.managed, item, secret)
-        decision = replace(decision, managed=at.managed)
+        return secret, await self._under_lease(secret, item, decision)
+
+    async def _under_lease(self, secret: SecretVersion, item: WorkItem, plan: Acting) -> Decision:
+        """Return what comes of a decision, as far as a preview can tell without the lease."""
+        at = await self._rotation(plan.managed, item, secret)
+        leaks = at.record.compromised.versions
+        if isinstance(plan, Restore) and plan.pending.version in leaks:
+            return CUT_OFF
+        plan = replace(plan, managed=at.managed)
+        decision: Decision = plan
         if at.parent_key:
-            decision = await at.parent_key.judged(secret, item, decision)
+            decision = await at.parent_key.judged(secret, item, plan)
         if isinstance(decision, Rotate):
-            decision = replace(
-                decision, warning=await self.rehearse(secret, decision.managed, item)
-            )
+            warning = await self.rehearse(secret, decision.managed, item)
+            decision = replace(decision, warning=warning)
         if isinstance(decision, Retire):
             dependents = Dependents(self, decision.managed)
             delay = await dependents.delay(secret, item, decision) or await refresh.hold_back(
                 self, secret, item, decision, dependents.holders(secret)
             )
             decision = delay or decision
-        return secret, decision
+        return decision
 
     @property
     def inventory(self) -> Inventory:

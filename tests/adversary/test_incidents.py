@@ -132,6 +132,28 @@ async def test_a_credential_is_not_restored_once_its_incident_is_known(stage: St
     assert not stage.of(secret, "restored")
 
 
+@pytest.mark.parametrize("hours", ["0", "24"])
+@pytest.mark.parametrize("leaks", ["in use", "inside its overlap"])
+async def test_a_restore_of_what_has_leaked_is_refused_before_it_is_accepted(
+    stage: Stage, leaks: str, hours: str
+) -> None:
+    """Whatever overlap its owner wants: no tag says why a credential is to be retired."""
+    secret = stage.entra(extra={"OverlapHours": hours})
+    leaked = secret.current
+    stage.outage(REMOVE_PASSWORD, timedelta(hours=5))
+    if leaks == "inside its overlap":
+        await stage.rotate(secret)
+    stage.post(secret, version=leaked.version, compromised=True)
+    await stage.run_for(minutes=40)
+    assert secret.accepts(leaked.value)
+    for query in ({"dry_run": "true"}, dict[str, str]()):
+        path = {"vault": "prod", "name": secret.name}
+        answer = await stage.http("http_restore", path, {}, **query)
+        assert answer.status == (200 if query else 409)
+        assert "is compromised and is being cut off" in str(answer.body)
+    assert not stage.of(secret, "restored")
+
+
 @pytest.mark.parametrize("deaths", [1, 3, 5, 6])
 @pytest.mark.parametrize("kind", ["storage", "entra"])
 async def test_an_accepted_incident_survives_an_ordinary_rotation_and_deaths(
