@@ -149,12 +149,13 @@ def _unmade(at: Rotation, turn: Turn, error: PermanentError) -> Turn:
 async def clean_up(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
     """Remove what an abandoned rotation has made, once its write cannot come any more.
 
-    A secret that is disabled may hold what was announced. Nothing is owed to the replicas of one
-    that is not rotated here.
+    A secret that is disabled may hold what was announced, and goes on once it is enabled. Nothing is
+    owed to the replicas of one that is not rotated here.
     """
-    at.lease.learn(at.record.cleared(*(entry for entry in at.record.stale if "/" in entry)))
-    if secret.enabled and await verify.is_certainly_lost(at, secret):
-        at.lease.learn(at.record.lose())
+    if secret.enabled:
+        at.lease.learn(at.record.cleared(*(entry for entry in at.record.stale if "/" in entry)))
+        if await verify.is_certainly_lost(at, secret):
+            at.lease.learn(at.record.lose())
     await retire.tidy_abandoned(at)
     return replace(turn, record=at.record)
 

@@ -326,6 +326,23 @@ async def test_nothing_is_owed_to_a_replica_that_its_primary_names_or_follows_no
         assert stage.reason(primary) == ""
 
 
+async def test_a_replica_that_was_behind_is_written_soon_although_its_primary_rested_meanwhile(
+    stage: Stage,
+) -> None:
+    """A person disabled the primary for some minutes. Nobody would write the replica for a day."""
+    primary = stage.sql("login", days_left=60)
+    copy = stage.copy(primary)
+    await stage.run_a_day()
+    stage.outage(to("PUT", "other.vault."), timedelta(hours=3), FORBIDDEN)
+    await stage.rotate(primary, force=True)
+    stage.disable(primary)
+    await stage.run_for(minutes=40)
+    primary.vault.amend(primary.current, enabled=True)
+    await stage.run_for(hours=2, minutes=10)
+    assert copy.current.value == primary.current.value
+    assert [version.enabled for version in copy.versions] == [False, True]
+
+
 @pytest.mark.parametrize("kind", ["storage", "entra", "two logins", "login"])
 async def test_a_replica_that_was_behind_keeps_no_version_enabled_that_holds_what_leaked(
     stage: Stage, kind: str
