@@ -217,6 +217,7 @@ class TwoKeys(KeyKind):
             )
         await self.ready(place)
         keys = await self.dated(place, await self.listed(place))
+        await self._refuse_other_pair(place, keys, job.held)
         slot = self._matching(job, place, keys, job.held)
         key = key_of(keys, slot, place)
         if problem := await self.prove(place, key.value):
@@ -224,6 +225,23 @@ class TwoKeys(KeyKind):
         await self.fields(place, slot, key.value, job.options)
         refuse_used(job, keys, place.pair.other(slot), self._late)
         return slot
+
+    async def _refuse_other_pair(self, place: KeyPlace, keys: Keys, held: Sensitive) -> None:
+        """Raise NeedsHuman where the value is a key of the resource's other pair.
+
+        The service accepts it all the same. Taken for the key that the tag names, it would have two
+        keys replaced that this secret never held.
+        """
+        if any(is_within(keys, slot, held) for slot in place.pair.slots):
+            return
+        for pair in self.facts.pairs:
+            others = {} if pair == place.pair else await self.listed(replace(place, pair=pair))
+            if slot := next((slot for slot in pair.slots if is_within(others, slot, held)), None):
+                raise NeedsHuman(
+                    f"the value is {slot.name}, which is not {place.pair.names}",
+                    where=place.source,
+                    fix=f"set CredentialId to {slot.name}, or the value to {place.pair.names}",
+                )
 
     def _matching(self, job: Job, place: KeyPlace, keys: Keys, held: Sensitive) -> Slot:
         slots = [slot for slot in place.pair.slots if is_within(keys, slot, held)]

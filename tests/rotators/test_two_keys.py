@@ -185,6 +185,22 @@ async def test_what_is_neither_of_the_two_keys_is_never_replaced(member: Member,
     assert not scene.regenerations()
 
 
+@pytest.mark.parametrize("kind", ["cosmos-db-key", "app-configuration-key"])
+@pytest.mark.parametrize("way", ["issue", "preflight", "recognise"])
+async def test_a_key_of_the_other_pair_has_none_of_this_pair_replaced(kind: str, way: str) -> None:
+    """The service accepts it here, too, and only a tag says that the secret holds one of these."""
+    scene = KeyScene(BY_NAME[kind])
+    first, other = scene.member.kind.facts.pairs
+    address = scene.member.kind.canonical(scene.member.address, {"CredentialId": other.second.name})
+    assert address
+    job = scene.rig.job_of(address, other.second.name, scene.value(first.first.name))
+    job = replace(job, proven=False)
+    with pytest.raises(NeedsHuman, match=f"the value is {first.first.name}, which") as caught:
+        await getattr(scene.rotator(), way)(job)
+    assert caught.value.fix.startswith(f"set CredentialId to {first.first.name}, or")
+    assert not scene.regenerations()
+
+
 @pytest.mark.parametrize(
     ("kind", "spelling", "name"),
     [
