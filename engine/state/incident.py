@@ -12,7 +12,7 @@ from engine.contract import Opens, Ranked, Rotator
 from engine.errors import PermanentError, RekeyError, TransientError
 from engine.kinds import lingering
 from engine.secret import SecretRef
-from engine.state.due import is_manual
+from engine.state.due import BY_HAND_FIX, is_manual
 from engine.state.entry import Entry
 from engine.state.index import Listed
 from engine.state.record import parts_of
@@ -379,7 +379,9 @@ def _unrotated(entry: Entry, known: Sequence[Listed]) -> tuple[str, str]:
     if REPLICA_OF in tags and "ProviderAddress" not in tags:
         why, fix = (NO_ADDRESS, GIVE_BACK) if known else (UNWRITTEN, AGREE)
         return f"{why}: {STILL_ACCEPTED}", fix
-    return entry.reason or "it cannot be rotated", entry.fix
+    # What is left to people, and not due, needs nobody until it leaks.
+    way_out = BY_HAND_FIX if is_manual(tags) else ""
+    return entry.reason or "it cannot be rotated", entry.fix or way_out
 
 
 def _place(ref: SecretRef) -> dict[str, str]:
