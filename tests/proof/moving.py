@@ -116,6 +116,7 @@ def mend(world: World) -> None:
     if reports or STATE in version.tags:
         for source, credential in watch.owed():
             world.sources[source].revoke(credential)
+        _revoke_where_a_late_write_has_left(world)
     address = version.tags.get("ProviderAddress", "")
     if world.sources[address].accepts(credential_of(version)):
         held = people.identify(world, address, version) or version.tags["CredentialId"]
@@ -124,6 +125,15 @@ def mend(world: World) -> None:
         version = world.secret("app", value, 90, version.tags)
     kept = {tag: text for tag, text in version.tags.items() if not tag.startswith("RekeyState")}
     world.edit(APP, version.version, enabled=True, tags={**kept, "CredentialId": held})
+
+
+def _revoke_where_a_late_write_has_left(world: World) -> None:
+    """Revoke what leaked where the owner had moved to, as a late write took the secret back."""
+    address = current(world).tags.get("ProviderAddress", "")
+    for credential in world.watch.compromised:
+        left = world.watch.source_by(credential)
+        if left and left != address:
+            world.sources[left].revoke(credential)
 
 
 def _two_sources(world: World, kind: str) -> None:

@@ -872,6 +872,12 @@ FOUND = {
     "what an older record is to retire is gone for a secret that rests because of that record": (
         "records-in-overlap/two-by-name#1714721374"
     ),
+    "what leaked works on where its owner had moved to, as a late write has taken the secret back": (
+        "operated-away-moved-in-both/one-slot#1714908627"
+    ),
+    "what a rotation made is left behind, as its secret is released by force while its source is away": (
+        "operated-away-adopted-in-rotation/listed#1714974067"
+    ),
 }
 
 

@@ -1163,6 +1163,8 @@ class Watch:
         # Nobody can see which version is disabled: it may be the one that was announced.
         records = [] if current.enabled else [it.record for it in self.world.claims.values()]
         awaited = {f"rekey {write.operation}" for it in records for write in it.unpublished}
+        # Who released it by force, or wrote something else, looks after what was begun.
+        awaited |= self.orphaned
         for source in self.world.sources.values():
             for entry in source.entries.values() if isinstance(source, Many) else ():
                 is_ours = entry.name.startswith("rekey ") and entry.name not in awaited
