@@ -178,9 +178,15 @@ class ServicePrincipalSecret(ApplicationCredential):
         passwords = await self._passwords(job.source)
         if not job.proven:
             _check_adopted(job, passwords)
-        if held_id is None or held_id in {password.key_id for password in passwords}:
+        listed = next((password for password in passwords if password.key_id == held_id), None)
+        if held_id is None or (listed and (look or self._has_ended(listed))):
             return held_id
-        if job.held and not look and await self.accepts(job.source, held_id, job.held):
+        is_accepted = job.held and not look and await self.accepts(job.source, held_id, job.held)
+        if listed:
+            # Whoever may read the application knows its id and how it begins. Only a sign-in tells
+            # that this is the secret that the value holds: another team's would be removed.
+            return held_id if is_accepted else None
+        if is_accepted:
             # Passed over, it would outlive its overlap, and nobody would know.
             raise TransientError(
                 f"Graph does not list the secret {held_id}, though what the vault holds is accepted",
@@ -189,6 +195,9 @@ class ServicePrincipalSecret(ApplicationCredential):
                 "the id of the secret that the value holds",
             )
         return None
+
+    def _has_ended(self, password: Password) -> bool:
+        return password.ends is not None and password.ends <= self._clock.now()
 
     async def _add(self, source: str, name: str, end: datetime) -> Json:
         """Add a secret; where a policy says how long it may live, add one that lives so long."""

@@ -335,6 +335,23 @@ async def test_a_restore_has_nothing_removed_that_only_a_beginning_and_a_tag_cal
     assert secret.accepts(team.secret)
 
 
+@pytest.mark.parametrize("force", [True, False])
+async def test_a_rotation_has_nothing_removed_that_only_a_beginning_and_a_tag_call_superseded(
+    stage: Stage, *, force: bool
+) -> None:
+    secret = await stage.rotated("entra")
+    await stage.run_past_overlap()
+    team = stage.password("another team")
+    forged = team.secret[:3] + "x" * len(team.secret[3:])
+    stage.person_writes(secret, forged, secret.tags | {"CredentialId": team.key_id})
+    if force:
+        stage.post(secret, force=True)
+    await stage.run_for(days=2)
+    assert secret.works
+    await stage.run_past_overlap()
+    assert secret.accepts(team.secret)
+
+
 async def test_what_a_person_enabled_again_stays_enabled(stage: Stage) -> None:
     secret = await stage.rotated("storage")
     await stage.run_past_overlap()
