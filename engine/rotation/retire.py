@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.contract import Job, Lists, Recognise, Rewrites, Rotator, Tidy
-from engine.errors import NeedsHuman, PermanentError, RekeyError
+from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
 from engine.rotation.context import Rotation
@@ -15,6 +15,7 @@ from engine.rotation.derived import Dependents
 from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.proof import TRIED, UNLISTED
 from engine.rotation.source_lease import LOST
+from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretVersion, Sensitive
 from engine.state import tags, template
 from engine.state.decision import Retire, Wait
@@ -50,40 +51,54 @@ async def superseded(at: Rotation, secret: SecretVersion, reason: str = "") -> S
     """
     pending, progress = at.record.retirement, at.progress
     assert pending  # noqa: S101 - decided from it
-    secret, kept = await _retire_one(at, secret, pending)
-    if kept:
+    if kept := await _kept_or_revoked(at, secret, pending):
         kept = f"{pending.credential_id} is not retired: {kept}"
         log.warning("%s: %s", secret.ref, kept)
         progress.reason = "; ".join(filter(None, (progress.reason, kept)))
-        return secret
-    progress.retired += (pending.credential_id,)
-    if progress.result in (None, "confirmed"):
-        progress.result = "retired"
-    passed = f"the overlap of {pending.credential_id} at {at.lease.source} has passed"
-    progress.reason = progress.reason or reason or passed
-    return secret
+    elif at.here:
+        await at.replicas.disable_superseded(secret.ref)
+    try:
+        await _forget(at, secret, pending)
+    except (Overtaken, NotFound):
+        # If somebody has disabled or deleted the secret, its credential is gone all the same.
+        shown = await at.parts.existing(secret.ref)
+        if shown and shown.enabled:
+            raise
+    # Written after the report. If this worker dies before, the next one finds it proven, and
+    # reports.
+    record = at.record.retired(pending)
+    change = replace(record.change.arrived(), open_since=None)
+    at.lease.learn(replace(record, change=change))
+    if not kept:
+        progress.retired += (pending.credential_id,)
+        if progress.result in (None, "confirmed"):
+            progress.result = "retired"
+        passed = f"the overlap of {pending.credential_id} at {at.lease.source} has passed"
+        progress.reason = progress.reason or reason or passed
+    return at.record.believed(at.observed.shown)
 
 
-async def _retire_one(
-    at: Rotation, secret: SecretVersion, pending: Pending
-) -> tuple[SecretVersion, str]:
-    """Retire one credential; return the secret after that, and why the credential is kept, if so."""
-    kept = ""
+async def _kept_or_revoked(at: Rotation, secret: SecretVersion, pending: Pending) -> str:
+    """Revoke one credential, or return why it is kept."""
     await at.vault_writer.out_of_use(secret)
     names = at.parts_with(_managed(at, secret), pending.credential_id)
     if theirs := await other_owner(at.lease, secret, names):
         # Another secret has its login by now, and its owner's consent went with that.
-        kept = theirs.reason
-    elif pending.version not in at.record.compromised.revoked:
-        try:
-            await _revoke(at, secret, pending)
-        except NeedsHuman:
-            if not await _is_in_use(at, secret, pending):
-                raise
-            # There is nothing to retire any more.
-            kept = "somebody has taken it into use again"
-    if at.here and not kept:
-        await at.replicas.disable_superseded(secret.ref)
+        return theirs.reason
+    if pending.version in at.record.compromised.revoked:
+        return ""
+    try:
+        await _revoke(at, secret, pending)
+    except NeedsHuman:
+        if not await _is_in_use(at, secret, pending):
+            raise
+        # There is nothing to retire any more.
+        return "somebody has taken it into use again"
+    return ""
+
+
+async def _forget(at: Rotation, secret: SecretVersion, pending: Pending) -> None:
+    """Disable the versions with what was revoked, and take the tag that announced it off."""
     await at.vault_writer.out_of_use(secret)
     if at.here or f" {pending.version} " in at.observed.shown.tags.get(tags.RETIRE, ""):
         # If the secret has left this source, its tags are about another one.
@@ -91,12 +106,6 @@ async def _retire_one(
         rest = {tag: text for tag, text in marks.items() if tag in tags.OURS - {tags.RETIRE}}
         fresh = await at.vault_writer.retag(secret, rest, "forget")
         at.observed.retagged(replace(secret, tags=fresh.tags))
-    # Written after the report. If this worker dies before, the next one finds it proven, and
-    # reports.
-    record = at.record.retired(pending)
-    change = replace(record.change.arrived(), open_since=None)
-    at.lease.learn(replace(record, change=change))
-    return at.record.believed(at.observed.shown), kept
 
 
 def _managed(at: Rotation, secret: SecretVersion) -> Managed | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -117,6 +118,23 @@ async def test_a_tag_set_during_a_retirement_is_kept(stage: Stage, kind: str) ->
     await stage.run_past_overlap()
     assert not secret.accepts(secret.versions[0].value)
     assert secret.tags.get("team") == "blue"
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra"])
+@pytest.mark.parametrize("how", ["deleted", "disabled"])
+async def test_people_hear_that_a_credential_is_revoked_although_its_secret_is_taken_away(
+    stage: Stage, kind: str, how: str
+) -> None:
+    secret = await stage.rotated(kind)
+    old = secret.versions[0].value
+    revoking = REGENERATE if kind == "storage" else REMOVE_PASSWORD
+    take = partial(stage.prod.delete, secret.name) if how == "deleted" else None
+    stage.clock.watch = stage.app.strikes.watch = lambda: None
+    stage.after(revoking, take or partial(stage.disable, secret))
+    await stage.run_past_overlap()
+    assert not secret.accepts(old)
+    retired = [it["retired"] for it in stage.of(secret) if it["retired"]]
+    assert len(retired) == 1
 
 
 @pytest.mark.parametrize("kind", CHANGES)

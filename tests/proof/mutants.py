@@ -366,7 +366,8 @@ def _tags_believed(patch: pytest.MonkeyPatch) -> None:
 
     async def superseded(at: Rotation, secret: Any, *_: Any) -> Any:
         pending = tags.Pending.parse(secret.tags[tags.RETIRE])
-        return (await retire._retire_one(at, secret, pending))[0]
+        await retire._kept_or_revoked(at, secret, pending)
+        return at.record.believed(at.observed.shown)
 
     patch.setattr(Record, "believed", gullible)
     patch.setattr(retire, "superseded", superseded)
