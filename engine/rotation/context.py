@@ -234,8 +234,10 @@ class Rotation:
         return self.lease.is_lost and not self.progress.has_published
 
     def warned(self, reason: str) -> str:
-        """Return why a secret is parked, with a warning if this run leaves a password unknown."""
-        return f"{reason}; {LOST}" if self.leaves_unknown and LOST not in reason else reason
+        """Return why a secret is parked, with a warning if nobody may know its password."""
+        is_unknown = self.record.is_unknown and self.progress.proven is None
+        is_lost = self.leaves_unknown or is_unknown
+        return f"{reason}; {LOST}" if is_lost and LOST not in reason else reason
 
     @property
     def has_left(self) -> bool:

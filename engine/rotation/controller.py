@@ -249,7 +249,7 @@ def _rechecked(
     if not is_unknown:
         return item, decision
     fix = f"{audit.fix or 'set a password at its source'}, then rotate it by hand"
-    return recheck, Park(f"{audit.reason}; {LOST}", fix)
+    return recheck, Park(audit.reason, fix)
 
 
 def _may_be_refused(at: Rotation, secret: Version, item: WorkItem) -> bool:
@@ -302,8 +302,8 @@ async def _marked(at: Rotation, parked: Park) -> Outcome:
     try:
         current = await at.parts.vaults.read(item.ref)
     except NotFound:
-        # The sweeps report a deleted secret once a day, but not what this run has lost.
-        is_known = item.recheck and not at.leaves_unknown
+        # The sweeps report a deleted secret once a day, but not that its password is lost.
+        is_known = item.recheck and LOST not in parked.reason
         return replace(outcome, result="skipped") if is_known else outcome
     except PermanentError as error:
         # No mark will show the reason, so it names what failed and also its consequence.

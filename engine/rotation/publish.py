@@ -308,15 +308,12 @@ def refused_external(at: Rotation, secret: SecretVersion) -> NeedsHuman:
     if kept:
         # No force ends an overlap, but a restore publishes what is kept.
         reason = f"its place holds {kept.credential_id}, kept until {kept.at:%Y-%m-%d %H:%M}Z"
-    error = NeedsHuman(
+    return NeedsHuman(
         f"the source refuses the value that somebody wrote; {reason}",
         where=str(secret.ref),
         fix="write a value that the source accepts, or "
         + ("restore the secret" if kept else "send force with rotate"),
     )
-    if at.record.is_unknown:
-        error.add(LOST)
-    return error
 
 
 def refuse_to_fight(at: Rotation, secret: SecretVersion) -> None:

@@ -13,7 +13,6 @@ from engine.planning.decision import crowded
 from engine.rotation import issue, leaked, publish
 from engine.rotation.context import Rotation
 from engine.rotation.proof import TRIED, proof_text
-from engine.rotation.source_lease import LOST
 from engine.secret import SecretVersion, Sensitive, Version
 from engine.state import tags, template
 from engine.state.due import BY_HAND_FIX, by_hand
@@ -177,10 +176,7 @@ async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
         publish.refuse_to_fight(at, secret)
     if full := crowded(secret, in_place=True):
         # Nothing is changed for a version that could not be published.
-        error = NeedsHuman(full.reason, where=str(secret.ref), fix=full.fix)
-        if at.record.is_unknown:
-            error.add(LOST)
-        raise error
+        raise NeedsHuman(full.reason, where=str(secret.ref), fix=full.fix)
     if not job.proven and isinstance(at.rotator, Preflight) and not at.parent_key:
         # Somebody else wrote this version, so check first whether it may be replaced at all.
         await at.rotator.preflight(job)

@@ -20,6 +20,7 @@ from simulator.reach.strikes import (
 )
 from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
+from tests.shared.heard import LOST
 
 FIVE = timedelta(minutes=5)
 CHANGES: dict[str, Where] = {"storage": REGENERATE, "two logins": alter, **SINGLE}
@@ -130,6 +131,25 @@ async def test_a_password_set_while_its_secret_was_deleted_is_known_once_that_is
     stage.prod.recover(secret.name)
     await stage.run_for(minutes=5)
     assert secret.works
+
+
+@pytest.mark.parametrize("recovered", [True, False])
+async def test_people_hear_of_a_lost_password_although_its_worker_died_and_its_secret_is_deleted(
+    stage: Stage, *, recovered: bool
+) -> None:
+    """Nobody may ever recover the secret."""
+    secret = stage.sql("login", days_left=80)
+    stage.before(alter, lambda: stage.prod.delete(secret.name))
+    stage.kill(alter)
+    stage.clock.watch = stage.app.strikes.watch = lambda: None
+    stage.post(secret, version=secret.current.version, force=True)
+    await run_until(stage.clock, [stage.app.host], stage.clock.now() + timedelta(minutes=20))
+    if recovered:
+        stage.prod.recover(secret.name)
+    await run_until(stage.clock, [stage.app.host], stage.clock.now() + timedelta(days=2))
+    lost = [it for it in stage.of(secret, "parked") if LOST in it["reason"]]
+    assert 1 <= len(lost) <= 2
+    assert not recovered or secret.works
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -10,6 +10,9 @@ FOUND = {
     "a source is set back to what it accepted, however its owner wants the next value to look": (
         "reshaped/one-slot#1600026076"
     ),
+    "people hear of a password that a dead worker lost, as its secret was deleted meanwhile": (
+        "slow-deleted/one-slow#1061"
+    ),
     "people hear of a password that a recheck lost, as its secret was deleted meanwhile": (
         "handed-over-in-rotation/one-slot#1590020660"
     ),

@@ -1095,7 +1095,9 @@ class Watch:
         claim = world.claims.get(parts_of(source)[0])
         owner = claim.record.owner if claim else ""
         if owner and not any(str(ref).lower() == owner for ref in world.vault):
-            # Its secret was deleted: once it is recovered, what it holds must be accepted again.
+            # Once it is recovered, what it holds must be accepted again. But nobody may recover it.
+            if not self.strands[source].told and soonest > world.kernel.time() + REPAIR_SECONDS:
+                raise Broken(f"P8: nobody knows the password of {owner}, and nobody was told")
             return
         holding = [
             ref

@@ -236,9 +236,9 @@ async def test_the_refusal_warns_of_a_password_that_a_change_has_left_unknown(
 ) -> None:
     async with held(scene()) as at:
         at.know(blind=True, open_until=at.now if is_open else None)
-        error = refused_external(at.rotation, at.secret)
-    assert error.what.startswith(WRITTEN)
-    assert (LOST in error.what) is is_open
+        reason = at.rotation.warned(refused_external(at.rotation, at.secret).what)
+    assert reason.startswith(WRITTEN)
+    assert (LOST in reason) is is_open
 
 
 @pytest.mark.parametrize(

@@ -574,6 +574,16 @@ async def test_a_reason_warns_of_a_password_that_this_run_has_left_unknown(
     assert steps.rotation.warned(reason) == (f"{reason}; {LOST}" if warns else reason)
 
 
+@pytest.mark.parametrize("proven", [None, V1], ids=["unknown", "proven"])
+async def test_a_reason_warns_of_a_password_that_an_earlier_run_has_left_unknown(
+    at: Held, proven: str | None
+) -> None:
+    at.know(blind=True, open_until=at.now)
+    steps = at.steps()
+    steps.progress.proven = proven
+    assert (LOST in steps.rotation.warned("it failed")) is (proven is None)
+
+
 async def test_a_recheck_that_is_left_to_the_next_one_is_no_incident_although_its_record_is(
     at: Held,
 ) -> None:
