@@ -197,7 +197,10 @@ class Record:
 
     def after_recheck(self, now: datetime) -> Record:
         """Return the record after a recheck. What only a person can end is rechecked seldom."""
-        if self.is_pressing(now) or self.goes_on(now) or not self.owes(now):
+        noted = self.change.recheck_at
+        # Without a new time the source was not asked: the secret is disabled, or left to people.
+        is_awaited = self.goes_on(now) and noted is not None and noted > now
+        if self.is_pressing(now) or is_awaited or not self.owes(now):
             return self.scheduled(now)
         is_more = self.is_open or self.change.in_progress_since
         return self.with_recheck(now + (SELDOM if is_more else RARELY))

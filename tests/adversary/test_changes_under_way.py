@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -50,6 +50,33 @@ class Told:
         usable = self.scene.ring.usable(self.rig.clock.now())
         return self.rig.latest(NAME).value in {key.value for key in usable}
 
+    async def run_until(self, moment: datetime) -> None:
+        """Deliver what is posted, and let the timer `recheck` come, until a moment."""
+        delivery = Delivery(self.rig, self.start)
+        while self.rig.clock.now() < moment:
+            if message := delivery._next():
+                delivery._wait(message.visible)
+                await delivery._deliver(delivery.start(), message)
+            else:
+                self.rig.clock.advance(RECHECK_EVERY.total_seconds())
+                await delivery.start().recheck()
+
+
+@LONG
+async def test_a_change_is_looked_for_seldom_while_its_secret_is_disabled(kind: str) -> None:
+    """Nothing can be done with what comes, and each recheck is reported."""
+    told = Told(kind)
+    rig, began = told.rig, told.rig.clock.now()
+    told.scene.account.duration = timedelta(hours=6)
+    await told.start().engine.handle(rig.item(NAME, trigger="event"))
+    rig.vault.amend(rig.latest(NAME), enabled=False)
+    await told.run_until(began + timedelta(hours=8))
+    assert len(told.outcomes) <= 8 * 4 + 2
+    rig.vault.amend(rig.latest(NAME), enabled=True)
+    await told.run_until(began + timedelta(hours=8, minutes=20))
+    assert told.is_accepted()
+    assert len(rig.vault.versions(NAME)) == 2
+
 
 @pytest.mark.parametrize("kind", ["cosmos-db-key", "signalr-key"])
 async def test_a_key_that_a_person_takes_into_use_while_it_is_being_replaced_is_healed_at_once(
@@ -65,14 +92,7 @@ async def test_a_key_that_a_person_takes_into_use_while_it_is_being_replaced_is_
     tags = {**rig.tags(NAME), "CredentialId": other}
     expires = rig.clock.now() + timedelta(days=60)
     rig.vault.put(NAME, scene.value(other), expires=expires, tags=tags)
-    delivery = Delivery(rig, told.start)
-    while rig.clock.now() < began + timedelta(hours=2, minutes=5):
-        if message := delivery._next():
-            delivery._wait(message.visible)
-            await delivery._deliver(delivery.start(), message)
-        else:
-            rig.clock.advance(RECHECK_EVERY.total_seconds())
-            await delivery.start().recheck()
+    await told.run_until(began + timedelta(hours=2, minutes=5))
     assert told.is_accepted()
     assert told.outcomes[-1].result in ("healed", "confirmed")
     assert len(rig.vault.versions(NAME)) == 3

@@ -135,6 +135,13 @@ async def test_people_hear_that_a_credential_is_revoked_although_its_secret_is_t
     assert not secret.accepts(old)
     retired = [it["retired"] for it in stage.of(secret) if it["retired"]]
     assert len(retired) == 1
+    if how == "deleted":
+        stage.prod.recover(secret.name)
+    else:
+        stage.prod.amend(stage.prod.latest(secret.name), enabled=True)
+    await stage.run_a_day()
+    assert "RekeyRetire" not in secret.tags
+    assert not await stage.attention(secret)
 
 
 @pytest.mark.parametrize("kind", CHANGES)
