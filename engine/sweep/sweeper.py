@@ -150,8 +150,8 @@ class Sweeper:
         read, and so found not to be deleted.
         """
         served = self.engine.policy.scopes
-        vaults, turn = [self.order.vault], self.order.until.toordinal() % max(len(served), 1)
-        if self.order.vault in [*served][turn : turn + 1]:
+        vaults, turn = [self.order.vault], self.order.until.toordinal() % len(served)
+        if self.order.vault == [*served][turn]:
             # Vaults that nobody sweeps any more are reported by one sweep a day. The others take
             # turns, as one of them may be a vault that cannot be listed.
             owners = {owner.partition("/secrets/")[0] for owner in self.index.records}

@@ -90,6 +90,31 @@ async def test_a_retirement_that_record_and_tag_show_is_posted_once(rig: Rig, ca
     assert summary(caplog) == {"seen": 1, "posted": 1, "broken": 0}
 
 
+async def test_a_retirement_is_left_to_the_look_that_its_source_is_owed(rig: Rig) -> None:
+    await rig.work(NAME)
+    rig.clock.advance(7 * DAY + 60)
+    source, now = rig.tags(NAME)["ProviderAddress"].lower(), rig.clock.now()
+    await rig.note(source, NAME, changing=now, look_at=now - MINUTE)
+    await sweep(rig)
+    assert posted(rig) == [("audit", "appdata")]
+
+
+@pytest.mark.parametrize("why", ["disabled", "unbound"])
+async def test_what_is_superseded_is_asked_for_though_its_secret_may_not_be_changed(
+    rig: Rig, why: str
+) -> None:
+    """Whoever looks at its source tells people what is in the way."""
+    await rig.work(NAME)
+    rig.clock.advance(7 * DAY + 60)
+    if why == "disabled":
+        rig.vault.amend(rig.latest(NAME), enabled=False)
+    else:
+        elsewhere = rig.account("elsewhere").resource_id
+        rig.environment = {"REKEY_SCOPES": json.dumps({rig.vault.url: [elsewhere]})}
+    await sweep(rig)
+    assert posted(rig) == [("retire", "appdata")]
+
+
 async def test_what_its_former_source_has_still_to_retire_does_not_keep_a_secret_from_its_new_one(
     rig: Rig, caplog: Log
 ) -> None:

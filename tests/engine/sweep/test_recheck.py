@@ -62,7 +62,7 @@ async def test_a_source_is_asked_for_once_what_was_begun_there_is_due_to_be_look
         await rig.service().recheck()
     assert rig.calls() == {"host blob": 2, **({"host queue": 1} if due else {})}
     assert posted(rig) == [("audit", NAME)] * due
-    assert ("1 sources are due to be rechecked" in caplog.text) == due
+    assert ("sources are due to be rechecked" in caplog.text) == due
 
 
 async def test_a_source_at_which_nothing_is_open_is_left_alone(rig: Rig) -> None:
@@ -70,6 +70,19 @@ async def test_a_source_at_which_nothing_is_open_is_left_alone(rig: Rig) -> None
     rig.clock.advance(3600)
     await rig.service().recheck()
     assert posted(rig) == []
+
+
+async def test_a_record_without_a_recheck_or_an_owner_keeps_no_other_source_waiting(
+    rig: Rig,
+) -> None:
+    """As after a retirement, and of a secret that is released."""
+    known = {"quiet": {}, "released": {"owner": "", "look_at": rig.clock.now() - MINUTE}}
+    for name, facts in known.items():
+        rig.secret(name, rig.account(name))
+        await rig.note(rig.tags(name)["ProviderAddress"].lower(), name, **facts)
+    await begun(rig, 5 * MINUTE)
+    await rig.service().recheck()
+    assert posted(rig) == [("audit", NAME)]
 
 
 async def test_the_audit_that_the_timer_asks_for_ends_what_was_begun(rig: Rig) -> None:

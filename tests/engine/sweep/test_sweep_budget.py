@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from engine.state.sweep_order import SweepOrder
+from tests.shared.graph_rig import GraphRig
 from tests.shared.many_vaults import rig_of
 
 HOUR, VAULTS = timedelta(hours=1), 40
@@ -35,3 +36,14 @@ async def test_a_secret_that_is_due_is_rotated_however_many_before_it_are_only_l
         rig.clock.advance(3600)
     actions = {message["secret"]: message["action"] for message in rig.messages("rotations")}
     assert actions.get("z-due") == "rotate"
+
+
+async def test_what_is_parked_takes_no_room_of_a_source_that_is_in_no_subscription() -> None:
+    rig = GraphRig()
+    for number in range(20):
+        rig.vault.put(f"a-{number}", "x", tags={"ProviderAddress": "nowhere"})
+    rig.managed()
+    now = rig.clock.now()
+    order = SweepOrder(rig.vault.url, now, now, timedelta(minutes=1))
+    await rig.service().sweep_vault(order.to_json())
+    assert [it["source"] for it in rig.messages("rotations")] == [*[None] * 20, rig.source]

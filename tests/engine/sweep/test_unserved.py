@@ -52,13 +52,15 @@ async def test_a_superseded_credential_of_a_vault_that_was_taken_out_is_reported
     caplog.set_level(logging.INFO, "rekey.audit")
     rig: Rig = scene()
     await rig.work(NAME)
-    served = replaced(rig, "other", "third")
+    served = replaced(rig, "other", "third", "fourth")
     rig.clock.advance(DAY.total_seconds())
     assert await told(caplog, rig, served, rig.clock.now() - DAY) == []
-    rig.clock.advance(8 * DAY.total_seconds())
-    (text,) = await told(caplog, rig, served, rig.clock.now() - DAY)
-    assert text.startswith(f"{NAME}: its vault is not served any more, and key1 of ")
-    assert await told(caplog, rig, served, rig.clock.now()) == []
+    rig.clock.advance(7 * DAY.total_seconds())
+    for _ in served:
+        rig.clock.advance(DAY.total_seconds())
+        (text,) = await told(caplog, rig, served, rig.clock.now() - DAY)
+        assert text.startswith(f"{NAME}: its vault is not served any more, and key1 of ")
+        assert await told(caplog, rig, served, rig.clock.now()) == []
 
 
 @pytest.mark.parametrize("listed", ["other", "third"])
@@ -119,6 +121,30 @@ async def test_a_superseded_credential_of_a_source_that_its_secret_has_left_is_r
         it.startswith(f"{NAME}: the secret has left its source, and key1 of") for it in texts_now
     )
     assert await reported(rig.clock.now()) == []
+
+
+@pytest.mark.parametrize(("ago", "texts"), [(1, 0), (2, 1), (3, 1)])
+async def test_a_sweep_is_silent_while_the_rechecks_of_a_source_tell_people_of_it(
+    caplog: Log, ago: int, texts: int
+) -> None:
+    """They do so every day, unless their source answers no more."""
+    rig = scene()
+    await rig.work(NAME)
+    source = rig.tags(NAME)["ProviderAddress"].lower()
+    rig.tag(NAME, ProviderAddress=rig.account("elsewhere").resource_id)
+    rig.clock.advance(15 * DAY.total_seconds())
+    await rig.note(source, NAME, told=rig.clock.now() - ago * DAY)
+    assert len(await reported(rig, caplog, rig.clock.now() - DAY)) == texts
+
+
+async def test_a_sweep_reads_no_secret_that_it_has_listed_to_see_whether_it_is_deleted(
+    rig: Rig, caplog: Log
+) -> None:
+    await rig.work(NAME)
+    rig.clock.advance(9 * DAY.total_seconds())
+    rig.calls()
+    assert await reported(rig, caplog, rig.clock.now() - DAY) == []
+    assert rig.calls()["vault"] == 1
 
 
 async def test_each_deleted_secret_is_reported_at_its_own_time_of_the_day(caplog: Log) -> None:
@@ -202,6 +228,20 @@ async def test_a_replica_of_what_is_not_served_is_reported_once_a_day(
     text = "copy: its tag ReplicaOf names no secret that names it in its tag Replicas"
     assert await reported(rig, caplog, rig.clock.now() - DAY) == [text]
     assert await reported(rig, caplog, rig.clock.now()) == []
+
+
+@pytest.mark.parametrize("tags", [{}, {"ReplicaOf": ""}])
+async def test_a_secret_that_is_no_replica_is_not_reported(
+    rig: Rig, caplog: Log, tags: dict[str, str]
+) -> None:
+    rig.vault.put("plain", "x", tags=tags)
+    assert await reported(rig, caplog, rig.clock.now() - DAY) == []
+
+
+async def test_a_secret_with_a_source_of_its_own_is_not_reported_as_a_replica(caplog: Log) -> None:
+    """It is rotated, whatever is left in its tag ReplicaOf."""
+    rig = scene(days_left=80, tags={"ReplicaOf": "nonsense"})
+    assert await reported(rig, caplog, rig.clock.now() - DAY) == []
 
 
 async def test_a_disabled_replica_is_not_reported(caplog: Log) -> None:
