@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from engine.engine import Engine
-from engine.errors import AccessDenied, NotFound
 from engine.rotation import leaked
 from engine.rotation.source_lease import NOBODY
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
@@ -158,18 +157,13 @@ def _kind_before(engine: Engine, ref: SecretRef, record: Record) -> str:
 
 
 async def read(engine: Engine, ref: SecretRef, version: str = "") -> SecretVersion | None:
-    """Return a version, or the current one; None if it is purged or disabled.
+    """Return a version, or the current one; None if it is purged or disabled, or out of reach.
 
     Raises AccessDenied if a right is missing: a version that was not read is no miss.
     """
-    try:
-        return await (engine.earlier(ref, version) if version else engine.vaults.read(ref))
-    except NotFound:
+    if not engine.policy.manages(ref.vault):
         return None
-    except AccessDenied:
-        if engine.policy.manages(ref.vault):
-            raise
-        return None
+    return await (engine.earlier(ref, version) if version else engine.existing(ref))
 
 
 @dataclass

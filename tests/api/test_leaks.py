@@ -662,6 +662,19 @@ async def test_a_match_names_the_credential_as_the_record_does(rig: PolicyRig) -
         assert (match.version, match.credential_id, match.is_current) == (leaked.version, *known)
 
 
+@pytest.mark.parametrize("document", [TRUSTED, WITHOUT], ids=["keyed", "unkeyed"])
+async def test_a_vault_that_is_served_no_more_keeps_no_report_from_an_answer(document: str) -> None:
+    """Its records alone tell what it held."""
+    rig = leaky(document)
+    await rotate(rig)
+    made, source = rig.latest("app-key"), rig.tags("app-key")["ProviderAddress"].lower()
+    rig.vault.amend(made, tags={})
+    await rig.note(source, "app-key", owner="https://gone.vault.azure.net/secrets/app-key")
+    answers = [await leak(rig.api(), value) for value in (made.value, "none-of-ours-at-all")]
+    known = [(answer.status, answer.body["status"], answer.body["vault"]) for answer in answers]
+    assert known == [(202, "alive", "gone"), (200, "unknown", None)]
+
+
 async def test_what_is_superseded_while_it_is_looked_for_is_found(rig: PolicyRig) -> None:
     first = rig.latest("app-key")
 
