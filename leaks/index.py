@@ -105,7 +105,7 @@ class Owner:
         self, engine: Engine, record: Record, version: str
     ) -> Iterable[Sensitive]:
         """Return what another version may hold; nothing if it cannot be read."""
-        old = await read(engine, self.ref, version) if self.field else None
+        old = await read(engine, self.ref, version)
         return leaked.credentials_in(old, self.field, self.shape, record) if old else ()
 
     def credentials_of(
@@ -115,8 +115,6 @@ class Owner:
 
         `old`: the version, if it can be read. The present template may be another one by now.
         """
-        if not self.field:
-            return ()
         tags = old.tags if old else record.verified.tags
         known = Version(self.ref, version, enabled=True, created=NO_TIME, expires=None, tags=tags)
         shown = known.holding(Sensitive(value))
@@ -389,7 +387,7 @@ async def in_primary(
     engine: Engine, copy: SecretVersion, primary: SecretRef
 ) -> LeakedVersion | None:
     """Return the version of a primary that holds its replica's credential; None if none does."""
-    if copy.value is None or not engine.policy.manages(primary.vault):
+    if copy.value is None:
         return None
     known, parts = (await engine.index()).of(primary), taken_apart(copy.value.reveal()).parts
     matches = [match async for match in _in_secret(engine, primary, known, parts)]

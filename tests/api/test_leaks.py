@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +21,8 @@ from engine.contract import Lingers
 from engine.errors import TransientError
 from engine.kinds import Kinds
 from engine.state.policy import LeakRule, Leaks
+from engine.state.record_parts import SEPARATOR, Published
+from engine.state.tags import Pending
 from leaks.index import Index
 from leaks.reading import read
 from leaks.verdict import Verdict, acts, judge
@@ -187,13 +190,18 @@ async def test_what_is_written_while_vaults_are_listed_is_seen_a_minute_after_th
     assert (answer.body["status"], len(lists)) == ("alive", 2)
 
 
-async def test_a_whole_value_is_found_in_which_nothing_tells_where_its_credential_begins() -> None:
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_a_whole_value_is_found_in_which_nothing_tells_where_its_credential_begins(
+    *, deleted: bool
+) -> None:
     """Its own print leads to it, beside that of the credential alone."""
     rig = leaky()
     rig.secret("odd", rig.account("odddata"), days_left=80, template="of{key}shop")
     rig.clock.advance(60)
     await audit(rig, "odd")
     text, version = rig.latest("odd").value, rig.latest("odd").version
+    if deleted:
+        rig.vault.delete("odd")
     answer = await leak(rig.api(), text)
     assert (answer.body["secret"], answer.body["version"]) == ("odd", version)
 
@@ -653,6 +661,23 @@ async def test_what_a_replica_holds_before_its_primary_is_published_is_never_ans
     assert "in progress" in answer.body["detail"]
 
 
+async def test_a_whole_value_that_is_announced_is_read_as_its_secret_was_before_it_was_disabled() -> (
+    None
+):
+    rig = leaky(WITHOUT)
+    rig.secret("odd", rig.account("odddata"), days_left=80, template="of{key}shop")
+    rig.clock.advance(60)
+    refuse(rig, 503, "Busy", lambda sent: sent.method == "PUT" and "/odd" in sent.path, times=9)
+    keys = rig.world.accounts["odddata"].keys
+    before = {key.value for key in keys.values()}
+    with contextlib.suppress(TransientError):
+        await rotate(rig, "odd")
+    (made,) = {key.value for key in keys.values()} - before
+    rig.vault.amend(rig.latest("odd"), enabled=False)
+    matches = await Index().find(await rig.service().ready(), [f"of{made}shop"])
+    assert [(it.version, it.credential.reveal()) for it in matches] == [("", made)]
+
+
 async def test_a_match_names_the_credential_as_the_record_does(rig: PolicyRig) -> None:
     first = rig.latest("app-key")
     await rotate(rig)
@@ -660,6 +685,113 @@ async def test_a_match_names_the_credential_as_the_record_does(rig: PolicyRig) -
     for leaked, known in ((first, ("key1", False)), (current, ("key2", True))):
         (match,) = await Index().find(engine, [leaked.value])
         assert (match.version, match.credential_id, match.is_current) == (leaked.version, *known)
+
+
+async def test_a_match_of_a_secret_that_no_record_knows_names_the_credential_as_its_tag_does(
+    rig: PolicyRig,
+) -> None:
+    leaked, engine = rig.latest("app-key"), await rig.service().ready()
+    (match,) = await Index().find(engine, [leaked.value])
+    assert (match.version, match.credential_id, match.is_current) == (leaked.version, "key1", True)
+
+
+async def test_a_hit_in_memory_lists_nothing(rig: PolicyRig) -> None:
+    await audit(rig, "app-key", "other")
+    index, engine = Index(), await rig.service().ready()
+    await index.find(engine, ["none-of-ours-at-all"])
+    rig.calls()
+    assert await index.find(engine, [rig.latest("app-key").value])
+    assert rig.calls() == {"vault": 2, "host blob": 1}
+
+
+async def test_a_miss_reads_each_secret_that_has_no_print_and_none_that_is_not_managed() -> None:
+    rig = leaky(WITHOUT)
+    rig.vault.put("plain", "x", tags={})
+    await audit(rig, "app-key")
+    engine = await rig.service().ready()
+    rig.calls()
+    assert not await Index().find(engine, ["none-of-ours-at-all"])
+    paths = [it.request.path for it in rig.world.exchanges if it.request.host == rig.vault.host]
+    read = Counter(path.split("/")[2] for path in paths if path != "/secrets")
+    assert read == {"app-key": 2, "other": 1}, "once more for its record"
+
+
+FIRST_DAY = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"created": FIRST_DAY},
+        {"pending": Pending(FIRST_DAY, "1" * 32, "key2")},
+        {"prints": {"1" * 32: "lost"}},
+        {
+            "published": Published(
+                "", "key2", "", "", FIRST_DAY, version="1" * 32, created=FIRST_DAY
+            )
+        },
+    ],
+    ids=lambda facts: next(iter(facts)),
+)
+async def test_a_secret_is_read_where_a_source_that_it_has_left_knows_what_has_no_print(
+    rig: PolicyRig, facts: dict[str, Any]
+) -> None:
+    await audit(rig, "app-key", "other")
+    await rig.note(rig.account("elsewhere").resource_id.lower(), "app-key", **facts)
+    engine = await rig.service().ready()
+    rig.calls()
+    assert not await Index().find(engine, ["none-of-ours-at-all"])
+    assert "/secrets/app-key/" in [it.request.path for it in rig.world.exchanges]
+
+
+async def test_what_is_released_while_it_is_looked_for_keeps_no_report_from_an_answer() -> None:
+    rig = leaky(WITHOUT)
+    await audit(rig, "app-key")
+    source = rig.tags("app-key")["ProviderAddress"].lower()
+
+    async def meanwhile(request: Request, call: Call) -> Response:
+        if request.path == "/secrets":
+            await rig.note(source, "app-key", owner="")
+        return await call()
+
+    answer = await leak(rig.api(meanwhile), "none-of-ours-at-all")
+    assert (answer.status, answer.body["status"]) == (200, "unknown")
+
+
+async def test_what_is_written_again_for_another_source_is_named_at_the_first_as_its_record_does(
+    rig: PolicyRig,
+) -> None:
+    await rotate(rig)
+    made, elsewhere = rig.latest("app-key"), rig.account("elsewhere").resource_id
+    source = rig.tags("app-key")["ProviderAddress"].lower()
+    rig.write("app-key", made.value, ProviderAddress=elsewhere)
+    (match,) = await Index().find(await rig.service().ready(), [made.value])
+    assert (match.source, match.version, match.is_current) == (source, made.version, False)
+
+
+async def test_what_is_deleted_is_looked_for_though_its_record_knows_no_version_yet(
+    rig: PolicyRig,
+) -> None:
+    """Something may have been announced."""
+    await audit(rig, "app-key", "other")
+    await rig.note(rig.account("elsewhere").resource_id.lower(), "deleted")
+    engine = await rig.service().ready()
+    rig.calls()
+    assert not await Index().find(engine, ["none-of-ours-at-all"])
+    assert "/secrets/deleted/" in [it.request.path for it in rig.world.exchanges]
+
+
+async def test_who_waited_for_a_look_that_failed_takes_one_of_its_own(rig: PolicyRig) -> None:
+    async def slow(_: Request, call: Call) -> Response:
+        await asyncio.sleep(0)
+        return await call()
+
+    await audit(rig, "app-key", "other")
+    index, engine = Index(), await rig.service(slow).ready()
+    refuse(rig, 503, "ServerBusy", lambda sent: sent.query.get("comp") == "list", times=2)
+    looks = (index.find(engine, [f"false-report-{number}"]) for number in range(3))
+    answers = await asyncio.gather(*looks, return_exceptions=True)
+    assert [type(it) for it in answers] == [TransientError, TransientError, list]
 
 
 @pytest.mark.parametrize("document", [TRUSTED, WITHOUT], ids=["keyed", "unkeyed"])
@@ -702,12 +834,14 @@ async def test_of_a_purged_secret_its_record_alone_tells_what_rekey_made(*, is_l
     assert (answer.body["status"], answer.body["version"]) == ("alive", made.version)
 
 
-async def test_a_print_that_the_vault_denies_leads_to_no_version() -> None:
+@pytest.mark.parametrize("credential", ["none-of-ours-at-all", "nobody knows it any more"])
+async def test_a_print_that_the_vault_denies_leads_to_no_version(credential: str) -> None:
     rig, nobodys = leaky(), "none-of-ours-at-all"
     await audit(rig, "app-key", "other")
     source = rig.tags("app-key")["ProviderAddress"].lower()
-    (print_, *_) = (await rig.service().ready()).prints.each(nobodys)
-    await rig.note(source, "app-key", prints={rig.latest("app-key").version: print_})
+    engine = await rig.service().ready()
+    prints = SEPARATOR.join(next(engine.prints.each(text)) for text in (credential, nobodys))
+    await rig.note(source, "app-key", prints={rig.latest("app-key").version: prints})
     assert (await leak(rig.api(), nobodys)).body["status"] == "unknown"
 
 

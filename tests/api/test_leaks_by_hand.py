@@ -41,6 +41,19 @@ async def test_what_a_secret_held_that_is_gone_is_tried_though_no_rotation_noted
     assert known == ["storage-key", works, "alive" if works else "refused"]
 
 
+async def test_what_a_secret_held_that_is_gone_is_not_tried_as_what_another_source_would_take() -> (
+    None
+):
+    """Its tags had named another source since, perhaps of another kind."""
+    rig = leaky()
+    await audit(rig, "app-key", "other")
+    elsewhere = rig.account("elsewhere").resource_id
+    tags = {**rig.tags("app-key"), "ProviderAddress": elsewhere}
+    await rig.note(rig.tags("app-key")["ProviderAddress"].lower(), "app-key", tags=tags)
+    answer = await leak(rig.api(), hidden(rig, "deleted"))
+    assert [answer.body[name] for name in ("kind", "accepted")] == [None, False]
+
+
 async def test_a_value_that_a_person_has_written_again_is_in_use_whatever_its_source_says() -> None:
     """The current version has no print yet: the one before would be called refused, and closed."""
     rig = leaky()
