@@ -248,6 +248,18 @@ async def test_a_sweep_whose_first_part_could_not_list_the_records_counts_no_sta
     assert counts == {}
 
 
+async def test_a_sweep_in_two_parts_counts_the_states_of_both(
+    sent: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "SWEEP_SECONDS", 0.0)
+    rig = populated(1, 25)
+    await rig.service().sweep_vault(order(rig))
+    assert sent.metric("rekey.secrets") == {}
+    (more,) = rig.messages("sweeps")
+    await rig.service().sweep_vault(json.dumps(more))
+    assert sum(sent.metric("rekey.secrets").values()) == 26
+
+
 async def test_a_sweep_that_another_message_continues_is_not_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
