@@ -50,7 +50,7 @@ class Pace:
         """
         self._bound = [{_budget(scope) for scope in bound} for bound in scopes.values()]
         self._hours = max(period, timedelta(minutes=1)) / timedelta(hours=1)
-        self.started: Counter[str] = Counter(started or {})
+        self.started: Counter[str] = Counter(started)
         """How many changes, or reads, each budget has started so far."""
         self._created = self.started.total() // writes
         self._elapsed = elapsed
