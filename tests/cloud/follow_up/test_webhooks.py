@@ -402,6 +402,7 @@ async def test_a_digest_goes_to_its_owner_whatever_its_first_secret_says_by_then
     mine = {"Manual": "true", "Owner": "shop"}
     rig.secret("licence", rig.account("licence"), days_left=7.01, tags=mine)
     await sweep(rig, 1000)
+    rig.tag(NAME, Owner="zoo")
     rig.vault.put(NAME, "by hand", expires=rig.clock.now() + timedelta(days=365), tags=tags)
     await rig.deliver()
     assert received(rig) == [f"slack: 2 secrets need a person: {NAME} expires within 7 days"]

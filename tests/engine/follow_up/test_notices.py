@@ -18,7 +18,7 @@ from engine.planning.inventory import Inventory
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state.entry import Entry, State
 from engine.state.index import Listed
-from engine.state.request import FollowUp, Outcome, Task
+from engine.state.request import FollowUp, Outcome, Result, Task
 from engine.state.sweep_order import SweepOrder
 from tests.shared.builders import KINDS, NOW, POLICY, REF, V1, VAULT, item, version
 from tests.shared.consuming import HOOKS, Consuming
@@ -175,6 +175,18 @@ def test_what_is_reported_twice_has_one_id_if_it_happens_to_a_version_once(
         notices.event(replace(task, since=time), version(), Sensitive("k"), NOW) for time in times
     ]
     assert len({event.id for event in events}) == ids
+
+
+@pytest.mark.parametrize(
+    ("result", "old", "named"),
+    [("rotated", "2" * 32, "2" * 32), ("rotated", None, V1), ("parked", "2" * 32, V1)],
+)
+def test_what_was_published_is_told_of_the_version_that_it_replaced(
+    result: Result, old: str | None, named: str
+) -> None:
+    """Whoever reports it may have been asked about another version."""
+    outcome = Outcome(item(version=V1), result, "why", old_version=old)
+    assert notices.of(outcome).version == named
 
 
 def test_two_retirements_have_two_ids_although_one_version_is_current() -> None:

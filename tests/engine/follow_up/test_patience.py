@@ -37,13 +37,15 @@ async def test_it_waits_as_long_again_as_the_overlap_was_and_a_week_at_most(hour
     await waits_until(rig, min(timedelta(seconds=overlap), timedelta(days=7)))
 
 
-async def test_who_writes_the_value_again_after_its_overlap_makes_it_wait_no_longer() -> None:
+@pytest.mark.parametrize("late", [0, 60])
+async def test_who_writes_the_value_again_after_its_overlap_makes_it_wait_no_longer(
+    late: float,
+) -> None:
     """How long the overlap was is not known then: the owner's tag says how long it should be."""
     rig = await rotated(hours=72)
-    current = rig.latest(NAME)
-    rig.clock.advance(60)
-    expires = rig.clock.now() + timedelta(days=80)
-    rig.vault.put(NAME, current.value, tags=current.tags, expires=expires)
+    current, ends = rig.latest(NAME), Pending.parse(rig.tags(NAME)[RETIRE]).at
+    written, expires = ends + timedelta(seconds=late), ends + timedelta(days=80)
+    rig.vault.put(NAME, current.value, tags=current.tags, expires=expires, created=written)
     await waits_until(rig, timedelta(hours=72))
 
 
@@ -71,6 +73,14 @@ async def test_it_waits_for_no_app_of_a_replica_that_is_gone() -> None:
     rig.vault.delete("copy")
     await rig.try_to_retire()
     assert RETIRE not in rig.tags(NAME)
+
+
+async def test_a_replica_that_no_app_uses_is_not_read_for_it() -> None:
+    rig = await rotated(NAME, COPY)
+    rig.world.exchanges.clear()
+    await rig.try_to_retire()
+    assert RETIRE in rig.tags(NAME)
+    assert not [it for it in rig.world.exchanges if to_vault("GET", "copy")(it.request)]
 
 
 @pytest.mark.parametrize("match", [NAME, "copy"])
