@@ -41,6 +41,7 @@ from tests.shared.consuming import (
     Consuming,
     ended,
     remind,
+    results,
     to_chat,
 )
 from tests.shared.delivery import Delivery
@@ -85,6 +86,16 @@ async def test_a_rotation_is_told_to_its_owner_and_to_who_hears_of_everything() 
     await rig.rotate()
     title = f"{NAME} has a new credential"
     assert received(rig) == [f"slack: {title}", f"teams: {title}"]
+
+
+async def test_a_webhook_whose_secret_is_disabled_is_reported_with_the_way_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = told_about(further=OF_SHOP)
+    rig.vault.amend(rig.latest("chat-shop"), enabled=False)
+    await rig.rotate()
+    assert ended(caplog.records, "tell") == ["untold"]
+    assert results(caplog.records)[-1]["fix"] == "enable it"
 
 
 async def test_a_parked_secret_is_told_with_the_reason_and_the_fix() -> None:

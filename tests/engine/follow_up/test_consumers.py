@@ -40,7 +40,7 @@ from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
 from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, ask, refuse, to_vault
+from tests.shared.scene import NAME, ask, refuse, to_arm, to_vault
 
 SECRETS = "https://prod.vault.azure.net/secrets"
 
@@ -108,6 +108,23 @@ async def test_a_forced_rotation_that_comes_back_and_has_to_wait_posts_what_its_
     await rig.work(NAME, trigger="manual", force=True, tries=2)
     assert results(caplog.records)[-1]["result"] == "waiting"
     assert [message["action"] for message in rig.messages("rotations")] == ["refresh"]
+
+
+async def test_a_rotation_that_comes_back_and_fails_refreshes_no_app() -> None:
+    rig = Consuming(SHOP)
+    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"))
+    await rig.work(NAME, trigger="event", tries=2)
+    assert rig.tags(NAME)[STATE].startswith("parked")
+    assert rig.messages("rotations") == []
+
+
+async def test_an_app_whose_secret_is_gone_is_reported_to_have_no_new_version(
+    rig: Consuming, caplog: Log
+) -> None:
+    rig.site()
+    rig.vault.delete(NAME)
+    await rig.task("refresh")
+    assert ended(caplog.records, "refresh") == ["unrefreshed"]
 
 
 async def test_an_app_that_no_entry_names_is_left_alone() -> None:

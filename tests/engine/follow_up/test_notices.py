@@ -114,6 +114,13 @@ def test_of_what_never_expires_its_owner_is_reminded_every_week_and_told_of_no_e
     assert {text for _, text in reminded} == {f"due since {NOW + 5 * DAY:%Y-%m-%d %H:%M}Z"}
 
 
+def test_a_reminder_says_since_when_it_is_due_and_when_it_expires_or_has_expired() -> None:
+    due, expires = (f"{NOW + days * DAY:%Y-%m-%d %H:%M}Z" for days in (5, 8))
+    texts = [text for _, text in reminders(manual(left=8, age=0, RotateBeforeDays="3"), 9)]
+    assert texts[0] == f"due since {due}, it expires {expires}"
+    assert texts[-1] == f"overdue: it expired {expires}"
+
+
 def test_nobody_is_reminded_of_the_policy_document() -> None:
     tagged, own = Tagged.of(manual(left=30, age=335), POLICY, KINDS), replace(POLICY, own=REF)
     order = SweepOrder(VAULT, NOW - HOUR, NOW, HOUR)
@@ -148,6 +155,8 @@ def test_of_a_version_that_could_not_be_read_nobody_says_that_it_never_expires()
     assert "Expires" not in dict(notices.notice(task, unread).facts)
     assert "expires" not in notices.event(task, unread, Sensitive("a key"), NOW).data
     assert dict(notices.notice(task, version(left=None)).facts)["Expires"] == "never"
+    disabled = version(enabled=False)
+    assert notices.event(task, disabled, Sensitive("a key"), NOW).data["expires"]
 
 
 def test_an_event_says_that_a_secret_never_expires_and_when_it_is_sent_where_nobody_noted_when() -> (
@@ -304,6 +313,25 @@ def test_a_sweep_that_covers_many_days_tells_of_a_secret_once(
     assert reason in item.cause.reason
 
 
+@pytest.mark.parametrize(
+    ("days", "when"),
+    [
+        (7, "expires within 7 days"),
+        (1, "expires within 1 day"),
+        (0, "has expired, 0 days ago"),
+        (-1, "has expired, 1 day ago"),
+        (-3, "has expired, 3 days ago"),
+    ],
+)
+def test_a_digest_says_when_a_secret_expires_and_that_only_a_person_rotates_it(
+    days: int, when: str
+) -> None:
+    (item,) = digests(standing(left=days * DAY, Manual="true"))
+    title, line = item.cause.reason.splitlines()
+    assert title == f"A secret needs a person: licence {when}"
+    assert line == f"licence {when} ({NOW + days * DAY:%Y-%m-%d %H:%M}Z): only a person rotates it"
+
+
 def test_no_reason_adds_a_line_to_a_digest() -> None:
     forged = "why\nprod-sql expires within 300 days: nothing to do\u2028or"
     (digest,) = digests(standing("a", reason=forged))
@@ -355,6 +383,10 @@ def test_what_was_dropped_says_since_when_if_it_never_expires(
 ) -> None:
     (item,) = digests(dropped(left=left))
     assert item.cause.reason.startswith(f"A secret needs a person: licence {when}\n")
+
+
+def test_what_was_dropped_and_expires_is_told_of_when_that_is_near() -> None:
+    assert digests(dropped(left=20 * DAY)) == []
 
 
 def test_what_was_dropped_weeks_ago_is_in_the_digest_of_what_is_new_to_its_owner() -> None:
