@@ -505,6 +505,15 @@ async def test_whenever_the_other_one_is_worked_on_the_signature_follows_its_key
     assert calls > 15
 
 
+async def test_what_a_key_has_made_is_asked_to_follow_it_only_where_it_has_changed() -> None:
+    scene = managed(days_left=50, key_days_left=80)
+    for action, expected in (("audit", []), ("rotate", [SAS])):
+        scene.rig.queue("rotations").clear()
+        await scene.rig.work(KEY, action=action, trigger="event", force=action == "rotate")
+        follows = [it["secret"] for it in scene.rig.messages("rotations") if it["secret"] == SAS]
+        assert follows == expected
+
+
 async def test_two_workers_that_follow_one_key_make_one_version() -> None:
     at, calls = 0, 1
     while at < calls:
