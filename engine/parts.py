@@ -90,6 +90,18 @@ class Parts:
         managed = tagged.managed
         return replace(tagged, asks=record.as_read(managed, secret)) if managed else tagged
 
+    def believed[V: Version](self, secret: V, record: Record) -> V:
+        """Return a version with what its record knows of it instead of what its tags claim.
+
+        Its owner's word stays where the tag CredentialId names another source, as it does for kinds
+        with a login or a pair of keys each.
+        """
+        known, word = record.believed(secret), secret.tags.get(tags.CREDENTIAL)
+        if word is None:
+            return known
+        left = replace(known, tags={**known.tags, tags.CREDENTIAL: word})
+        return known if self.tagged(left).source == self.tagged(known).source else left
+
     def decide(self, secret: Version, item: WorkItem) -> Decision:
         """Decide what a work item means for a secret in its present state."""
         return self.decided(self.tagged(secret), item)

@@ -242,7 +242,11 @@ class Rotation:
     @property
     def has_left(self) -> bool:
         """Whether the secret's tags name another source now."""
-        source = self.parts.tagged(self.observed.shown).source if self.observed.has_read else None
+        return self.observed.has_read and self.is_left_by(self.observed.shown)
+
+    def is_left_by(self, secret: SecretVersion) -> bool:
+        """Return whether the tags of a secret, as its vault shows it, name another source."""
+        source = self.parts.tagged(self.parts.believed(secret, self.record)).source
         return source is not None and not self.lease.covers(source)
 
     def managed_here(self, secret: SecretVersion) -> Managed | None:

@@ -165,7 +165,7 @@ async def _leaks_noted(at: Rotation, secret: SecretVersion) -> SecretVersion:
     if not (at.progress.item.compromised and at.record.owner):
         return secret
     await at.observed.note_compromised(*await leaked.compromised_versions(at, secret))
-    return at.record.believed(at.observed.shown)
+    return at.observed.believed
 
 
 def _opened(at: Rotation, secret: SecretVersion, *, is_first: bool, was_owner: bool) -> Turn:
@@ -349,7 +349,7 @@ async def _wait(at: Rotation, error: UnderWay) -> Outcome:
     if at.progress.has_published and not at.effective_item().compromised:
         # The recheck that finds the end will report only the rest.
         at.progress.reason += f"; {reason}"
-        return report.outcome_of(at, at.record.believed(at.observed.shown))
+        return report.outcome_of(at, at.observed.believed)
     return Outcome(item, "waiting", reason, old_version=at.progress.old_version)
 
 

@@ -63,6 +63,11 @@ class Observed:
         return self._shown
 
     @property
+    def believed(self) -> SecretVersion:
+        """The same with the record's facts in place of what its tags claim."""
+        return self.parts.believed(self.shown, self.record)
+
+    @property
     def has_read(self) -> bool:
         """Whether the vault has shown the secret."""
         return self._shown is not None
@@ -100,7 +105,7 @@ class Observed:
             await self._compare(shown)
             self._show(shown, self.parts.printed(shown, self.record))
             await self.lease.recheck()
-        return self.record.believed(shown)
+        return self.believed
 
     async def _read(self) -> SecretVersion:
         """Read the secret, unless the read before the lease shows what the record expects.
@@ -233,12 +238,12 @@ class Observed:
         """
         self.lease.learn(self.lease.record.landed(version))
         self._show(version, prints)
-        return self.record.believed(version)
+        return self.believed
 
     def retagged(self, version: SecretVersion) -> SecretVersion:
         """Note new tags; return the version with the record's facts."""
         self._shown = version
-        return self.record.believed(version)
+        return self.believed
 
     def may_be_under(self, item: WorkItem) -> bool:
         """Return whether the version that an incident's item names may be its own replacement."""

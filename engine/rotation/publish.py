@@ -142,7 +142,7 @@ async def _write(
     """
     try:
         return await at.vault_writer.publish(
-            secret, draft, check=lambda now: _still_asked(secret, now)
+            secret, draft, check=lambda now: _still_asked(at, secret, now)
         )
     except Overtaken:
         if not (is_copied or at.managed.is_single):
@@ -175,7 +175,7 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
     )
     if at.managed.is_single or at.managed.replicas:
         # A rollback, or the write of a replica, may come before the read that precedes the write.
-        _still_asked(secret, await at.vault_writer.unchanged(secret))
+        _still_asked(at, secret, await at.vault_writer.unchanged(secret))
     announced = record.announced(write, at.rotator.kind, _past(at, record, secret))
     if _is_dead(at):
         announced = announced.discarded(*await at.replicas.renewed.dead(issued.fields, draft))
@@ -213,9 +213,9 @@ def _past(at: Rotation, record: Record, secret: SecretVersion) -> Past | None:
     return Past(str(secret.version), held_id, record.digest(held_id, held))
 
 
-def _still_asked(secret: SecretVersion, fresh: SecretVersion) -> None:
+def _still_asked(at: Rotation, secret: SecretVersion, fresh: SecretVersion) -> None:
     """Raise Overtaken if the owner has changed whether, or at which source, it is rotated."""
-    if any(secret.tags.get(tag) != fresh.tags.get(tag) for tag in DECIDING):
+    if at.is_left_by(fresh) or any(secret.tags.get(tag) != fresh.tags.get(tag) for tag in DECIDING):
         raise Overtaken("its owner has changed its tags in the meantime", where=str(secret.ref))
 
 

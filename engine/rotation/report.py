@@ -81,7 +81,7 @@ async def report_unreported(at: Rotation) -> None:
     at.progress.publishes_earlier(record)
     if record.compromised.versions:
         at.progress.reason += f"; {STILL_ACCEPTED}"
-    outcome = outcome_of(at, record.believed(at.observed.shown))
+    outcome = outcome_of(at, at.observed.believed)
     outcome = replace(outcome, item=replace(outcome.item, leak=None))
     at.observed.reported(await tasks.conclude(at.parts, outcome))
     # The rest of this run is about something else.

@@ -75,7 +75,7 @@ async def superseded(at: Rotation, secret: SecretVersion, reason: str = "") -> S
             progress.result = "retired"
         passed = f"the overlap of {pending.credential_id} at {at.lease.source} has passed"
         progress.reason = progress.reason or reason or passed
-    return at.record.believed(at.observed.shown)
+    return at.observed.believed
 
 
 async def _kept_or_revoked(at: Rotation, secret: SecretVersion, pending: Pending) -> str:

@@ -8,11 +8,12 @@ from datetime import timedelta
 
 import pytest
 
-from simulator.reach.strikes import NOT_AUTHORIZED, REGENERATE
+from simulator.reach.strikes import NOT_AUTHORIZED, REGENERATE, alter
 from simulator.storage.accounts import StorageAccount
 from simulator.wire import Request
 from simulator_tests.holders import Secret, of_application
 from tests.adversary.stage import Stage
+from tests.shared.heard import LOST
 from tests.shared.rig import KEY_ACTIONS
 
 
@@ -258,3 +259,29 @@ async def test_people_are_reminded_of_an_incident_at_both_addresses(stage: Stage
     await stage.run_for(hours=50)
     reasons = Counter(str(told["reason"])[:15] for told in stage.of(secret, "parked"))
     assert reasons == {"regenerating ke": 3, "the current ver": 3}
+
+
+@pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_a_login_that_is_named_while_another_one_is_rotated_is_followed(
+    stage: Stage, *, is_known: bool, dies: bool
+) -> None:
+    """The password is set back. If the worker has died, no other is set, and a person hears."""
+    secret = await stage.rotated("login") if is_known else stage.put("login")
+    former, other = stage.account_of("login"), stage.server.add_login("other", "0ther-1", "shop")
+    before, held = len(former.passwords), secret.current.value
+
+    def name_another() -> None:
+        stage.tag(secret, CredentialId="other")
+        if dies:
+            stage.app.strikes.die("worker")
+
+    stage.after(alter, name_another)
+    stage.post(secret, version=secret.current.version, force=True)
+    await stage.run_for(hours=2)
+    assert secret.tags["CredentialId"] == "other"
+    assert other.accepts(secret.current.value, stage.clock.now())
+    assert len(former.passwords) - before == (1 if dies else 2)
+    assert former.accepts(held, stage.clock.now()) is not dies
+    reasons = [str(outcome["reason"]) for outcome in stage.of(secret, "parked")]
+    assert any(LOST in reason for reason in reasons) is dies

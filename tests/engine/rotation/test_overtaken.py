@@ -8,7 +8,9 @@ import pytest
 
 from engine.errors import TransientError
 from engine.state.request import Outcome
+from rotators.cosmos_db_key import CosmosDbKey
 from simulator.wire import Request
+from tests.rotators.key_scenes import FAMILY, KeyScene
 from tests.shared.graph_rig import NAME as GRAPH
 from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import LOST
@@ -144,6 +146,26 @@ async def test_who_keeps_a_secret_for_people_while_a_key_is_made_for_it_waits_fo
     record = await rig.service().engine.leases.peek(source_of(rig))
     assert record
     assert record.unpublished == ()
+
+
+@pytest.mark.parametrize(
+    ("pair", "result", "is_published"), [(0, "rotated", True), (1, "parked", False)]
+)
+async def test_a_key_of_the_other_pair_that_is_named_meanwhile_stands_as_another_source_does(
+    pair: int, result: str, *, is_published: bool
+) -> None:
+    """Within a pair, the tag is Rekey's own."""
+    keys = KeyScene(next(member for member in FAMILY if member.kind is CosmosDbKey))
+    keys.manage(NAME)
+    theirs, held = CosmosDbKey.facts.pairs[pair].first.name, keys.rig.latest(NAME).value
+
+    def name_theirs(rig: Rig, name: str) -> None:
+        rig.tag(name, CredentialId=theirs)
+
+    outcome = await rotate(keys.rig, NAME, name_theirs, compromised=False)
+    assert outcome.result == result
+    assert (keys.rig.latest(NAME).value != held) is is_published
+    assert (keys.rig.tags(NAME)["CredentialId"] != theirs) is is_published
 
 
 @pytest.mark.parametrize(("act", "result"), [(disable, "skipped"), (disable_and_hide, "parked")])
