@@ -51,15 +51,21 @@ class Engine(Parts):
             return secret, decision
         if RETIRE in shown.tags and not is_known:
             return shown, unrecorded(shown)
-        return secret, await self._under_lease(secret, item, decision)
+        at = await self._rotation(decision.managed, item, secret)
+        if at.record.owner:
+            # A worker believes the record, too, and not what tags say of the credential held.
+            secret = self.believed(secret, at.record)
+            tagged = self.tagged_as_read(secret, at.record)
+            decision = self.decided(tagged, item.about(secret.version))
+        if isinstance(decision, Acting):
+            decision = await self._previewed(at, secret, decision)
+        return secret, decision
 
-    async def _under_lease(self, secret: SecretVersion, item: WorkItem, plan: Acting) -> Decision:
+    async def _previewed(self, at: Rotation, secret: SecretVersion, plan: Acting) -> Decision:
         """Return what comes of a decision, as far as a preview can tell without the lease."""
-        at = await self._rotation(plan.managed, item, secret)
-        leaks = at.record.compromised.versions
+        item, leaks = at.item, at.record.compromised.versions
         if isinstance(plan, Restore) and plan.pending.version in leaks:
             return CUT_OFF
-        plan = replace(plan, managed=at.managed)
         decision: Decision = plan
         if at.parent_key:
             decision = await at.parent_key.judged(secret, item, plan)

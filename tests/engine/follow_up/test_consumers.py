@@ -40,7 +40,7 @@ from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
 from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, ask, refuse, to_arm, to_vault
+from tests.shared.scene import NAME, ask, refuse, source_of, to_arm, to_vault
 
 SECRETS = "https://prod.vault.azure.net/secrets"
 
@@ -585,11 +585,12 @@ async def test_what_is_compromised_waits_for_no_app() -> None:
 
 
 async def test_a_dry_run_says_that_what_is_to_be_cut_off_waits_for_no_app() -> None:
-    """Nor does its worker, which finds the incident in the record."""
+    """Nor does its worker, which finds the incident in the record, and believes no mark alone."""
     rig = await lagging()
     engine, item = await rig.service().ready(), rig.item(NAME, action="retire", trigger="manual")
-    assert isinstance((await engine.preview(item))[1], Wait)
     rig.tag(NAME, **{STATE: "compromised 2099-01-01T00:00:00Z 0123456789ab"})
+    assert isinstance((await engine.preview(item))[1], Wait)
+    await rig.note(source_of(rig), NAME, compromised=(rig.vault.versions(NAME)[0].version,))
     assert isinstance((await engine.preview(item))[1], Retire)
 
 

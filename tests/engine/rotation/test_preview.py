@@ -66,6 +66,17 @@ async def test_a_dry_run_follows_the_record_in_place_of_a_tag_to_retire(
     assert isinstance(decision, expected)
 
 
+async def test_a_dry_run_believes_the_record_in_place_of_a_tag_that_names_another_key(
+    rig: Rig,
+) -> None:
+    """By the tag, what has leaked would be in use again, and be replaced once more."""
+    await rig.handle(NAME)
+    rig.tag(NAME, CredentialId="key1")
+    decision = await preview(rig, compromised=True)
+    assert isinstance(decision, Retire)
+    assert decision.managed.credential_id == "key2"
+
+
 async def test_a_dry_run_of_a_first_rotation_warns_of_who_may_use_the_other_key() -> None:
     decision = await preview(scene())
     assert isinstance(decision, Rotate)
