@@ -13,7 +13,7 @@ from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.parts import Parts, log
 from engine.planning.decision import CUT_OFF
-from engine.planning.inventory import Inventory
+from engine.planning.inventory import Inventory, owed_elsewhere
 from engine.rotation import controller, issue, leaked, ownership, report
 from engine.rotation.context import Rotation
 from engine.rotation.derived import Dependents, ParentKey
@@ -44,14 +44,23 @@ class Engine(Parts):
         """Return what `handle` would do, changing nothing; raises what would prevent it."""
         shown, index = await self.vaults.read(item.ref), await self.index()
         records = index.of(item.ref)
-        secret = replace(shown, tags=self.inventory.case(shown, records).tagged.held.tags)
+        case = self.inventory.case(shown, records)
+        secret = replace(shown, tags=case.tagged.held.tags)
         decision = self.decide(secret, item.about(secret.version))
         is_known = index.unread or any(listed.published or listed.pending for listed in records)
-        if not isinstance(decision, Acting):
-            return secret, decision
-        if RETIRE in shown.tags and not is_known:
-            return shown, unrecorded(shown)
-        at = await self._rotation(decision.managed, item, secret)
+        if isinstance(decision, Acting) and RETIRE in shown.tags and not is_known:
+            secret, decision = shown, unrecorded(shown)
+        if isinstance(decision, Acting):
+            secret, decision = await self._believing(secret, item, decision)
+        reason = "; ".join(filter(None, (decision.reason, owed_elsewhere(case, records))))
+        return secret, replace(decision, reason=reason)
+
+    async def _believing(
+        self, secret: SecretVersion, item: WorkItem, plan: Acting
+    ) -> tuple[SecretVersion, Decision]:
+        """Return the secret and the decision about it as the record of its source has them."""
+        at = await self._rotation(plan.managed, item, secret)
+        decision: Decision = plan
         if at.record.owner:
             # A worker believes the record, too, and not what tags say of the credential held.
             secret = self.believed(secret, at.record)

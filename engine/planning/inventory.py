@@ -18,7 +18,7 @@ from engine.state.entry import NEEDS_A_PERSON, Entry, Scheduled, State
 from engine.state.incident import ENABLE, STILL_ACCEPTED, TO_AGREE, UNWRITTEN
 from engine.state.index import Listed, StateIndex
 from engine.state.policy import Policy
-from engine.state.record import RECHECKED_FOR, covers, owners_tags
+from engine.state.record import RECHECKED_FOR, covers, owners_tags, parts_of
 from engine.state.request import Cause, WorkItem
 from engine.state.tags import (
     OPERATION,
@@ -191,6 +191,17 @@ def left_behind(case: Case, records: Sequence[Listed]) -> Iterator[tuple[str, st
         is_due = listed.pending and listed.pending.at <= since
         if is_due and not (case.secret.enabled and covers(listed.source, case.tagged.source)):
             yield listed.source, f"{why}, and {listed.left(since)}", f"{way}, {OR_BY_HAND}"
+
+
+def owed_elsewhere(case: Case, records: Sequence[Listed]) -> str:
+    """Say what is owed at a source that the secret has left for another one; empty if nothing is."""
+    here, owed = case.tagged.source, list[str]()
+    for listed in records if here else ():
+        until = listed.pending.at if listed.pending else case.now
+        goes_on = f"a change at {listed.source} is under way" if listed.waiting else ""
+        if parts_of(listed.source)[0] != parts_of(str(here))[0]:
+            owed += filter(None, [listed.left(until) or goes_on])
+    return ", and ".join([HAS_LEFT[0], *owed]) if owed else ""
 
 
 def _why_left(tagged: Tagged) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from engine.state.tags import RETIRE, Pending
 from tests.engine.rotation.held import Records
 from tests.engine.rotation.plain_kind import Plain, working
 from tests.rotators.sas_scenes import KEY, SAS, managed
-from tests.shared.builders import Confirm, Decision, Park, Retire, Rotate, Skip, Wait
+from tests.shared.builders import NOW, Confirm, Decision, Park, Retire, Rotate, Skip, Wait
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
@@ -186,6 +186,29 @@ async def test_a_dry_run_says_where_a_leak_works_whose_tag_names_another_source_
         assert account.resource_id.lower() in expected.reason
     else:
         assert expected == decision
+
+
+@pytest.mark.parametrize(
+    ("known", "owed"),
+    [
+        pytest.param({}, "", id="nothing"),
+        pytest.param({"pending": Pending(NOW, OLDER, "key2")}, "key2 of /s lives", id="a key"),
+        pytest.param({"is_open": True}, "what was begun at /s is not finished", id="a change"),
+        pytest.param({"waiting": NOW}, "a change at /s is under way", id="a long change"),
+    ],
+)
+@pytest.mark.parametrize("days_left", [10, 80])
+async def test_a_dry_run_says_what_is_owed_at_a_source_that_the_secret_has_left(
+    days_left: int, known: dict[str, Any], owed: str
+) -> None:
+    """It says nothing of what is owed at the present one, which it goes by."""
+    rig = scene(days_left=days_left)
+    left = listed(rig, is_open=True), replace(listed(rig, **known), source="/s")
+    engine = replace(rig.service().engine, leases=Records(left))  # type: ignore[arg-type]
+    _, decision = await engine.preview(rig.item(NAME))
+    assert isinstance(decision, Rotate if days_left < 30 else Skip)
+    assert decision.reason.partition("; the secret has left its source, and ")[2].startswith(owed)
+    assert (" /s " in decision.reason) is bool(owed)
 
 
 async def test_a_dry_run_of_a_leak_at_its_present_source_says_what_is_decided(rig: Rig) -> None:
