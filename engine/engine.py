@@ -12,7 +12,6 @@ from engine.contract import Forewarn, Preflight
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.parts import Parts, log
-from engine.planning.decision import CUT_OFF
 from engine.planning.inventory import Inventory, owed_elsewhere
 from engine.rotation import controller, issue, leaked, ownership, report
 from engine.rotation.context import Rotation
@@ -27,6 +26,7 @@ from engine.state.record import Record
 from engine.state.request import Outcome, Result, WorkItem
 from engine.state.tags import OPERATION, RETIRE, Managed, unfinished_incident
 
+CUT_OFF = Skip("the earlier credential is compromised and is being cut off", "rotate instead")
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
 
 

@@ -249,15 +249,10 @@ def _leaked_again(managed: Managed, pending: Pending, item: WorkItem) -> bool:
     return item.compromised and is_named and pending.credential_id == managed.credential_id
 
 
-CUT_OFF = Skip("the earlier credential is compromised and is being cut off", "rotate instead")
-
-
 def _restored(case: Case) -> Restore | Skip | None:
     """Restore a superseded credential. This comes first, or the credential would be retired."""
     if case.item.action != "restore" or case.is_replaced:
         return None
-    if _is_cut_off(case):
-        return CUT_OFF
     if case.managed.pending is None:
         return Skip("no earlier credential still works", "rotate instead")
     return Restore(case.managed, case.managed.pending)

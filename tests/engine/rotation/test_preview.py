@@ -15,11 +15,11 @@ from engine.state.tags import RETIRE, Pending
 from tests.engine.rotation.held import Records
 from tests.engine.rotation.plain_kind import Plain, working
 from tests.rotators.sas_scenes import KEY, SAS, managed
-from tests.shared.builders import NOW, Confirm, Decision, Park, Retire, Rotate, Skip, Wait
+from tests.shared.builders import NOW, Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, source_of, state, to_arm
+from tests.shared.scene import NAME, refuse, scene, source_of, state, struck, to_arm, to_vault
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
 
@@ -209,6 +209,22 @@ async def test_a_dry_run_says_what_is_owed_at_a_source_that_the_secret_has_left(
     assert isinstance(decision, Rotate if days_left < 30 else Skip)
     assert decision.reason.partition("; the secret has left its source, and ")[2].startswith(owed)
     assert (" /s " in decision.reason) is bool(owed)
+
+
+async def test_a_dry_run_calls_nothing_leaked_whose_owner_wanted_no_overlap_and_wants_one_now() -> (
+    None
+):
+    rig = scene(tags={"OverlapHours": "0"})
+    held, refused = rig.latest(NAME).value, to_arm("regenerateKey")
+    unrevoked = struck(
+        *(rig, to_vault("PUT")), lambda: refuse(rig, 403, "AuthorizationFailed", refused, times=9)
+    )
+    await rig.service(unrevoked).engine.handle(rig.item(NAME))
+    rig.tag(NAME, OverlapHours="24")
+    again = {"action": "restore", "trigger": "manual", "version": rig.latest(NAME).version}
+    assert isinstance(await preview(rig, **again), Restore)
+    assert (await rig.handle(NAME, **again)).result == "restored"
+    assert rig.latest(NAME).value == held
 
 
 async def test_a_dry_run_of_a_leak_at_its_present_source_says_what_is_decided(rig: Rig) -> None:
