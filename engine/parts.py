@@ -97,7 +97,7 @@ class Parts:
         with a login or a pair of keys each.
         """
         known, word = record.believed(secret), secret.tags.get(tags.CREDENTIAL)
-        if word is None:
+        if word in (None, known.tags.get(tags.CREDENTIAL)):
             return known
         left = replace(known, tags={**known.tags, tags.CREDENTIAL: word})
         return known if self.tagged(left).source == self.tagged(known).source else left

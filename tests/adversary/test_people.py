@@ -138,7 +138,7 @@ async def test_people_hear_that_a_credential_is_revoked_although_its_secret_is_t
     if how == "deleted":
         stage.prod.recover(secret.name)
     else:
-        stage.prod.amend(stage.prod.latest(secret.name), enabled=True)
+        stage.prod.amend(secret.current, enabled=True)
     await stage.run_a_day()
     assert "RekeyRetire" not in secret.tags
     assert not await stage.attention(secret)

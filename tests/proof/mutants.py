@@ -367,7 +367,7 @@ def _tags_believed(patch: pytest.MonkeyPatch) -> None:
     async def superseded(at: Rotation, secret: Any, *_: Any) -> Any:
         pending = tags.Pending.parse(secret.tags[tags.RETIRE])
         await retire._kept_or_revoked(at, secret, pending)
-        return at.record.believed(at.observed.shown)
+        return at.observed.believed
 
     patch.setattr(Record, "believed", gullible)
     patch.setattr(retire, "superseded", superseded)
