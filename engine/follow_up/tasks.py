@@ -30,7 +30,7 @@ from engine.state.request import (
 
 log = logging.getLogger("rekey.follow_up")
 
-EARLIER = "published by an earlier try"
+EARLIER, REVOKED_EARLIER = "published by an earlier try", "revoked by an earlier try"
 
 TASKS: Mapping[Task, Callable[[Parts, FollowUp, Version], Awaitable[TaskOutcome]]] = {
     "refresh": refresh.refresh,
@@ -112,25 +112,32 @@ async def conclude(parts: Parts, outcome: Outcome, *, again: bool = False) -> Ou
 
 
 async def report_from_record(parts: Parts, record: Record) -> None:
-    """Report the version that was published last at a source, if nobody has yet.
+    """Report what was published last at a source, or retired, if nobody has yet.
 
     This does not read its secret, which may be released or gone.
     """
-    published = record.published
-    if not (record.unreported and published):
+    published = record.published if record.unreported else None
+    if not (published or record.unreported_ids):
         return
     ref = SecretRef.parse(record.owner)
     item = WorkItem(ref, "audit", cause=Cause("sweep", "rekey"), source=record.source)
     outcome = Outcome(
         item,
-        record.published_as,
-        EARLIER,
+        "retired",
+        REVOKED_EARLIER,
         rotator=record.kind,
         source=record.source,
-        old_version=published.replaces,
-        new_version=published.version,
-        credential_id=published.credential_id,
+        retired=record.unreported_ids,
     )
+    if published:
+        outcome = replace(
+            outcome,
+            result=record.published_as,
+            reason=EARLIER,
+            old_version=published.replaces,
+            new_version=published.version,
+            credential_id=published.credential_id,
+        )
     await conclude(parts, outcome)
 
 

@@ -42,8 +42,6 @@ class Progress:
     """The earlier version whose credential is published again."""
     drifted: bool = False
     """The source refuses the current version, and that is not repaired yet."""
-    retired: tuple[str, ...] = ()
-    """The ids of the revoked credentials."""
     unsettled: dict[str, PermanentError | MayComeBack] = field(default_factory=dict)
     """Compromised versions that this run could not settle, and why."""
     unmade: PermanentError | None = None
@@ -54,16 +52,13 @@ class Progress:
         """Return whether a version was published whose report is still to come."""
         return self.result in PUBLISHED
 
-    @property
-    def has_done(self) -> bool:
-        """Return whether this run has done something that is not reported yet."""
-        return bool(self.result and (self.managed or self.retired))
-
-    def publishes_earlier(self, record: Record) -> None:
-        """Note that an earlier try has published a version whose outcome nobody has reported."""
-        if record.published and not self.has_published:
+    def goes_on(self, record: Record) -> None:
+        """Note what an earlier try has published, or retired, whose outcome nobody has reported."""
+        if record.unreported and record.published and not self.has_published:
             self.result, self.reason = record.published_as, tasks.EARLIER
             self.new_version = record.published.version
+        elif record.unreported_ids and self.result is None:
+            self.result, self.reason = "retired", tasks.REVOKED_EARLIER
 
     def done(self, result: Result, reason: str, managed: Managed) -> None:
         """Note what was done. A reason noted before, for something left undone, stays in front."""
@@ -168,8 +163,8 @@ class Rotation:
         if item.recheck and not (is_owed or self.observed.is_forgotten):
             # Nothing is owed here, so it is an audit like any other.
             self.progress.item = replace(self.progress.item, hint=None)
-        if self.record.unreported and self.progress.result is None:
-            self.progress.publishes_earlier(self.record)
+        if self.progress.result is None:
+            self.progress.goes_on(self.record)
         return secret
 
     @property
@@ -227,6 +222,11 @@ class Rotation:
                 unmade.add(why.what)
                 raise unmade
             raise why
+
+    @property
+    def has_done(self) -> bool:
+        """Return whether this run has done something that is not reported yet."""
+        return bool(self.progress.result and (self.progress.managed or self.record.unreported_ids))
 
     @property
     def leaves_unknown(self) -> bool:

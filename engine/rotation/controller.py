@@ -67,9 +67,8 @@ async def work(at: Rotation, *, again: bool) -> Outcome | None:
         # Nothing more is sent: Azure may have named a time.
         later = Outcome(at.progress.item, "skipped", f"{error.what}; {ANOTHER}")
         return await tasks.conclude(at.parts, later, again=again)
-    if not (outcome and at.observed.announces(outcome)):
-        # A new version is reported whatever else has to wait, an incident too.
-        await report.report_unreported(at)
+    # A new version is reported whatever else has to wait, an incident too.
+    await report.report_unreported(at, but=outcome)
     if outcome is None:
         # The item goes on at another source, or comes back where this cannot be noted.
         await at.lease.write(at.lease.record.scheduled(at.now))
@@ -184,7 +183,7 @@ def _opened(at: Rotation, secret: SecretVersion, *, is_first: bool, was_owner: b
         is_bound=at.is_bound,
         has_value=secret.value is not None,
         is_accepted=secret.version == at.progress.proven,
-        has_done=at.progress.has_done,
+        has_done=at.has_done,
         needless=at.observed.needless,
         recheck_follows=at.observed.recheck_follows,
         resumes=at.lease.resumes,
@@ -289,7 +288,7 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
         comes_back=outcome.comes_back,
         old_version=at.progress.old_version,
         new_version=at.progress.new_version,
-        retired=at.progress.retired,
+        retired=at.record.unreported_ids,
     )
 
 

@@ -476,6 +476,6 @@ def _refuse_while_pending(lease: SourceLease, ref: SecretRef, own: str) -> None:
 async def _conclude_earlier(lease: SourceLease, ref: SecretRef) -> None:
     """Report, and remove, what earlier operations left, before their record is about another one."""
     await tasks.report_from_record(lease.parts, lease.record)
-    lease.learn(replace(lease.record, unreported=False))
+    lease.learn(replace(lease.record, unreported=False, unreported_ids=()))
     for operation in lease.record.abandoned if lease.is_bound(ref) else ():
         await lease.tidy(lease.record.kind, operation, None)

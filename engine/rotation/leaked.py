@@ -82,7 +82,7 @@ async def _owed(at: Rotation, secret: SecretVersion, older: Sequence[str]) -> li
         if at.record.has_proven(going.version) or not await _is_sent_on(at, held[0]):
             owed += held
         else:
-            at.lease.learn(at.record.retired(going))
+            at.lease.learn(at.record.forgotten(going))
     return owed
 
 

@@ -143,7 +143,7 @@ class Observed:
         seen = self.record.seen(shown, self.parts.clock.now())
         if last := self.record.overtaken(seen):
             await tasks.report_from_record(self.parts, self.record)
-            seen = self._superseding(shown, last, seen)
+            seen = replace(self._superseding(shown, last, seen), unreported_ids=())
         write = seen.pending_write
         if write and shown.enabled and shown.version != write.replaces:
             # Somebody wrote a newer version. The announced one may lie beneath it.
@@ -339,7 +339,8 @@ class Observed:
             # A later need is another one, and people are notified of it.
             verified = replace(verified, notified_at=None, notified_of="")
         if self.record.owner:
-            self.lease.learn(replace(self.record, verified=verified))
+            record = self.record.reported(outcome.retired)
+            self.lease.learn(replace(record, verified=verified))
 
     def announces(self, outcome: Outcome) -> bool:
         """Return whether an outcome announces the version published last."""

@@ -1,6 +1,6 @@
 """Report outcomes, and mark the secrets that need a person.
 
-A version stays unreported in the record until its outcome is reported.
+What was published or retired stays unreported in the record until its outcome is reported.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def outcome_of(at: Rotation, secret: SecretVersion) -> Outcome:
         new_version=known.new_version,
         credential_id=secret.tags.get("CredentialId") if is_current else written,
         next_due=due_at(secret, managed) if managed and is_current else None,
-        retired=known.retired,
+        retired=record.unreported_ids,
         replicas=managed.replicas if managed else (),
         derived=tuple(ref for ref, _ in derived),
     )
@@ -64,21 +64,22 @@ async def report_earlier(at: Rotation) -> None:
         await at.lease.write(at.lease.record)
 
 
-async def report_unreported(at: Rotation) -> None:
-    """Report a published version, of this or an earlier run, in an outcome of its own.
+async def report_unreported(at: Rotation, *, but: Outcome | None = None) -> None:
+    """Report what this or an earlier run has published or retired, in an outcome of its own.
 
-    The outcome of the item is about something else, or has to wait. The report is written to the
-    record when the item ends.
+    The outcome of the item, which is reported next (`but`), is about something else, or has to
+    wait. The report is written to the record when the item ends.
     """
-    record = at.record
-    if not (record.unreported and record.published):
+    record, heard = at.record, but.retired if but else ()
+    is_told = not record.unreported or (but is not None and at.observed.announces(but))
+    if (is_told or not record.published) and not {*record.unreported_ids} - {*heard}:
         return
     if not at.observed.has_read:
-        # The secret is deleted, or cannot be read. What was published to it is reported anyway.
+        # The secret is deleted, or cannot be read. What was done is reported anyway.
         await tasks.report_from_record(at.parts, record)
-        at.lease.learn(replace(at.record, unreported=False))
+        at.lease.learn(replace(at.record, unreported=False, unreported_ids=()))
         return
-    at.progress.publishes_earlier(record)
+    at.progress.goes_on(record)
     if record.compromised.versions:
         at.progress.reason += f"; {STILL_ACCEPTED}"
     outcome = outcome_of(at, at.observed.believed)
@@ -86,7 +87,7 @@ async def report_unreported(at: Rotation) -> None:
     at.observed.reported(await tasks.conclude(at.parts, outcome))
     # The rest of this run is about something else.
     known = at.progress
-    known.result, known.reason, known.new_version, known.retired = None, "", None, ()
+    known.result, known.reason, known.new_version = None, "", None
 
 
 LATER = "nothing else is due, and the next sweep asks again"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.contract import Job, Lists, Recognise, Rewrites, Rotator, Tidy
-from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError
+from engine.errors import NeedsHuman, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
 from engine.rotation.context import Rotation
@@ -15,7 +15,6 @@ from engine.rotation.derived import Dependents
 from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.proof import TRIED, UNLISTED
 from engine.rotation.source_lease import LOST
-from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretVersion, Sensitive
 from engine.state import tags, template
 from engine.state.decision import Retire, Wait
@@ -55,26 +54,18 @@ async def superseded(at: Rotation, secret: SecretVersion, reason: str = "") -> S
         kept = f"{pending.credential_id} is not retired: {kept}"
         log.warning("%s: %s", secret.ref, kept)
         progress.reason = "; ".join(filter(None, (progress.reason, kept)))
-    elif at.here:
-        await at.replicas.disable_superseded(secret.ref)
-    try:
-        await _forget(at, secret, pending)
-    except (Overtaken, NotFound):
-        # If somebody has disabled or deleted the secret, its credential is gone all the same.
-        shown = await at.parts.existing(secret.ref)
-        if shown and shown.enabled:
-            raise
-    # Written after the report. If this worker dies before, the next one finds it proven, and
-    # reports.
-    record = at.record.retired(pending)
-    change = replace(record.change.arrived(), open_since=None)
-    at.lease.learn(replace(record, change=change))
-    if not kept:
-        progress.retired += (pending.credential_id,)
+        record = at.record.forgotten(pending)
+    else:
+        if at.here:
+            await at.replicas.disable_superseded(secret.ref)
+        record = at.record.retired(pending)
         if progress.result in (None, "confirmed"):
             progress.result = "retired"
         passed = f"the overlap of {pending.credential_id} at {at.lease.source} has passed"
         progress.reason = progress.reason or reason or passed
+    # If this worker dies before this is written, the next one finds it proven.
+    at.lease.learn(replace(record, change=replace(record.change.arrived(), open_since=None)))
+    await _forget(at, secret, pending)
     return at.observed.believed
 
 
@@ -331,7 +322,7 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
         at.progress.result = at.progress.result or "confirmed"
         at.progress.reason = at.progress.reason or "what leaked is refused"
         return report.outcome_of(at, secret)
-    if at.progress.retired:
+    if at.record.unreported_ids:
         # The rest of the item is about another source.
         outcome = await tasks.conclude(at.parts, report.outcome_of(at, secret))
         at.observed.reported(outcome)
@@ -354,7 +345,7 @@ def _is_settled(at: Rotation, secret: SecretVersion) -> bool:
     is_exact = item.compromised and not is_older and item.version != secret.version
     # A rotation here was to replace it, or it had to be revoked, or the source has accepted it.
     is_asked = record.change.requested_at is not None and record.change.version == item.version
-    was_here = at.progress.retired or is_asked or record.has_accepted(item.version or "")
+    was_here = record.unreported_ids or is_asked or record.has_accepted(item.version or "")
     is_refused = record.compromised.is_refused(item.version, item.reported_at)
     return bool(is_exact and was_here and is_refused)
 

@@ -181,6 +181,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "to_retire": ("to_retire",),
     "unused": ("stale",),
     "untold": ("unreported",),
+    "untold_ids": ("unreported_ids",),
     "changing": ("change", "open_since"),
     "begun": ("change", "started_at"),
     "asked": ("change", "requested_at"),

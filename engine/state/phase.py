@@ -65,7 +65,9 @@ PHASES = (
         "the versions are disabled whose credentials are dead",
     ),
     PhaseRule(
-        "reporting", lambda record: record.unreported, "the version published last is reported"
+        "reporting",
+        lambda record: record.unreported or record.unreported_ids,
+        "what was published or retired is reported",
     ),
     PhaseRule(
         "overlap",

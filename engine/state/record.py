@@ -118,6 +118,8 @@ class Record:
     """What the secret held before."""
     unreported: bool = False
     """The outcome of the version published last has not been noted as reported."""
+    unreported_ids: tuple[str, ...] = ()
+    """The ids of retired credentials whose outcomes have not been noted as reported."""
 
     def to_json(self) -> str:
         """Return the text of the record."""
@@ -137,7 +139,7 @@ class Record:
     @property
     def is_open(self) -> bool:
         """Return whether a step was begun whose end was not noted."""
-        owed = self.compromised.versions or self.stale or self.unreported
+        owed = self.compromised.versions or self.stale or self.unreported or self.unreported_ids
         return self.is_uncertain or bool(owed)
 
     @property
@@ -459,6 +461,7 @@ class Record:
             ),
             history=history.printed({str(secret.version): prints}),
             unreported=False,
+            unreported_ids=(),
         )
 
     def announced(self, write: Announced, kind: str, held: Past | None = None) -> Record:
@@ -524,9 +527,19 @@ class Record:
         before = (owed for owed in self.to_retire if owed.credential_id not in slots)
         return replace(self, to_retire=(*filter(None, (going,)), *before))
 
-    def retired(self, going: Pending) -> Record:
-        """Return the record once a retirement is over."""
+    def forgotten(self, going: Pending) -> Record:
+        """Return the record where something is not to be retired any more."""
         return replace(self, to_retire=tuple(owed for owed in self.to_retire if owed != going))
+
+    def retired(self, going: Pending) -> Record:
+        """Return the record once a credential is retired. People are still to hear of it."""
+        ids = (*self.unreported_ids, going.credential_id)
+        return replace(self.forgotten(going), unreported_ids=ids)
+
+    def reported(self, ids: Collection[str]) -> Record:
+        """Return the record once people have heard that credentials are retired."""
+        left = tuple(it for it in self.unreported_ids if it not in ids)
+        return replace(self, unreported_ids=left)
 
     def put_aside(self, version: str) -> Record:
         """Return the record before a change for another version is begun, or the source passes on.

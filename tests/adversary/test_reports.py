@@ -63,6 +63,25 @@ async def test_a_later_rotation_has_nothing_to_warn_of(stage: Stage) -> None:
     assert "may be in use" not in first.text()
 
 
+@pytest.mark.parametrize("after", [True, False], ids=["published", "not yet published"])
+@pytest.mark.parametrize("kind", ["storage", "entra"])
+async def test_a_credential_is_reported_as_retired_although_the_worker_died_later(
+    stage: Stage, kind: str, *, after: bool
+) -> None:
+    """An incident retires what was superseded before it replaces what leaked."""
+    secret = await stage.rotated(kind)
+    (first, leaked), held = secret.versions, secret.tags["CredentialId"]
+    stage.clock.advance(3600)
+    stage.kill(PUBLISH, after=after)
+    stage.post(secret, version=leaked.version, compromised=True, reason="leaked")
+    await stage.run_for(hours=1)
+    assert stage.app.strikes.deaths == 1
+    assert not secret.accepts(first.value)
+    retired = [it for outcome in stage.of(secret) for it in outcome["retired"]]
+    assert len(retired) == 2
+    assert held in retired
+
+
 # A leak that is reported while its secret is being rotated is judged as the worker judges it.
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from engine.state.tags import OPERATION, REPLICA_OF
 from tests.proof.excuses import Excuse
+from tests.proof.sources import credential_in
 
 if TYPE_CHECKING:
     from engine.secret import SecretVersion
+    from engine.state.record import Record
     from tests.proof.watch import Watch
 
 ANNOUNCING = ("rotated", "healed", "restored")
@@ -24,6 +27,37 @@ def unannounced(watch: Watch) -> str:
     """Return which version that Rekey published was never announced; empty where all were."""
     left = [version for version in silent(watch) if not _is_excused(watch, version)]
     return f"P8: {left[0].version} was published, and never announced" if left else ""
+
+
+def forgets(watch: Watch, before: Record, after: Record) -> None:
+    """Note which retirement a record forgets because its credential is proven to be revoked.
+
+    A retirement is forgotten for other reasons, too: somebody has taken the credential into use
+    again, or the version that was published since has replaced it in its slot.
+    """
+    if (before.owner, before.published) != (after.owner, after.published):
+        return
+    gone = {it.version: it for it in before.to_retire if it not in after.to_retire}
+    proven = gone.keys() & before.compromised.revoked.keys()
+    alive = watch.alive() if proven else ()
+    for version in watch.world.every_version() if proven else ():
+        going = gone.get(str(version.version)) if version.version in proven else None
+        if going and version.value and credential_in(version.value.reveal()) not in alive:
+            watch.ended_retirements[before.owner, going.credential_id] += 1
+
+
+def unsaid(watch: Watch) -> str:
+    """Return which credential was revoked and forgotten, and nobody was told; else empty."""
+    told = Counter(
+        (str(outcome.item.ref).lower(), credential_id)
+        for outcome in watch.outcomes
+        for credential_id in outcome.retired
+    )
+    left = [f"{known[1]} of {known[0]}" for known in watch.ended_retirements - told]
+    if any(excuse is Excuse.STORE for excuse, _ in watch.excuses.granted):
+        # The record that knew of it is an older one by now.
+        return ""
+    return f"P8: {left[0]} was revoked, and nobody was told" if left else ""
 
 
 def silent(watch: Watch) -> list[SecretVersion]:

@@ -327,7 +327,10 @@ CLOSER: Mapping[str, Mutant] = {
         _forgotten_of_one_operation, "P5", ("moved/many#300",)
     ),
     "a later look of a run goes by what the run itself has noted": Mutant(
-        _in_vain_by_its_own_doing, "P5", ("lagging-in-overlap/many#300",)
+        _in_vain_by_its_own_doing,
+        "P5",
+        test="tests/engine/rotation/test_looks.py::"
+        "test_the_longer_a_change_takes_the_less_often_its_end_is_looked_for",
     ),
     "a source is given the password of another one": Mutant(
         _set_back_to_anything, "P6", ("moved/one-slot#300",)

@@ -63,7 +63,7 @@ def settled(watch: Watch, engine: Any, versions: dict[str, int | range]) -> None
     _bounded(watch)
     if (times := told_again(watch)) > MOST_TOLD + watch.world.kernel.time() / 86_400.0:
         _broken(f"resources: looks have told people {times} times of what no mark says")
-    if text := announcing.unannounced(watch):
+    if text := announcing.unannounced(watch) or announcing.unsaid(watch):
         _broken(text)
     no_leak(watch)
 

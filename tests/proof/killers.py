@@ -12,9 +12,6 @@ from collections.abc import Mapping
 KILLERS: Mapping[str, str] = {
     "what people have heard is told anew with each look": "moved-in-both/one-slow#3",
     "what a late write of the same operation supersedes is forgotten": "moved/many#1150009247",
-    "a later look of a run goes by what the run itself has noted": (
-        "lagging-in-overlap/many#1160007502"
-    ),
     "who takes a source over begins with an empty record": "handed-over-in-incident/many#3",
     "an incident that is dated ahead is forgotten with its work": "reported-ahead/two-slots",
     "nobody looks at what a late change may have cut off": "two-deployments/two-slots#1009794",

@@ -16,6 +16,7 @@ from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError
 from engine.state.index import Listed
 from engine.state.record import Record, covers, parts_of
 from engine.state.tags import Pending
+from tests.proof import announcing
 from tests.proof.hand import Hand
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ class ModelLease:
         if self.claim.etag != etag:
             raise LeaseUnavailable("the record was written by somebody else")
         self.hand.world.remember()
+        announcing.forgets(self.hand.world.watch, self.claim.record, record)
         self.claim.record, self.claim.etag = record, etag + 1
         self.hand.world.noted(self.hand.worker, record)
         return self.claim.etag

@@ -154,6 +154,8 @@ class Watch:
     """Keys that somebody has made in the place of Rekey's, before it could look at its own."""
     given: list[SecretVersion] = field(default_factory=list)
     """The versions that Rekey has published, replicas aside."""
+    ended_retirements: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often a record has forgotten a credential as revoked, by its owner and the id."""
     set_aside: set[str] = field(default_factory=set)
     """The operations of the writes that a record announced as a person moved it aside."""
     traces: set[int] = field(default_factory=set)

@@ -545,7 +545,7 @@ async def test_an_incident_of_an_earlier_version_ends_at_the_source_that_refuses
     async with working(Plain(), **fields) as work:
         work.at.know(**{"gone": {V1: ""}, **work.at.times(facts)})
         if retired:
-            work.progress.retired = ("older",)
+            work.at.know(untold_ids=("older",))
         outcome = await work.leave()
         assert (outcome is not None) is is_over
         if outcome:
