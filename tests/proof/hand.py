@@ -87,7 +87,8 @@ class Hand:
         if world.down and mode != "die before":
             wait = world.refuse_while_away(label, about, changes=changes) or wait
         if wait:
-            self.worker.resting[label] = world.kernel.time() + wait
+            until = world.kernel.time() + wait
+            self.worker.resting[label, getattr(about, "vault", "")] = until
             what, where = f"{label} was throttled", str(about or "")
             raise TransientError(what, where=where, code="TooManyRequests", retry_after=wait)
 

@@ -84,8 +84,12 @@ class Worker:
     """The secrets of which its last read has shown an older version."""
     removed: set[tuple[str, str]] = field(default_factory=set)
     """What this process remembers to have taken from a list."""
-    resting: dict[str, float] = field(default_factory=dict)
-    """Until when it was told not to make a call again."""
+    resting: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Until when it was told not to make a call again, by the call and the vault that it is of."""
+
+    def rests_until(self, label: str, about: object = None) -> float:
+        """Return until when it may not make a call: each vault counts its own."""
+        return self.resting.get((label, getattr(about, "vault", "")), 0.0)
 
 
 class Kernel:

@@ -252,7 +252,7 @@ class Watch:
         if (
             worker.resting
             and label not in ("post", "keep", "release")
-            and worker.resting.get(label, 0.0) > self.world.kernel.time()
+            and worker.rests_until(label, about) > self.world.kernel.time()
         ):
             # What is put off is put on a queue, and a request is stored with its new time: to wait
             # for these is not possible. Each release is of another lease, which would otherwise
@@ -271,7 +271,7 @@ class Watch:
 
     def put_off(self, worker: Worker, message: Message) -> None:
         """Check that what is put off comes back no sooner than Azure has asked for."""
-        soonest = worker.resting.get(worker.last[0], 0.0) if worker.resting else 0.0
+        soonest = worker.rests_until(*worker.last)
         put_off = '"deferred": 0' not in message.text and '"follow_up": true' not in message.text
         if put_off and soonest > message.visible + 1:
             raise Broken(
@@ -281,10 +281,10 @@ class Watch:
     def comes_back(self, worker: Worker, message: Message, error: BaseException) -> None:
         """Check that what is given back to its queue returns no sooner than Azure has asked for."""
         is_asked = isinstance(error, TransientError) and error.retry_after is not None
-        if any(worker.resting.get(it, 0.0) > self.world.kernel.time() for it in ("post", "keep")):
+        if any(worker.rests_until(it) > self.world.kernel.time() for it in ("post", "keep")):
             # What is put off is put on a queue, and that takes nothing for now either.
             return
-        early = worker.resting.get(worker.last[0], 0.0) - message.visible if is_asked else 0.0
+        early = worker.rests_until(*worker.last) - message.visible if is_asked else 0.0
         if early > 1:
             raise Broken(f"throttling: a message is back on its queue {early:.0f} s too soon")
 
