@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import batched, takewhile
 from typing import Literal
 
@@ -22,10 +23,12 @@ from engine.state.entry import Entry
 from engine.state.incident import ALL, Incident, IncidentProgress, Stands
 from engine.state.index import StateIndex
 from engine.state.record import Record
+from engine.state.request import WorkItem
 from engine.sweep.incidents import IncidentSweep, deleted_secrets
 
 AT_ONCE = 20
-"""How many secrets are looked at together."""
+"""How many secrets, or stored requests, are looked at together."""
+FAR = datetime.max.replace(tzinfo=UTC)
 
 
 async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[IncidentProgress]:
@@ -46,6 +49,7 @@ async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Inciden
             unlisted[vault] = error
     if unlisted and not listed:
         raise next(iter(unlisted.values()))
+    stored: Sequence[WorkItem] | None = None
     for work, progress in works:
         # First, because a report names only so many of those that need a person.
         for vault, problem in unlisted.items():
@@ -55,7 +59,10 @@ async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Inciden
             await _count(work, vault, secrets, progress)
         if not progress.secrets:
             await work.count_passed_on(progress)
-        progress.is_ordered |= progress.is_over and await _is_ordered(work)
+        if progress.is_over and engine.clock.now() <= work.incident.tried_until:
+            stored = await _stored(engine) if stored is None else stored
+            await work.count_stored(stored, progress)
+            progress.is_ordered = await _is_ordered(work)
     return [progress for _, progress in works]
 
 
@@ -68,12 +75,22 @@ async def _count(
         await work.count_unreached(ref, progress)
 
 
+async def _stored(engine: Engine) -> Sequence[WorkItem]:
+    """Return the work that is stored because it is not done."""
+    names, works = await engine.requests.due(FAR), list[WorkItem]()
+    for part in batched(names, AT_ONCE, strict=False):
+        for text in filter(None, await asyncio.gather(*map(engine.requests.read, part))):
+            with suppress(PermanentError):  # an order, or what nobody can carry out
+                works.append(WorkItem.from_json(text))
+    return works
+
+
 async def _is_ordered(work: IncidentSweep) -> bool:
     """Return whether an order of an incident is still to be carried out for the first time.
 
     Later it is stored as well: it is sent again, for what comes into its scope late.
     """
-    if work.incident.version or work.engine.clock.now() > work.incident.tried_until:
+    if work.incident.version:
         return False
     orders = await asyncio.gather(*map(work.order, work.incident.vaults))
     return any(order and not order.again for order in orders)

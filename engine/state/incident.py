@@ -154,6 +154,14 @@ class Incident:
         ref = SecretRef(self.vaults[0], self.name)
         return replace(self.work(ref, self.version, self.source or None), leak=Leak())
 
+    def asked_for(self, work: WorkItem) -> bool:
+        """Return whether a stored work item is one of this incident."""
+        same = self.work(work.ref, self.version or work.version, work.source)
+        is_covered = work.ref.vault in self.vaults and self.names(work.ref)
+        is_there = work.source is None or self._contains(work.source)
+        requests = (same.request, replace(same, leak=Leak()).request)
+        return is_covered and is_there and work.request in requests
+
     def to_dict(self) -> dict[str, str]:
         """Return the incident as a part of a message, which names its vaults itself."""
         texts = {name: text for name, text in asdict(self).items() if name != "vaults"}

@@ -436,13 +436,18 @@ class IncidentSweep:
         if incident.version and known.knows(incident.version):
             is_refused, parked = self._is_refused(known), await self._parked(owner)
             progress.add_passed_on(incident.exact().ref, is_refused=is_refused, parked=parked)
-        elif incident.version and (
-            stored := await self.engine.requests.read(incident.exact().request)
-        ):
-            # Its work is stored, and no record may know of it yet.
-            await self._count_stored(WorkItem.from_json(stored), progress)
         elif not incident.version and is_meant and any(cut_off):
             progress.add_passed_on(SecretRef.parse(owner), is_refused=not known.versions)
+
+    async def count_stored(self, stored: Iterable[WorkItem], progress: IncidentProgress) -> None:
+        """Count what waits for its work, and neither a listing nor a record shows any more.
+
+        Its work may have begun before a record could be written: then nothing else knows of it.
+        """
+        counted = {str(ref).lower() for it in progress.each for ref in (it.ref, it.primary)}
+        waiting = {str(it.ref).lower(): it for it in stored if self.incident.asked_for(it)}
+        for work in (waiting[ref] for ref in waiting if ref not in counted):
+            await self._count_stored(work, progress)
 
     async def _count_stored(self, work: WorkItem, progress: IncidentProgress) -> None:
         """Count a secret that owns no record and whose tags name no source, or that is deleted.

@@ -881,6 +881,9 @@ FOUND = {
     "what a rotation made is left behind, as its secret is released by force while its source is away": (
         "operated-away-adopted-in-rotation/listed#1714974067"
     ),
+    "nothing is in an incident's scope, since a secret went before its record could be written": (
+        "all-reported-handed-over/many#1715416163"
+    ),
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from api.incidents import status_of
 from engine.engine import Engine
 from engine.errors import NeedsHuman, TransientError
 from engine.rotation.source_lease import NOBODY
@@ -19,6 +20,7 @@ from engine.secret import SecretRef
 from engine.state.entry import Entry
 from engine.state.incident import (
     LEAD,
+    LIVES,
     STILL_ACCEPTED,
     UNSERVED,
     Incident,
@@ -28,7 +30,7 @@ from engine.state.incident import (
 from engine.state.index import Listed, StateIndex
 from engine.state.record import Record
 from engine.state.record_parts import PROVEN_AT, SAME_VALUE, Compromised, Published
-from engine.state.request import INCIDENT_SECONDS
+from engine.state.request import INCIDENT_SECONDS, Leak, Tries, WorkItem
 from engine.state.sweep_order import MOST_DELAY, SoFar, SweepOrder
 from engine.state.tags import Pending
 from engine.sweep.incidents import IncidentSweep
@@ -836,8 +838,56 @@ async def test_a_version_of_which_no_record_knows_waits_while_its_work_is_stored
     incident = replace(INCIDENT, source=ACCOUNT, name="former", version=V2)
     await engine.keep(incident.exact(), 0.0)
     progress = IncidentProgress()
-    await IncidentSweep(engine, incident, StateIndex({})).count_passed_on(progress)
+    work = IncidentSweep(engine, incident, StateIndex({}))
+    await work.count_passed_on(progress)
+    assert progress.secrets == 0
+    await work.count_stored([incident.exact(), incident.exact()], progress)
     assert (progress.secrets, progress.waiting) == (1, 1)
+
+
+ASKED = replace(INCIDENT, vaults=(VAULT,), name="app-*", source=ACCOUNT, requested_by="dana")
+
+
+@pytest.mark.parametrize(
+    ("asker", "work", "is_its"),
+    [
+        (ASKED, ASKED.work(REF, V2, ACCOUNT), True),
+        (ASKED, ASKED.work(REF, None, None), True),
+        (ASKED, replace(ASKED.work(REF, V2, ACCOUNT), leak=Leak()), True),
+        (ASKED, replace(ASKED.work(REF, V2, ACCOUNT), tries=Tries(told="now")), True),
+        (ASKED, replace(ASKED.work(REF, V2, ACCOUNT), leak=None), False),
+        (ASKED, replace(ASKED.work(REF, V2, ACCOUNT), action="audit"), False),
+        (ASKED, replace(ASKED, requested_by="erik").work(REF, V2, ACCOUNT), False),
+        (ASKED, replace(ASKED, since=SINCE - timedelta(days=1)).work(REF, V2, ACCOUNT), False),
+        (ASKED, ASKED.work(SecretRef(VAULT, "other"), V2, ACCOUNT), False),
+        (ASKED, ASKED.work(SecretRef("https://west.vault.azure.net", NAME), V2, ACCOUNT), False),
+        (ASKED, ASKED.work(REF, V2, f"{ACCOUNT}-2"), False),
+        (replace(ASKED, version=V2), ASKED.work(REF, V2, ACCOUNT), True),
+        (replace(ASKED, version=V2), ASKED.work(REF, V1, ACCOUNT), False),
+    ],
+)
+def test_stored_work_is_an_incidents_if_it_is_the_same_request_in_its_scope(
+    asker: Incident, work: WorkItem, *, is_its: bool
+) -> None:
+    assert asker.asked_for(work) is is_its
+
+
+@pytest.mark.parametrize("heard_at", ["", NOW.isoformat()], ids=["not tried", "people know"])
+async def test_an_incident_has_not_ended_while_its_work_waits_of_which_no_record_could_be_written(
+    rig: Rig, heard_at: str
+) -> None:
+    """Its secret is deleted before the app's storage has let a worker write a record."""
+    incident = begun(rig)
+    engine = rig.service().engine
+    work = incident.work(SecretRef(rig.vault.url, NAME), None, source_of(rig))
+    await engine.keep(replace(work, tries=Tries(told=heard_at)), 0.0)
+    rig.vault.delete(NAME)
+    (progress,) = await counted(engine, [incident])
+    assert status_of(progress) == ("needs a person" if heard_at else "running")
+    assert [row["secret"] for row in progress.named] == ([NAME] if heard_at else [])
+    rig.clock.advance(LIVES.total_seconds() + 60)
+    (progress,) = await counted(engine, [incident])
+    assert status_of(progress) == "nothing in scope"
 
 
 async def test_who_has_a_source_now_and_is_parked_is_named_for_what_leaked_there() -> None:
