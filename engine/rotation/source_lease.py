@@ -8,8 +8,8 @@ under the first of its leases.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -45,6 +45,7 @@ UNBOUND_FIX = (
 LOST = "the source may hold a password that nobody knows"
 NO_ANSWER = "NoAnswer"
 """The code of a call that may or may not have taken effect."""
+STORAGE = "the app's storage"
 NOBODY = "-"
 """The owner in a part's new record until all parts of its source have been checked."""
 
@@ -63,8 +64,8 @@ class SourceLease:
     """The record as this run has found it."""
     _before: Change | None = None
     """The record's change before the latest one that this run began; None if it began none."""
-    _rests: float = 0.0
-    """Until when no lease is renewed and no record written, by the monotonic clock."""
+    _rests: dict[str, float] = field(default_factory=dict)
+    """Vault, or STORAGE → until when it is not called, by the monotonic clock."""
     is_lost: bool = False
     """This run has left the source with a password that nobody knows."""
     prints: dict[str, str] = field(default_factory=dict)
@@ -99,8 +100,9 @@ class SourceLease:
         parts = parts_of(self.source)
         source = record.named(self.source) if is_first else parts[self.leases.index(lease)]
         record = replace(record.scheduled(self.parts.clock.now()), source=source)
-        async with self._unless_it_rests(), _in_time("writing the record"):
-            await lease.write(record)
+        with self.unless_it_rests(STORAGE):
+            async with _in_time("writing the record"):
+                await lease.write(record)
 
     def lasts(self, seconds: float) -> bool:
         """Return whether every lease lasts this long, without a call."""
@@ -110,20 +112,23 @@ class SourceLease:
         """Make sure that every lease lasts this long; raises LeaseUnavailable if one is lost."""
         if self.lasts(seconds):
             return
-        async with self._unless_it_rests():
+        with self.unless_it_rests(STORAGE):
             # Every lease twice: while one is renewed, the time of the others runs.
             for lease in (*self.leases, *self.leases):
                 await lease.ensure(seconds)
 
-    @asynccontextmanager
-    async def _unless_it_rests(self) -> AsyncIterator[None]:
-        """Call the app's storage, but no sooner than it allows: that would lengthen the wait."""
-        if (left := self._rests - self.parts.clock.monotonic()) > 0:
-            raise TransientError("the app's storage must rest", code="Rests", retry_after=left)
+    @contextmanager
+    def unless_it_rests(self, place: str) -> Iterator[None]:
+        """Call a place, but no sooner than it allows: that would lengthen the wait.
+
+        `place`: the vault, or STORAGE. Raises TransientError while it rests.
+        """
+        if (left := self._rests.get(place, 0.0) - self.parts.clock.monotonic()) > 0:
+            raise TransientError(f"{place} must rest", code="Rests", retry_after=left)
         try:
             yield
         except TransientError as error:
-            self._rests = self.parts.clock.monotonic() + (error.retry_after or 0.0)
+            self._rests[place] = self.parts.clock.monotonic() + (error.retry_after or 0.0)
             raise
 
     @asynccontextmanager

@@ -187,9 +187,9 @@ class Replicas:
 
     async def check(self, primary: SecretRef) -> list[SecretVersion]:
         """Read every replica before anything changes; raises what would prevent writing one."""
-        copies = list[SecretVersion]()
+        lease, copies = self.vault_writer.lease, list[SecretVersion]()
         for ref in self.managed.replicas:
-            with self._missing(ref, []):
+            with self._missing(ref, []), lease.unless_it_rests(ref.vault):
                 copy = await self.parts.vaults.read(ref)
                 self._consents(copy, primary)
                 copies.append(copy)
@@ -251,9 +251,11 @@ class Replicas:
         `dead`: the source refuses the replaced credential, so it gets no overlap, and the primary
         cannot wait. Otherwise an error that may pass is raised.
         """
-        missed: list[RekeyError] = []
+        lease, missed = self.vault_writer.lease, list[RekeyError]()
         for ref in self.managed.replicas:
-            with self._missing(ref, missed, PermanentError, RekeyError if dead else ()):
+            outrun = RekeyError if dead else ()
+            missing = self._missing(ref, missed, PermanentError, outrun)
+            with missing, lease.unless_it_rests(ref.vault):
                 copy = await self.parts.vaults.read(ref)
                 await self._write(copy, primary, fields, draft, dead=dead)
         return missed
@@ -269,7 +271,7 @@ class Replicas:
         """
         lease, is_late, missed = self.vault_writer.lease, False, list[RekeyError]()
         for ref in self.managed.replicas:
-            with self._missing(ref, missed, PermanentError):
+            with self._missing(ref, missed, PermanentError), lease.unless_it_rests(ref.vault):
                 copy = await self.parts.vaults.read(ref)
                 self._consents(copy, primary.ref)
                 is_late |= RETIRE in copy.tags
@@ -315,16 +317,16 @@ class Replicas:
         These are their replaced versions, and those that they were to retire, if the draft retires
         nothing. A replica that cannot be read counts as behind.
         """
-        urls = list[str]()
+        lease, urls = self.vault_writer.lease, list[str]()
         for ref in self.managed.replicas:
-            with self._missing(ref, [], outrun=RekeyError):
+            with self._missing(ref, [], outrun=RekeyError), lease.unless_it_rests(ref.vault):
                 copy = await self.parts.vaults.read(ref)
                 pending = None if RETIRE in draft.tags else _pending(copy)
                 versions = [pending.version] if pending else []
                 if not self.holds(copy, fields):
                     versions.append(str(copy.version))
                 urls += (f"{ref}/{version}" for version in versions)
-        behind = (it for it in self.vault_writer.lease.record.stale if it.endswith("/"))
+        behind = (it for it in lease.record.stale if it.endswith("/"))
         return (*urls, *behind)
 
     async def out_of_use(self, primary: SecretRef) -> None:

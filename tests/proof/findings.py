@@ -31,14 +31,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = (
-    Finding(
-        "a run that cannot wait for its replicas asks a vault of theirs again that said to wait",
-        r"greedy/",
-        r"throttling: read was sent again",
-        "greedy/one-slot#1761003077",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

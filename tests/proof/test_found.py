@@ -884,6 +884,9 @@ FOUND = {
     "nothing is in an incident's scope, since a secret went before its record could be written": (
         "all-reported-handed-over/many#1715416163"
     ),
+    "a run that cannot wait for its replicas asks a vault of theirs again that said to wait": (
+        "greedy/one-slot#1761003077"
+    ),
 }
 
 
