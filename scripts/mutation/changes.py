@@ -37,6 +37,7 @@ COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
     ast.BitAnd: ast.BitOr,
 }
+OPPOSITES = {"any": "all", "all": "any", "min": "max", "max": "min"}
 LONGEST = 80
 """So much of what is changed stands in a change's name."""
 
@@ -153,9 +154,18 @@ def _head(statement: ast.stmt) -> range:
 
 
 def _alterations(node: ast.AST) -> Iterator[tuple[str, Alter]]:
+    yield from _of_expression(node)
+    yield from _of_test(node)
+    yield from _of_statement(node)
+
+
+def _of_expression(node: ast.AST) -> Iterator[tuple[str, Alter]]:
     match node:
-        case ast.Compare(ops=[op]) if type(op) in COMPARED:
-            yield f"{type(op).__name__} → {COMPARED[type(op)].__name__}", _compare
+        case ast.Compare(ops=ops):
+            for place, op in enumerate(ops):
+                which = f" at {place + 1}" if ops[1:] else ""
+                name, other = type(op).__name__, COMPARED[type(op)].__name__
+                yield f"{name} → {other}{which}", partial(_compare, place)
         case ast.BoolOp(op=op, values=values):
             yield f"{type(op).__name__} → the other", _either
             yield from _omissions(values)
@@ -165,15 +175,48 @@ def _alterations(node: ast.AST) -> Iterator[tuple[str, Alter]]:
             yield f"{type(op).__name__} → {COMPUTED[type(op)].__name__}", _compute
         case ast.Constant(value=bool() | int() as value):
             yield f"{value} → another", _constant
+        case ast.Call():
+            yield from _of_call(node)
+
+
+def _of_test(node: ast.AST) -> Iterator[tuple[str, Alter]]:
+    match node:
         case ast.If() | ast.IfExp():
             yield "if x → if True", _always
             yield "if x → if False", _never
         case ast.While(test=test) if not _is_negated_otherwise(test):
             yield "while x → while not x", _negate
+        case ast.comprehension(ifs=ifs):
+            for place, test in enumerate(ifs):
+                yield f"every item, not only if {_shown(test)}", partial(_unfiltered, place)
+        case ast.ExceptHandler(type=ast.Tuple(elts=kinds)):
+            for place, kind in enumerate(kinds):
+                yield f"but for {_shown(kind)}", partial(_uncaught, place)
+
+
+def _of_statement(node: ast.AST) -> Iterator[tuple[str, Alter]]:
+    match node:
         case ast.Return(value=ast.expr() as value) if not _is_plain(value):
             yield "return x → return None", _return
         case ast.Expr(value=ast.Call() | ast.Await() as value) if not _is_of_super(value):
             yield "a call is left out", _leave_out
+        case ast.Raise() | ast.Continue() | ast.Break():
+            yield "a way out is left out", _leave_out
+        case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
+            yield "an assignment is left out", _leave_out
+        case ast.AugAssign(op=op) if type(op) in COMPUTED:
+            yield f"{type(op).__name__}= → {COMPUTED[type(op)].__name__}=", _compute
+
+
+def _of_call(call: ast.Call) -> Iterator[tuple[str, Alter]]:
+    match call.func:
+        case ast.Name("suppress"):
+            yield "nothing is suppressed", _without_arguments
+        case ast.Name(name) if name in OPPOSITES:
+            yield f"{name} → {OPPOSITES[name]}", _opposite
+    for place, keyword in enumerate(call.keywords):
+        if not _is_text(keyword.value):
+            yield f"not given {ast.unparse(keyword)[:LONGEST]}", partial(_without_keyword, place)
 
 
 def _omissions(values: Sequence[ast.expr]) -> Iterator[tuple[str, Alter]]:
@@ -203,9 +246,9 @@ def _is_of_super(value: ast.expr) -> bool:
     return False
 
 
-def _compare(node: ast.AST, _: ast.AST) -> None:
+def _compare(place: int, node: ast.AST, _: ast.AST) -> None:
     assert isinstance(node, ast.Compare)  # noqa: S101 - for the type
-    node.ops = [COMPARED[type(node.ops[0])]()]
+    node.ops[place] = COMPARED[type(node.ops[place])]()
 
 
 def _either(node: ast.AST, _: ast.AST) -> None:
@@ -236,7 +279,7 @@ def _affirm(node: ast.AST, function: ast.AST) -> None:
 
 
 def _compute(node: ast.AST, _: ast.AST) -> None:
-    assert isinstance(node, ast.BinOp)  # noqa: S101 - for the type
+    assert isinstance(node, ast.BinOp | ast.AugAssign)  # noqa: S101 - for the type
     node.op = COMPUTED[type(node.op)]()
 
 
@@ -257,6 +300,33 @@ def _return(node: ast.AST, _: ast.AST) -> None:
 
 def _leave_out(node: ast.AST, function: ast.AST) -> None:
     _put(function, node, ast.Pass())
+
+
+def _unfiltered(place: int, node: ast.AST, _: ast.AST) -> None:
+    assert isinstance(node, ast.comprehension)  # noqa: S101 - for the type
+    del node.ifs[place]
+
+
+def _uncaught(place: int, node: ast.AST, _: ast.AST) -> None:
+    assert isinstance(node, ast.ExceptHandler)  # noqa: S101 - for the type
+    assert isinstance(node.type, ast.Tuple)  # noqa: S101 - for the type
+    del node.type.elts[place]
+
+
+def _without_arguments(node: ast.AST, _: ast.AST) -> None:
+    assert isinstance(node, ast.Call)  # noqa: S101 - for the type
+    node.args = []
+
+
+def _without_keyword(place: int, node: ast.AST, _: ast.AST) -> None:
+    assert isinstance(node, ast.Call)  # noqa: S101 - for the type
+    del node.keywords[place]
+
+
+def _opposite(node: ast.AST, _: ast.AST) -> None:
+    assert isinstance(node, ast.Call)  # noqa: S101 - for the type
+    assert isinstance(node.func, ast.Name)  # noqa: S101 - for the type
+    node.func.id = OPPOSITES[node.func.id]
 
 
 def _put(function: ast.AST, old: ast.AST, new: ast.AST) -> None:
