@@ -58,7 +58,7 @@ async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | An
     if request.flag("dry_run"):
         (progress,) = await counted(engine, [incident])
         return Answer.of(
-            200, models.view(models.IncidentForecast, {**progress.counts(), "status": "dry run"})
+            200, models.view(models.IncidentForecast, {**vars(progress), "status": "dry run"})
         )
     need_key(request, "sent again, it would replace everything a second time")
     incident = replace(incident, id=_id(incident.reported, caller, request.headers[HEADER]))
@@ -173,7 +173,7 @@ async def newest(engine: Engine) -> Answer:
 
 
 def _listed(incident: Incident, progress: IncidentProgress | None) -> models.IncidentListed:
-    known = {**progress.counts(), "status": status_of(progress)} if progress else {}
+    known = {**vars(progress), "status": status_of(progress)} if progress else {}
     return models.view(models.IncidentListed, {**_shown(incident).body(), **known})
 
 
@@ -237,7 +237,7 @@ async def follow(engine: Engine, request: Request) -> Answer:
     """GET /api/incidents/{incident}: how far it has come, as vaults and records show it."""
     incident = await found(engine, request.path.get("incident", ""))
     (progress,) = await counted(engine, [incident])
-    data = {**_shown(incident).body(), **progress.counts(), "status": status_of(progress)}
+    data = {**_shown(incident).body(), **vars(progress), "status": status_of(progress)}
     return Answer.of(
         200, models.view(models.IncidentProgress, data), {"Retry-After": str(POLL_SECONDS)}
     )

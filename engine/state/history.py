@@ -21,11 +21,7 @@ def newest_first(versions: Sequence[Version]) -> list[Version]:
     Key Vault lists versions unordered and keeps times in whole seconds only. Versions created in
     the same second are ordered by which one replaced which.
     """
-    replaced_by = {
-        operation_id(version.ref, version.version): version
-        for version in versions
-        if version.version
-    }
+    replaced_by = {operation_id(it.ref, str(it.version)): it for it in versions}
 
     def age(version: Version) -> int:
         steps, earlier = 0, replaced_by.get(version.tags.get(OPERATION, ""))
@@ -52,9 +48,7 @@ def events(
             {**_event(version, ours=PUSHED_BY in version.tags), "cause": _pushed(version)}
             for version in versions
         ]
-    replaced = {
-        operation_id(version.ref, version.version) for version in versions if version.version
-    }
+    replaced = {operation_id(version.ref, str(version.version)) for version in versions}
     first = {
         version.tags[OPERATION]: version.version
         for version in versions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -265,13 +265,6 @@ class IncidentProgress:
     def is_over(self) -> bool:
         """Whether each credential that it covers is proven to be refused."""
         return not (self.waiting or self.needs_a_person or self.is_ordered)
-
-    def counts(self) -> dict[str, Any]:
-        """Return what the progress of an incident is told by."""
-        own = ("each", "is_ordered")
-        return {
-            part.name: getattr(self, part.name) for part in fields(self) if part.name not in own
-        }
 
     def add(
         self,

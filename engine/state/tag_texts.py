@@ -58,16 +58,9 @@ class Window:
         today = now.astimezone(self.zone).date()
         # The clocks may skip the window of a day, so two weeks include every weekday. The day before
         # may have opened before midnight.
-        for offset in range(-1, 16):
-            day = today + timedelta(days=offset)
-            if day.weekday() not in self.days:
-                continue
-            opens, closes = self._bounds(day)
-            if opens <= now < closes:
-                return now
-            if now < opens < closes:
-                return opens
-        raise AssertionError("a window opens every week")
+        days = (today + timedelta(days=offset) for offset in range(-1, 16))
+        bounds = (self._bounds(day) for day in days if day.weekday() in self.days)
+        return next(max(now, opens) for opens, closes in bounds if max(now, opens) < closes)
 
     def _bounds(self, day: date) -> tuple[datetime, datetime]:
         last = day if self.opens < self.closes else day + timedelta(days=1)

@@ -100,7 +100,10 @@ class Trials:
         self.reach.failed = False
         for number, following in pairwise([*tests, None]):
             assert number is not None  # noqa: S101 - for the type
-            play(self.items[number], None if following is None else self.items[following])
+            try:
+                play(self.items[number], None if following is None else self.items[following])
+            except KeyboardInterrupt:  # a test has sent the signal, and nothing caught it
+                return str(number)
             if self.reach.failed:
                 return str(number)
         return ""

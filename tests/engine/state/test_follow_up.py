@@ -30,6 +30,8 @@ TASK = task_of(
 
 def test_a_task_survives_the_queue_with_every_field_and_its_operation() -> None:
     assert read(TASK.to_json()) == TASK
+    by_event = replace(TASK, cause=replace(TASK.cause, trigger="event"))
+    assert read(by_event.to_json()) == by_event
     written = json.loads(TASK.to_json())
     assert set(written) == {*_OF_A_TASK, "trace", "vault", "secret", "operation"}
     assert written["operation"] == operation_id(REF, V1)

@@ -242,6 +242,7 @@ def test_tags_may_name_fewer_logins_of_what_has_accepted_a_version_and_no_other(
     known = (
         Listed("/server/a+b", OWNER, created=secret.created),
         Listed("/server/c", OWNER, created=secret.created - SECOND),
+        Listed("/server/d", OWNER, created=secret.created),
     )
     managed = Tagged.of(secret, POLICY, KINDS).managed
     assert managed

@@ -79,6 +79,7 @@ records = st.builds(
     st.builds(Verified, words, maybe, maybe, many, maybe, templates=texts),
     st.builds(History, texts, texts, held, many, many),
     st.booleans(),
+    texts,
 )
 
 
@@ -148,6 +149,8 @@ def test_what_is_no_record_is_damaged_and_says_where_it_is(text: str) -> None:
         ("earlier", [OLD, None]),
         ("untold", "no"),
         ("tags", {"Owner": 7}),
+        ("tags", "none"),
+        ("ahead", [7]),
         ("begun", "2026-11-02T09:00:00"),
         ("begun", 7),
         ("touched", "\ud800"),
@@ -248,7 +251,7 @@ def test_what_was_announced_and_is_seen_has_landed() -> None:
     record = announced().seen(
         secret(NEW, created=NOW + SECOND, Owner="me", RekeyRetire="forged"), NOW + SECOND
     )
-    assert record.pending_write is None
+    assert (record.pending_write, record.kind) == (None, "storage-key")
     assert record.published == announced_write(record).landed(NEW, NOW + SECOND)
     assert record.retirement == Pending(NOW + timedelta(days=7) + SECOND, OLD, "key1")
     assert (record.history.replaced, dict(record.verified.tags), record.unreported) == (
@@ -565,6 +568,7 @@ def test_what_is_owed_passes_on_with_the_source() -> None:
     due = Pending(NOW, OLD, "key1")
     landed = announced().landed(secret(NEW))
     record = replace(landed, to_retire=(due,), compromised=Compromised((NEW, OLD)), stale=(OLD,))
+    record = replace(record, unreported_ids=("key2",))
     record = record.proven(secret(NEW), NOW, "{key}").scheduled(NOW)
     assert record.verified.at
     assert record.change.recheck_at
@@ -574,7 +578,7 @@ def test_what_is_owed_passes_on_with_the_source() -> None:
         due,
         (NEW, OLD),
     )
-    assert (passed.stale, passed.unreported) == ((), False)
+    assert (passed.stale, passed.unreported, passed.unreported_ids) == ((), False, ())
     # When the former owner's version was seen, or proven, says nothing of the next one's.
     assert (passed.verified.at, passed.verified.created) == (None, None)
     assert passed.change.recheck_at is None, "who takes it over looks at once"
@@ -594,6 +598,10 @@ def test_what_leaked_is_cut_off_in_the_version_that_the_next_owner_has_of_it() -
     assert record.passed("next", secret(OTHER, OTHER_VALUE)).compromised == record.compromised
     back = record.passed("next", secret(OTHER)).passed("owner", secret(NEW)).compromised
     assert (back.versions, back.knows(NEW)) == ((OLD, OTHER), False)
+    proofs = Compromised((NEW,), revoked={OTHER: "an earlier proof"})
+    assert [
+        *replace(landed, compromised=proofs).passed("next", secret(OTHER)).compromised.revoked
+    ] == [NEW]
 
 
 def test_a_former_owners_prints_pass_on_under_its_url_behind_that_of_the_next_owners_version() -> (
@@ -604,6 +612,9 @@ def test_a_former_owners_prints_pass_on_under_its_url_behind_that_of_the_next_ow
     record = Record("/source", owner, history=History(published=(OLD,), prints={OLD: "one"}))
     passed = record.passed(f"{owner}-2", secret(NEW), "two").history
     assert [*passed.prints.items()] == [(NEW, "two"), (f"{owner}/{OLD}", "one")]
+    known = record.history.passed(owner, [OLD])
+    assert known.prints == {f"{owner}/{OLD}": "one"}, "what has a print is not known twice"
+    assert History().passed("nobody's", [OLD]).prints == {}
     assert passed.published == (OLD,), "a person may have replaced it, and nobody has revoked it"
 
 
@@ -620,6 +631,11 @@ def test_what_a_former_owner_has_left_alive_passes_on_with_the_source(
     assert passed.left_alive == ["left"]
     assert passed.history.place_of("left") == owner
     assert "left" in passed.alive_before(NOW + timedelta(days=1), secret(OTHER, value), ())
+
+
+def test_of_its_own_versions_only_those_may_be_alive_that_are_older_than_the_incident() -> None:
+    record = Record(owner="one", history=History(published=(NEW, OLD)))
+    assert record.alive_before(NOW, secret(OTHER), {OLD, OTHER}) == [OLD]
 
 
 def test_what_was_seen_and_told_of_a_former_owner_says_nothing_of_the_next_one() -> None:

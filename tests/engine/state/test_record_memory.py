@@ -138,6 +138,10 @@ def test_what_was_announced_and_could_not_be_removed_is_known_when_another_chang
     assert "a former owner's" in begun.abandoned
     assert "a former owner's" not in replace(begun, unpublished=(write,)).abandoned
     assert _asked().unremoved() == _asked()
+    elsewhere = replace(_asked(), unpublished=(replace(write, replaces=OTHER),))
+    assert elsewhere.unremoved() == elsewhere
+    awaited = replace(known, unpublished=(replace(write, lost=False),)).unremoved()
+    assert [it.lost for it in awaited.unpublished] == [False, True]
 
 
 def test_a_request_that_may_still_come_is_known_to_the_next_owner() -> None:
@@ -492,3 +496,30 @@ def test_a_change_that_was_never_sent_leaves_all_as_it_was() -> None:
 def test_a_recheck_that_was_noted_for_what_is_settled_falls_away_with_it() -> None:
     """Otherwise what is noted next would wait for it."""
     assert Change(uncertain_until=NOW, recheck_at=NOW + HOUR).settled() == Change()
+
+
+def test_people_are_still_to_hear_of_each_retirement_but_those_that_they_have_heard_of() -> None:
+    record = Record().retired(Pending(NOW, OLD, "key1")).retired(Pending(NOW, NEW, "key2"))
+    assert record.reported(["key2"]).unreported_ids == ("key1",)
+
+
+def test_a_record_with_a_key_and_an_owner_alone_is_blank() -> None:
+    record = Record("/source", "owner").keyed()
+    assert record.is_blank
+    assert not replace(record, stale=(OLD,)).is_blank
+
+
+@pytest.mark.parametrize(
+    ("prints", "expected"), [({}, False), ({OLD: ""}, False), ({OLD: "one"}, True)]
+)
+def test_a_version_is_printed_if_its_print_is_known(
+    prints: dict[str, str], *, expected: bool
+) -> None:
+    """A former owner's version may be known without one."""
+    record = Record(owner="one", history=History(published=(OLD,), prints=prints))
+    assert record.is_printed is expected
+
+
+def test_a_new_print_of_a_version_stands_in_place_of_the_earlier_one() -> None:
+    history = History(prints={OLD: "one", OTHER: "three"}).printed({OLD: "two", NEW: ""})
+    assert history.prints == {OLD: "two", OTHER: "three"}

@@ -113,3 +113,8 @@ def test_whatever_a_template_renders_it_reads_back(
     shape = f"{before}{{account}};{between}{{key}}{after}"
     rendered = template.render(shape, {"account": Sensitive(account), "key": Sensitive(key)})
     assert revealed(shape, rendered.reveal()) == {"account": account, "key": key}
+
+
+def test_a_value_is_not_read_back_if_only_one_of_its_parts_is() -> None:
+    shape, values = "{key}/{account};{suffix}", {**VALUES, "key": Sensitive("a/b")}
+    assert not template.is_read_back(shape, template.render(shape, values), values)
