@@ -146,16 +146,19 @@ async def test_a_signature_looks_at_its_key_a_minute_after_that_went_in_an_incid
     assert max(soon) <= timedelta(seconds=60)
 
 
-@pytest.mark.parametrize("has_left", [True, False], ids=["left management", "written again"])
+@pytest.mark.parametrize("change", ["left management", "left for another", "written again"])
 async def test_a_key_that_a_person_has_changed_keeps_the_overlap_of_what_it_made(
-    *, has_left: bool
+    change: str,
 ) -> None:
     scene = await moved_late()
     rig, old = scene.rig, scene.account.keys["key1"].value
-    if has_left:
-        rig.vault.amend(rig.latest(KEY), tags={})
-    else:
+    has_left = change != "written again"
+    if not has_left:
         rig.write(KEY, rig.latest(KEY).value, 60)
+    elif change == "left for another":
+        rig.tag(KEY, ProviderAddress=rig.account("elsewhere").resource_id)
+    else:
+        rig.vault.amend(rig.latest(KEY), tags={})
     result = await retire(scene)
     assert has_left or result == "waiting"
     assert scene.account.keys["key1"].value == old

@@ -76,7 +76,13 @@ def ahead(
             version(left=2 * DAY, changes=pending(3 * DAY)),
             [("expire", 2), ("retire", 3), ("rotate", 3), ("retire", 10)],
         ),
+        (
+            version(left=timedelta(), changes=pending(3 * DAY)),
+            [("retire", 3), ("rotate", 3), ("retire", 10)],
+        ),
         (version(left=80 * DAY, changes={"OverlapHours": "0"}), [("rotate", 50), ("retire", 50)]),
+        # A mark of a later date is none yet, and one once its date has come.
+        (version(left=80 * DAY, changes=parked(version(left=80 * DAY), "why", NOW + 50 * DAY)), []),
     ],
 )
 def test_rotations_retirements_and_expiries_are_foreseen(

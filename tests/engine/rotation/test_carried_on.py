@@ -281,6 +281,7 @@ async def test_a_signature_that_its_account_refuses_waits_for_the_key_to_be_look
         with pytest.raises(TransientError) as caught:
             await steps.rotate(at.secret, "due", at_once=False)
         assert (caught.value.code, caught.value.retry_after) == ("KeyRefused", 300)
+        assert caught.value.where == at.managed.source
         assert len(scene.rig.vault.versions(SAS)) == 1
         ((seconds, look),) = at.posted()
     asked = (seconds, look["action"], look["secret"], look["trigger"])

@@ -149,6 +149,7 @@ async def test_an_incident_stays_open_while_an_earlier_request_may_bring_back_wh
     asked = {"version": leaked.version, "reason": "asked", **asked}
     first = await rig.handle(SQL, **asked)
     assert (first.result, first.comes_back) == ("waiting", comes_back)
+    assert first.old_version == rig.latest(SQL).version
     assert (await rig.known(source)).compromised.versions == (leaked.version,)
     rig.clock.advance(3601)
     await rig.handle(SQL, **asked)

@@ -21,7 +21,7 @@ from engine.errors import (
 from engine.secret import SecretRef, SecretVersion
 from engine.service import Service
 from engine.state.record import SETTLE
-from engine.state.tags import CREDENTIAL, Managed, parse
+from engine.state.tags import CREDENTIAL, Managed, Pending, parse
 from rotators.service_principal_secret import ServicePrincipalSecret
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call, Intercept
@@ -37,10 +37,11 @@ async def add(
     *,
     name: str = NAME,
     service: Service | None = None,
+    **more: str,
 ) -> SecretVersion:
     """Have the first version of a secret written, as `rekey adopt` does."""
     engine: Engine = await (service or rig.service(intercept)).ready()
-    tags = {"ProviderAddress": rig.source, "ValidityPeriodDays": "90"}
+    tags = {"ProviderAddress": rig.source, "ValidityPeriodDays": "90", **more}
     managed = parse(tags, engine.policy, engine.kinds)
     assert isinstance(managed, Managed)
     nothing = replace(engine.nothing_yet(SecretRef(rig.vault.url, name)), tags=tags)
@@ -88,12 +89,49 @@ async def test_who_loses_the_lease_while_a_first_credential_is_proven_removes_no
     assert other.tags[CREDENTIAL] in {password.key_id for password in rig.alive()}
 
 
-async def test_a_credential_whose_first_version_is_refused_is_removed() -> None:
-    rig = GraphRig()
-    refuse(rig, 403, "Forbidden", to_vault("PUT"))
+@pytest.mark.parametrize("then", ["", ".blob.core.windows.net", "/removePassword"])
+async def test_a_credential_whose_first_version_is_refused_is_removed(then: str) -> None:
+    """The person hears why, whatever fails as it is removed."""
+    rig, refused = GraphRig(), list[Request]()
+
+    def is_write(request: Request) -> bool:
+        refused.extend([request] if to_vault("PUT")(request) else [])
+        return request in refused
+
+    refuse(rig, 403, "Forbidden", is_write)
+    if then:
+        refuse(rig, 503, "Busy", lambda it: bool(refused) and then in it.url, times=20)
     with pytest.raises(AccessDenied):
         await add(rig)
-    assert [password.key_id for password in rig.alive()] == [rig.first.key_id]
+    left = 1 if then == "/removePassword" else 0
+    assert [password.key_id for password in rig.alive()][: 2 - left] == [rig.first.key_id]
+    assert len(rig.alive()) == 1 + left
+
+
+async def test_a_first_credential_that_is_tried_again_may_be_that_of_the_first_try_and_no_older(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each secret of this name that was ever made had the same operation."""
+    rig, made, jobs = GraphRig(), ServicePrincipalSecret.issue, list[Job]()
+
+    async def noting(kind: ServicePrincipalSecret, job: Job) -> Issued:
+        jobs.append(job)
+        return await made(kind, job)
+
+    monkeypatch.setattr(ServicePrincipalSecret, "issue", noting)
+    begun = rig.clock.now()
+    with pytest.raises(Died):
+        await add(rig, struck(rig, _proof, after=False))
+    rig.clock.advance(3600)
+    await add(rig)
+    assert [(job.not_before, job.proven) for job in jobs] == [(begun, True)] * 2
+
+
+async def test_a_first_version_is_read_by_the_template_that_it_was_written_by() -> None:
+    rig = GraphRig()
+    await add(rig, ValueTemplate="secret={secret};n=1")
+    rig.tag(NAME, ValueTemplate="password={secret}")
+    assert (await rig.handle(NAME, action="audit", trigger="sweep")).result == "confirmed"
 
 
 @pytest.mark.parametrize("is_theirs", [False, True])
@@ -139,13 +177,17 @@ async def test_another_first_version_cuts_off_nothing_of_a_deleted_secret_inside
     _, superseded, current = rig.alive()
     assert superseded.key_id == first.tags[CREDENTIAL]
     del rig.vault.secrets[NAME]
-    rig.clock.advance(3600)
+    rig.clock.advance(3600.4)
+    ends = rig.clock.now() + days(7)
     again = await add(rig)
     kept = [rig.first.key_id, superseded.key_id, current.key_id, again.tags[CREDENTIAL]]
     assert [password.key_id for password in rig.alive()] == kept
     rig.clock.advance(3600)
     await rig.handle(NAME, action="audit", trigger="sweep")
     assert [password.key_id for password in rig.alive()] == kept
+    going = (await rig.known(rig.source)).retirement
+    assert going
+    assert Pending.parse(str(going)).at >= ends, "also as a tag has it, in whole seconds"
     rig.clock.advance(days(8).total_seconds())
     await rig.handle(NAME, action="retire", trigger="sweep", recheck=True, source=rig.source)
     assert [password.key_id for password in rig.alive()] == [kept[0], kept[3]]
@@ -210,14 +252,17 @@ async def test_what_nobody_has_reported_of_a_deleted_secret_is_reported_as_it_is
     await add(rig)
     await rig.handle(NAME, action="audit", trigger="sweep")
     rotated = await rig.handle(NAME, force=True)
-    await rig.note(rig.source, NAME, untold=True)
+    await rig.note(rig.source, NAME, untold=True, untold_ids=("key9",))
     del rig.vault.secrets[NAME]
     rig.clock.advance(3600)
     service = rig.service()
     outcomes = heard(service.engine.reporter)
     await add(rig, service=service)
-    assert [(it.result, it.new_version) for it in outcomes] == [("rotated", rotated.new_version)]
-    assert not (await rig.known(rig.source)).unreported
+    (outcome,) = outcomes
+    assert (outcome.result, outcome.new_version) == ("rotated", rotated.new_version)
+    assert outcome.retired == ("key9",)
+    known = await rig.known(rig.source)
+    assert (known.unreported, known.unreported_ids) == (False, ())
 
 
 async def test_a_first_version_that_somebody_has_replaced_at_once_is_known_to_have_come() -> None:

@@ -22,7 +22,7 @@ from tests.engine.rotation.descent_scene import (
     ZERO,
     Scene,
 )
-from tests.engine.rotation.held import Held
+from tests.engine.rotation.held import Held, held
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS
 from tests.shared.builders import Confirm, Decision
 from tests.shared.scene import refuse, to_vault
@@ -107,19 +107,36 @@ async def test_what_moved_late_has_an_overlap_of_its_own_for_which_its_keys_next
         assert delay is None
     else:
         assert delay
-        assert (delay.until, await scene.comes_back(**options)) == (scene.replaced + until, False)
+        assert (delay.until, delay.reason[-11:]) == (scene.replaced + until, "held before")
+        assert await scene.asked(**options) == (delay, []), "it has followed"
+
+
+async def test_what_moved_late_counts_since_then_where_nobody_may_read_what_it_held_before() -> (
+    None
+):
+    scene = Scene()
+    before = scene.rig.latest(SAS).version
+    refuse(scene.rig, 403, "ForbiddenByRbac", lambda it: it.path.endswith(f"/{before}"), times=20)
+    scene.follows(2 * HOUR)
+    async with held(scene.rig, SAS) as at:
+        source = at.managed.source
+    await scene.rig.note(source, SAS, earlier=(before,))
+    scene.until(DAY)
+    assert await scene.waits() == 2 * DAY
 
 
 async def test_the_one_that_needs_it_longest_counts_and_all_are_named() -> None:
+    """The first lives on it, the second has moved late: since the key was written again by hand."""
     scene = Scene(consent=f"{SAS}={EXTENT},second={EXTENT}", key_lives=20 * HOUR)
-    scene.rig.vault.put("second", scene.rig.latest(SAS).value, tags=scene.rig.tags(SAS))
+    moved = scene.sas.signed("key2", scene.replaced + 40 * DAY)
+    scene.rig.vault.put("second", moved, tags=scene.rig.tags(SAS))
     scene.until(MINUTE)
-    delay, _ = await scene.asked(dry=True)
+    delay, posted = await scene.asked(since=-2 * HOUR)
     assert delay
-    assert delay.until - scene.replaced == LONGEST_LAG
-    assert await scene.comes_back()
+    assert delay.until - scene.replaced == 19 * HOUR
     assert f"/{SAS}, https" in delay.reason
     assert "/second holds" in delay.reason
+    assert [text["secret"] for _, text in posted] == [SAS]
 
 
 @pytest.mark.parametrize("what", ["retire", "confirm"])

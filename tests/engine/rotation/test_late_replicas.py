@@ -81,9 +81,10 @@ async def test_it_waits_for_an_overlap_since_the_last_of_them_was_written() -> N
     await late.is_kept_until(written + 7 * DAY, why)
 
 
-async def test_it_waits_no_longer_than_for_an_app() -> None:
-    """The retirement itself has written them, once the overlap was over."""
-    late = await Late.after(2 * DAY)
+@pytest.mark.parametrize("before", [(), (2 * DAY,)], ids=["none", "one of them"])
+async def test_it_waits_no_longer_than_for_an_app(before: tuple[timedelta, ...]) -> None:
+    """The retirement itself has written the others, once the overlap was over."""
+    late = await Late.after(2 * DAY, *before)
     late.wait_until(late.ends + HOUR)
     why = f"a replica was written at {late.rig.clock.now():%Y-%m-%d %H:%M}Z"
     await late.is_kept_until(late.longest, why)

@@ -79,12 +79,21 @@ def put_owner(rig: Rig, *values: str) -> list[str]:
     return [version.version for version in put]
 
 
-@pytest.mark.parametrize("current", [LEAKED, "a text with leaked-value in it"])
-async def test_a_report_goes_to_the_current_version_that_holds_what_leaked(current: str) -> None:
+@pytest.mark.parametrize(
+    ("leaked", "current"),
+    [
+        (LEAKED, LEAKED),
+        (LEAKED, "a text with leaked-value in it"),
+        ("key=leaked-value;n=1", LEAKED),
+    ],
+)
+async def test_a_report_goes_to_the_current_version_that_holds_what_leaked(
+    leaked: str, current: str
+) -> None:
     rig = Rig()
     _, version = put_owner(rig, LEAKED, current)
-    async with working(Plain(), rig=rig, value=LEAKED) as work:
-        known(work.at)
+    async with working(Plain(), rig=rig, value=leaked) as work:
+        known(work.at, followed=("key={key};n=1",))
         later = await reported(work).held_by_owner()
         assert later
         assert (later.ref.name, later.version, later.compromised) == ("owner", version, True)

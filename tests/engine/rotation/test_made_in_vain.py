@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from engine.contract import Job, Recognised
-from engine.errors import NotFound
+from engine.errors import NotFound, PermanentError
 from engine.state.request import operation_id
 from simulator.reach.sabotage import Died
 from simulator.wire import Request
@@ -70,6 +70,25 @@ async def test_what_a_failed_rotation_cannot_remove_is_removed_after_its_secret_
     rig.tag(NAME, ProviderAddress="/graph/applications/another")
     await Delivery(rig, rig.service).recheck(rig.clock.now() + timedelta(hours=1))
     assert [password.key_id for password in rig.alive()] == [rig.first.key_id]
+
+
+@pytest.mark.parametrize("is_removed", [True, False])
+async def test_a_rotation_that_fails_for_good_stays_open_where_something_may_be_left_of_it(
+    *, is_removed: bool
+) -> None:
+    """People hear why it failed, and not why that could not be removed."""
+
+    class Stuck(Able):
+        async def tidy(self, source: str, operation: str, keep: str | None) -> None:
+            await super().tidy(source, operation, keep)
+            if not is_removed:
+                raise PermanentError("nothing can be removed")
+
+    async with rotating(Stuck(problem=PermanentError("no more")), force=True) as work:
+        _, outcome = await work.run()
+        assert (outcome.result, outcome.reason) == ("parked", "no more")
+        assert work.kind.calls[-1] == f"tidy {work.at.operation} but {OLD_ID}"
+        assert (work.at.noted.next_check is None) is is_removed
 
 
 @pytest.mark.parametrize("tags", [{"OverlapHours": "soon"}, {"ProviderAddress": None}])

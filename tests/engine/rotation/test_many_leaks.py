@@ -6,6 +6,7 @@ import pytest
 
 from engine.errors import MayComeBack, NeedsHuman, NotFound, RekeyError, Throttled, TransientError
 from tests.engine.rotation.plain_kind import Able, rotating
+from tests.shared.heard import heard
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene, source_of
 
@@ -21,6 +22,19 @@ async def test_many_compromised_versions_are_not_called_a_secret_that_keeps_chan
     outcome = await rig.handle(NAME, action="audit")
     assert "changes faster than it can be rotated" not in outcome.reason
     assert "cannot be read and may still be accepted" in outcome.reason
+
+
+async def test_who_goes_round_in_circles_stops_and_tells_a_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it has published is reported all the same."""
+    monkeypatch.setattr("engine.rotation.controller.MOST_TURNS", 1)
+    async with rotating(Able(), force=True) as work:
+        outcomes = heard(work.at.parts.reporter)
+        await work.run()
+    assert [outcome.result for outcome in outcomes] == ["rotated", "parked"]
+    assert {outcome.old_version for outcome in outcomes} == {work.at.secret.version}
+    assert outcomes[1].reason.startswith("the secret changes faster than it can be rotated")
 
 
 async def test_many_versions_that_cannot_be_settled_hold_up_no_leak_that_is_in_use() -> None:

@@ -13,7 +13,8 @@ import pytest
 from engine.deadline import OUT_OF_TIME
 from engine.errors import PermanentError, Throttled, TransientError
 from engine.secret import SecretRef
-from engine.state.decision import Park
+from engine.state.decision import Park, Skip
+from engine.state.policy import Document, Match, Rule
 from engine.state.request import UNMARKED, Outcome
 from engine.state.tags import BY
 from simulator.reach.transport import Call
@@ -332,3 +333,30 @@ async def test_rechecks_of_what_cannot_be_revoked_leave_the_mark_as_it_is() -> N
     outcome = await rig.handle(NAME, action="audit", trigger="sweep", recheck=1)
     assert outcome.result == "waiting"
     assert rig.tags(NAME) == marked
+
+
+async def test_rechecks_of_what_keeps_a_leak_waiting_leave_the_mark_as_it_is() -> None:
+    async with held(scene(tags={BY: "east"})) as at:
+        at.parts = replace(at.parts, policy=replace(at.parts.policy, deployment="west"))
+        at.know(compromised=(OLDER,))
+        marks = list[str]()
+        for result in ("parked", "waiting"):
+            look = at.steps(action="audit", trigger="sweep", recheck=True)
+            _, outcome = await look.run()
+            look.observed.reported(outcome)
+            assert outcome.result == result
+            marks.append(at.rig.tags(NAME)["RekeyState"])
+            at.rig.clock.advance(30)
+        assert marks[0] == marks[1]
+
+
+async def test_what_was_parked_under_a_policy_document_rests_under_it() -> None:
+    rig = scene()
+    ruled = Document(rules=(Rule(Match(rig.vault.url, NAME), {"Owner": "shop"}),))
+    engine = rig.service().engine
+    engine = replace(engine, policy=engine.policy.under(ruled))
+    item = rig.item(NAME, trigger="sweep", requested_by="rekey")
+    await engine.park(item, PermanentError("it failed"))
+    decision = engine.decide(await engine.vaults.read(item.ref), item)
+    assert isinstance(decision, Skip)
+    assert decision.reason.startswith("parked until ")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine.state.request import Outcome
+from engine.state.tags import REPLICA_OF
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Intercept
 from simulator.storage.accounts import StorageAccount
@@ -160,6 +161,18 @@ class TestAnotherTemplate:
         assert scene.holds(then)
 
 
+async def test_a_replica_without_a_form_of_its_own_gets_the_new_shape(scene: Scene) -> None:
+    await scene.rotated("{key}")
+    url, value = f"{scene.rig.vault.url}/secrets", scene.rig.latest(NAME).value
+    scene.rig.vault.put("copy", value, tags={REPLICA_OF: f"{url}/{NAME}"})
+    scene.rig.tag(NAME, Replicas=f"{url}/copy")
+    scene.name("Key={key}")
+    scene.rig.clock.advance(TWO_DAYS)
+    assert (await scene.handle(force=True)).result == "rotated"
+    assert scene.holds("Key={key}")
+    assert scene.rig.latest("copy").value == scene.rig.latest(NAME).value
+
+
 async def test_the_next_value_is_the_bare_credential_where_no_template_is_named_any_more(
     scene: Scene,
 ) -> None:
@@ -243,18 +256,23 @@ async def test_a_tag_in_a_record_of_0_2_0_does_not_tell_how_a_value_is_read(vers
     assert scene.rig.latest(NAME).version == held.version
 
 
-async def test_the_prints_of_a_version_whose_writer_died_are_of_the_credential_in_it() -> None:
-    """A leak of it is found, although another template counts by then."""
+@pytest.mark.parametrize("dies", [False, True])
+async def test_the_prints_of_a_new_version_are_of_the_credential_in_it(*, dies: bool) -> None:
+    """A leak of it is found. Where its writer died, another template counts by then."""
     scene = Scene(by_tag=True)
     rig = scene.rig
     rig.vault.put("leak-key", "k" * 40)
     rig.push(f"{EMPTY}leaks:\n  keySecret: leak-key\n")
     rig.secret(NAME, scene.account, days_left=10, template="Key={key}")
-    with pytest.raises(Died):
-        await scene.handle(struck(rig, to_vault("PUT")))
-    rig.clock.advance(600)
-    held = rig.tag(NAME, ValueTemplate="{key}")
-    await scene.handle(action="audit")
+    if dies:
+        with pytest.raises(Died):
+            await scene.handle(struck(rig, to_vault("PUT")))
+        rig.clock.advance(600)
+        rig.tag(NAME, ValueTemplate="{key}")
+        await scene.handle(action="audit")
+    else:
+        assert (await scene.handle()).result == "rotated"
+    held = rig.latest(NAME)
     prints = (await rig.service().ready()).prints
     expected = prints.of(held.value.removeprefix("Key="), held.value)
     assert (await rig.known(source_of(rig))).history.prints[held.version] == expected

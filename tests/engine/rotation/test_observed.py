@@ -226,6 +226,18 @@ async def test_of_a_new_incident_people_are_notified_every_two_hours(
     assert observed.unrepeated(parked).result == result
 
 
+async def test_who_takes_a_mark_off_tells_nobody_again_what_it_said(at: Held) -> None:
+    at.know(begun=at.now)
+    at.rig.tag(NAME, **{STATE: "parked"})
+    observed = at.observed(action="audit", recheck=True)
+    await observed.observe()
+    parked = Outcome(observed.item, "parked", "it needs a person")
+    observed.reported(parked)
+    at.rig.tag(NAME, **{STATE: None})
+    await observed.observe()
+    assert observed.unrepeated(parked).result == "waiting"
+
+
 async def test_of_a_disabled_secret_no_mark_says_anything(at: Held) -> None:
     at.rig.vault.amend(at.rig.latest(NAME), enabled=False)
     observed = at.observed(action="audit", recheck=True)
@@ -337,7 +349,7 @@ async def test_what_was_published_last_is_retired_where_an_earlier_write_comes_o
 ) -> None:
     """Where both are in one place, the earlier one has overwritten it: what was owed before is."""
     owed = Pending(at.now + HOUR, "3" * 32, "key3")
-    late = at.announce("late", 10 * MINUTE)
+    late = at.announce("late", 10 * MINUTE, retire=replace(owed, version=replaced))
     at.published(place, ahead=None, lost=(replace(late, replaces=replaced),), pending=owed)
     at.know(earlier=(replaced,))
     at.rig.vault.put(NAME, "late", tags={**at.rig.tags(NAME), **tags})
@@ -357,11 +369,13 @@ async def test_what_nobody_has_reported_is_reported_where_an_earlier_write_comes
     late = at.announce("late", 10 * MINUTE)
     at.published("key1", ahead=None, lost=(replace(late, replaces=V1),))
     at.know(earlier=(V1,), untold=not is_reported)
+    at.know(untold_ids=() if is_reported else ("key3",))
     at.rig.vault.put(NAME, "late", tags=at.rig.tags(NAME))
     outcomes = heard(at.parts.reporter)
     await at.observed().observe()
-    reported = [outcome.new_version for outcome in outcomes]
-    assert reported == ([] if is_reported else [str(at.secret.version)])
+    reported = [(outcome.new_version, outcome.retired) for outcome in outcomes]
+    assert reported == ([] if is_reported else [(str(at.secret.version), ("key3",))])
+    assert at.record.unreported_ids == (), "nobody hears of it twice"
 
 
 async def test_a_signature_is_not_retired_where_an_earlier_write_comes_over_it(at: Held) -> None:
@@ -461,6 +475,7 @@ async def test_an_incident_may_name_what_was_made_for_it_as_soon_as_that_is_anno
     """Whoever dies once it is in the vault has noted no more than that."""
     since = at.now + MINUTE
     assert not at.observed(since=since.isoformat()).may_be_under(at.rig.item(NAME))
+    at.know(published=at.announced(), ahead=at.announced())
     at.know(**{name: at.announced(born=since)})
     for moment, expected in ((since, True), (since + SECOND, False)):
         item = at.rig.item(NAME, since=moment.isoformat(), compromised=True)

@@ -381,12 +381,16 @@ async def test_what_a_former_owner_made_in_vain_is_removed_inside_the_scopes_alo
     assert calls == ([] if scope else [(source_of(rig), theirs, None)])
 
 
-async def test_what_an_owner_before_the_last_has_published_names_no_operation_to_tidy_up() -> None:
-    """Its operation passed on with nobody: an empty one would be whatever the kind takes it for."""
+@pytest.mark.parametrize("operation", ["theirs", ""])
+async def test_of_what_the_next_owner_holds_only_the_rest_of_its_operation_is_removed(
+    operation: str,
+) -> None:
+    """One that passed on before has none: a kind might take an empty one for anything."""
     rig, key = scene(), "ab" * 32
     digest = Record(key=key).digest("key1", Sensitive(rig.latest(KEY).value))
-    write = Published("", "key1", digest, V1, rig.clock.now(), version=V2)
-    assert await tidied(rig, published=write, key=key) == []
+    write = Published(operation, "key1", digest, V1, rig.clock.now(), version=V2)
+    calls = await tidied(rig, published=write, key=key)
+    assert calls == ([(source_of(rig), operation, "key1")] if operation else [])
 
 
 @pytest.mark.parametrize("is_recheck", [False, True])

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from engine.state.tags import Pending
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.sabotage import Died
 from simulator.wire import Request
+from tests.engine.rotation.held import Records
 from tests.engine.rotation.test_reported import with_app
 from tests.shared.due import stored
 from tests.shared.graph_rig import NAME as SECRET
@@ -178,6 +180,14 @@ async def test_what_leaked_is_looked_for_where_its_tags_say_although_that_has_pa
     assert await engine.held_at(ref, version, known) == source_of(rig), "nobody owns that"
     await rig.note(source_of(rig), "another")
     assert await engine.held_at(ref, version, known) == source_of(rig)
+
+
+async def test_a_record_that_was_moved_aside_since_it_was_listed_counts_no_more() -> None:
+    rig = scene()
+    ref = rig.item(NAME).ref
+    listed = Listed.of(Record(source_of(rig), str(ref).lower()))
+    leases: Any = Records((listed,))
+    assert (await replace(rig.service().engine, leases=leases).owned(ref)).records == []
 
 
 async def test_a_secret_of_two_logins_can_be_released() -> None:

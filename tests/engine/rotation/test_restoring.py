@@ -134,6 +134,28 @@ async def test_a_version_that_cannot_be_read_is_not_restored(
         assert work.latest.value == OLD
 
 
+@pytest.mark.parametrize("is_nonsense", [False, True])
+async def test_what_a_person_has_written_is_superseded_by_a_restore_as_its_source_knows_it(
+    *, is_nonsense: bool
+) -> None:
+    """A kind may refuse to try a value. Then what Rekey had published before works on."""
+
+    class Strict(Able):
+        async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
+            if is_nonsense:
+                raise PermanentError("it is no value of this kind")
+            return await super().accepts(source, credential_id, credential)
+
+    kind = Strict(accepted={OLD, EARLIER}, recognised="last")
+    async with working(kind, {CREDENTIAL: "last" if is_nonsense else None}) as work:
+        last = work.at.announced(DAY, credential_id="last").landed(V1, work.at.now - DAY)
+        work.at.know(published=last)
+        await restored(work)
+        retire = Pending.parse(work.rig.tags(NAME)[RETIRE])
+        version = V1 if is_nonsense else work.secret.version
+        assert (retire.version, retire.credential_id) == (version, "last")
+
+
 async def test_an_earlier_value_in_another_form_is_restored_in_the_present_one() -> None:
     kind = Plain(accepted={OLD, EARLIER})
     async with working(kind, {"ValueTemplate": "Key={key}"}, value=f"Key={OLD}") as work:

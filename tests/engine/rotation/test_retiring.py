@@ -265,6 +265,22 @@ async def test_a_key_put_in_the_place_of_one_that_cannot_be_read_is_not_taken_fo
     assert "cannot be read and may still be accepted" in outcome.reason
 
 
+@pytest.mark.parametrize("has_left", [False, True])
+async def test_a_key_that_cannot_be_read_is_not_revoked_again_once_another_is_in_its_place(
+    rig: Rig, *, has_left: bool
+) -> None:
+    """The first request got no answer, and somebody may use what it has put there."""
+    rig.vault.amend(rig.vault.versions(NAME)[0], enabled=False)
+    if has_left:
+        rig.write(NAME, "of another source", ProviderAddress=None)
+    rig.world.faults.append(Fault(to_regenerate, json_response(500, {}), after=True))
+    with pytest.raises(TransientError):
+        await retire(rig, source=source_of(rig))
+    before = keys_of(rig)
+    assert (await retire(rig, source=source_of(rig), recheck=True)).retired == ("key1",)
+    assert keys_of(rig) == before
+
+
 async def test_a_login_that_has_a_secret_of_its_own_by_now_is_not_revoked() -> None:
     """Its owner has taken it out of the pair that had superseded its password."""
     rig = sql("two logins")

@@ -312,6 +312,11 @@ async def test_nothing_is_set_back_where_nothing_was_changed(*, unsent: bool) ->
         assert kind.accepted == {"by-hand"}
 
 
+async def test_without_the_lease_nothing_was_sent_so_nothing_is_lost() -> None:
+    async with rotating(Able(problem=LeaseUnavailable("the lease is lost")), SINGLE) as work:
+        assert (await work.fails(LeaseUnavailable)).what == "the lease is lost"
+
+
 @pytest.mark.parametrize(
     ("cls", "tags", "tried"),
     [

@@ -60,6 +60,7 @@ class Revoking(Able):
             self.accepted.discard(self.values[credential_id])
 
     async def recognise(self, job: Job) -> Recognised:
+        self.jobs.append(job)
         if self.unknown:
             raise self.unknown
         return await super().recognise(job)
@@ -101,6 +102,20 @@ class Logins(Revoking):
     async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
         assert source == f"{SOURCE}/{NEW_ID}+{OLD_ID}"
         return await super().accepts(SOURCE, credential_id, credential)
+
+
+@dataclass
+class Left(Logins):
+    """One whose tags name a login no more that an earlier version named."""
+
+    still: bool = True
+    """That login accepts what leaked."""
+
+    async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
+        if source == f"{SOURCE}/left":
+            self.calls.append("tried at the login that was left")
+            return self.still
+        return await super().accepts(source, credential_id, credential)
 
 
 @asynccontextmanager
@@ -151,6 +166,9 @@ async def test_what_is_accepted_is_recognised_revoked_and_tried_again(*, is_know
             f"retire {OLD_ID} beside {NEW} None",
             *[f"accepts {OLD_ID} {OLD}"] * 2,
         ]
+        assert work.kind.jobs[0].in_place, (
+            "who made another credential since, and when, is no matter"
+        )
         assert proof(work, version) == TRIED
         digest = work.at.record.digest(OLD_ID, Sensitive(OLD))
         assert work.at.record.history.credentials == (Past(version, OLD_ID, digest),)
@@ -192,8 +210,9 @@ async def test_what_is_accepted_once_it_was_revoked_ends_no_incident(
     async with leaking(Revoking(accepted={OLD, NEW}, spreads=False)) as (work, version):
         if is_open:
             work.at.know(changing=work.at.now)
-        with pytest.raises(error, match=f"{OLD_ID} was revoked, but is still accepted"):
+        with pytest.raises(error, match=f"{OLD_ID} was revoked, but is still accepted") as caught:
             await work.settle(version)
+        assert (caught.value.where, caught.value.code) == (SOURCE, "NotRevoked")
         assert work.at.record.compromised.versions == (version,)
         assert work.at.record.history.credentials == ()
 
@@ -222,13 +241,16 @@ async def test_where_nothing_may_be_done_for_the_secret_nothing_is_tried() -> No
         assert work.kind.calls == []
 
 
-@pytest.mark.parametrize("value", [NEW, f"key={NEW};n=1"])
+@pytest.mark.parametrize(
+    ("old", "value"), [(NEW, NEW), (NEW, f"key={NEW};n=1"), (f"key={NEW};n=1", NEW)]
+)
 @pytest.mark.parametrize("is_open", [False, True])
 async def test_what_the_current_version_holds_is_cut_off_with_that(
-    value: str, *, is_open: bool
+    old: str, value: str, *, is_open: bool
 ) -> None:
     """An earlier request that may land is the matter of that version."""
-    async with leaking(Revoking(accepted={NEW}), old=NEW, value=value) as (work, version):
+    async with leaking(Revoking(accepted={NEW}), old=old, value=value) as (work, version):
+        work.at.know(followed=("key={key};n=1",))
         if is_open:
             work.at.know(open_until=work.at.now + HOUR)
         await work.settle(version)
@@ -488,6 +510,25 @@ async def test_what_is_neither_listed_nor_shown_is_not_revoked_in_the_dark() -> 
         with pytest.raises(NeedsHuman, match="cannot be read and may still be accepted"):
             await work.settle(version)
         assert work.kind.calls == []
+
+
+@pytest.mark.parametrize("still", [True, False])
+async def test_a_leak_that_a_login_accepts_which_was_left_is_told_to_a_person(
+    *, still: bool
+) -> None:
+    """Others refuse it, and that proves nothing of this one. They are not tried once more."""
+    kind = Left(accepted={NEW}, still=still)
+    async with leaking(kind, tags={"Logins": BOTH}) as (work, version):
+        named = {**work.at.secret.tags, "Logins": f"{OLD_ID}+left"}
+        work.rig.vault.amend(work.rig.vault.versions(NAME)[0], tags=named)
+        if still:
+            with pytest.raises(NeedsHuman, match="still accepted, and the secret has left left"):
+                await work.settle(version)
+        else:
+            await work.settle(version)
+        tried = ["tried at the login that was left"] * (1 if still else 2)
+        assert kind.calls == [f"accepts  {OLD}"] * 2 + tried
+        assert work.at.record.compromised.versions == ((version,) if still else ())
 
 
 async def test_where_no_tags_tell_how_values_look_nothing_is_tried() -> None:

@@ -141,6 +141,19 @@ async def test_a_person_hears_of_a_password_that_nobody_knows_while_rekey_goes_o
     assert [text.partition(". Fix: ")[0] for text in notices] == parked
 
 
+async def test_why_nobody_knows_a_password_is_told_although_its_vault_takes_no_mark_just_then() -> (
+    None
+):
+    rig = await uncertain()
+    engine, source = rig.service().engine, await source_of(rig)
+    rig.clock.advance(3 * MINUTE.total_seconds())
+    rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body))
+    refuse(rig, 503, "Busy", to_vault("PATCH"), 20)
+    look = rig.item(NAME, action="audit", trigger="sweep", recheck=True, source=source)
+    reason = (await engine.handle(look)).reason
+    assert reason == f"the server gave no answer: 500; {FOLLOWS}"
+
+
 async def test_a_person_hears_once_a_day_of_an_unknown_password_whose_secret_takes_no_mark() -> (
     None
 ):
