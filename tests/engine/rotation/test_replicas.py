@@ -485,7 +485,7 @@ async def test_nothing_is_owed_to_a_replica_that_its_primary_names_no_more(at: H
     ],
     ids=repr,
 )
-async def test_a_replica_that_does_not_consent_names_no_version_or_is_behind_is_left_alone(
+async def test_a_replica_that_does_not_consent_or_names_no_version_is_left_alone(
     at: Held, tags: dict[str, str | None], *, is_behind: bool
 ) -> None:
     """One that is behind may hold the only version that its readers know."""
