@@ -324,7 +324,8 @@ async def _warn(at: Rotation, error: TransientError) -> None:
         return
     what = error.what.removesuffix(f"; {LOST}")
     parked = Park(f"{what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
-    with suppress(TransientError):
+    # What keeps it from warning is not what ends the run, which is tried again.
+    with suppress(RekeyError):
         outcome = await report.conclude(at.parts, at.observed.shown, at.effective_item(), parked)
         at.observed.reported(await tasks.conclude(at.parts, at.observed.unrepeated(outcome)))
         await at.lease.write(at.lease.record)

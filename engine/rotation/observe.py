@@ -180,7 +180,7 @@ class Observed:
             if whole and record.fits(write, whole.value):
                 return record.landed(whole)
         # It may still come. What was made for it is removed after that.
-        return replace(record.lose(), change=record.change.uncertain_for(write.at + LATE))
+        return record.overdue()
 
     def is_announced(self, secret: Version) -> bool:
         """Return whether a rotation has announced what replaces this version."""

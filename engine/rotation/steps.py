@@ -155,7 +155,7 @@ async def clean_up(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> 
     if secret.enabled:
         at.lease.learn(at.record.cleared(*(entry for entry in at.record.stale if "/" in entry)))
         if await verify.is_certainly_lost(at, secret):
-            at.lease.learn(at.record.lose())
+            at.lease.learn(at.record.overdue())
     await retire.tidy_abandoned(at)
     return replace(turn, record=at.record)
 

@@ -579,6 +579,16 @@ class Record:
         lost = tuple(replace(write, lost=True) for write in self.unpublished)
         return replace(self, unpublished=lost)
 
+    def overdue(self) -> Record:
+        """Return the record once the vault does not show the announced write, if there is one.
+
+        The change stays open until the write cannot come any more, and a recheck has seen that. It
+        may have set an only password, which nobody knows then.
+        """
+        write = self.pending_write
+        change = self.change.uncertain_for(write.at + LATE) if write else self.change
+        return replace(self.lose(), change=change)
+
     def keyed(self) -> Record:
         """Return the record with a key for its digests."""
         return self if self.key else replace(self, key=secrets.token_hex(32))

@@ -31,38 +31,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = (
-    Finding(
-        "a version that a person has put back is reported as restored by Rekey",
-        r"operated-away-put-back/listed",
-        r"P8: a version that a person wrote was reported as restored",
-        "operated-away-put-back/listed#1715665841",
-    ),
-    Finding(
-        "a secret that has moved waits for a person over a tag RekeyRetire",
-        r"operated-away-moved-by-a-tag/two-slots",
-        r"P8: app is parked for good: tag RekeyRetire names a credential",
-        "operated-away-moved-by-a-tag/two-slots#1715729751",
-    ),
-    Finding(
-        "a secret is parked while nobody knows its password, and nobody is told that",
-        r"applies-and-fails/one-slot",
-        r"P1: it was parked while nobody knows the password",
-        "applies-and-fails/one-slot#1715763961",
-    ),
-    Finding(
-        "a source lacks the right to set a password, and refuses what the vault holds for hours",
-        r"lacking/one-slot",
-        r"P1: /one-slot/app has refused what the vault holds",
-        "lacking/one-slot#1715843031",
-    ),
-    Finding(
-        "what was made for a secret that is deleted in an overlap works on",
-        r"operated-deleted-in-overlap/many",
-        r"P5: \S+ of app v\d+ is still alive",
-        "operated-deleted-in-overlap/many#1715825712",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

@@ -887,6 +887,13 @@ FOUND = {
     "a run that cannot wait for its replicas asks a vault of theirs again that said to wait": (
         "greedy/one-slot#1761003077"
     ),
+    "a warning that cannot be noted ends a run, and nobody hears that its password is unknown": (
+        "applies-and-fails/one-slot#1715763961"
+    ),
+    "a password whose version never came is forgotten, as its kind is lacking just then": (
+        "lacking/one-slot#1715781879"
+    ),
+    "the same where the records could not be read for hours": "lacking/one-slot#1715843031",
 }
 
 

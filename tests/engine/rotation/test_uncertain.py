@@ -154,6 +154,25 @@ async def test_why_nobody_knows_a_password_is_told_although_its_vault_takes_no_m
     assert reason == f"the server gave no answer: 500; {FOLLOWS}"
 
 
+async def test_a_warning_that_cannot_be_noted_does_not_replace_what_it_is_about() -> None:
+    """The run would end for good, for another reason, and say no more of the password."""
+    rig = await uncertain()
+    engine, source = rig.service().engine, await source_of(rig)
+    outcomes = heard(engine.reporter)
+    rig.clock.advance(3 * MINUTE.total_seconds())
+    rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body))
+
+    def after_the_mark(request: Request) -> bool:
+        is_note = request.method == "PUT" and "/sources/" in request.url
+        return is_note and STATE in rig.tags(NAME)
+
+    refuse(rig, 403, "Forbidden", after_the_mark, 1)
+    look = rig.item(NAME, action="audit", trigger="sweep", recheck=True, source=source)
+    reason = (await engine.handle(look)).reason
+    assert reason == f"the server gave no answer: 500; {FOLLOWS}"
+    assert [LOST in outcome.reason for outcome in outcomes if outcome.result == "parked"] == [True]
+
+
 async def test_a_person_hears_once_a_day_of_an_unknown_password_whose_secret_takes_no_mark() -> (
     None
 ):

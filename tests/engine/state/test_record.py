@@ -391,6 +391,16 @@ def test_a_write_that_did_not_land_keeps_the_source_open_and_announced() -> None
     assert record.is_open
 
 
+def test_a_write_that_never_came_keeps_the_source_open_until_a_recheck_has_seen_that() -> None:
+    """It may have been of an only password. Where its kind is lacking just then, nothing is seen."""
+    before = announced()
+    record = replace(before, change=replace(before.change, password_unknown=True)).overdue()
+    assert (record.pending_write, record.unpublished) == (None, before.lose().unpublished)
+    assert record.change.uncertain_until == announced_write(before).at + LATE
+    assert record.is_unknown
+    assert record.overdue() == record
+
+
 def test_a_write_that_was_given_up_is_recognised_when_it_comes_at_last() -> None:
     before = announced()
     newer = replace(
