@@ -139,6 +139,7 @@ def mend(world: World) -> None:
         _revoke_leaked(world)
     if any(it.fix == PURGED_FIX for it in parked):
         _revoke_leaked(world)
+        _revoke_superseded(world)
         going = (claim.record.pending_write for claim in world.claims.values())
         world.watch.set_aside |= {write.operation for write in going if write}
         world.claims.clear()
@@ -147,8 +148,19 @@ def mend(world: World) -> None:
 
 def _revoke_leaked(world: World) -> None:
     """Revoke at its source what leaked, unless the secret holds it."""
+    _revoke(world, set(world.watch.compromised))
+
+
+def _revoke_superseded(world: World) -> None:
+    """Revoke what only the records know that are moved aside."""
+    records = [claim.record for claim in world.claims.values()]
+    going = {pending.version for record in records for pending in record.to_retire}
+    _revoke(world, {credential_of(it) for it in world.versions_of(APP) if it.version in going})
+
+
+def _revoke(world: World, credentials: set[str]) -> None:
     source = world.sources[source_of(people.kind_of(world))]
-    for credential in set(world.watch.compromised) & source.alive():
+    for credential in credentials & source.alive():
         if credential != credential_of(world.vault[APP][-1]):
             source.revoke(credential)
 

@@ -14,7 +14,7 @@ from engine.secret import SecretRef
 from engine.state.incident import Incident
 from engine.state.request import operation_id
 from engine.state.sweep_order import SweepOrder
-from engine.state.tags import CREDENTIAL, OPERATION, STATE
+from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE
 from tests.proof import people
 from tests.proof.excuses import Excuse
 from tests.proof.sources import Many, Slots
@@ -110,7 +110,7 @@ def is_forced(world: World) -> None:
 
 
 def mend(world: World) -> None:
-    """Whoever was told of a debt pays it at the source, and takes the mark off."""
+    """Whoever was told of a debt pays it at the source, and takes the marks off."""
     version, watch = current(world), world.watch
     reports = [it for it in watch.outcomes if it.result == "parked" and it.item.ref == APP]
     if reports or STATE in version.tags:
@@ -123,7 +123,9 @@ def mend(world: World) -> None:
     else:
         held, value = _make(world, address)
         version = world.secret("app", value, 90, version.tags)
-    kept = {tag: text for tag, text in version.tags.items() if not tag.startswith("RekeyState")}
+    # What is owed no more may still be named by a tag that had to stay, as the vault was away.
+    gone = {RETIRE} if people.is_forged(world, version) else set[str]()
+    kept = {tag: text for tag, text in version.tags.items() if tag not in {STATE, *gone}}
     world.edit(APP, version.version, enabled=True, tags={**kept, "CredentialId": held})
 
 

@@ -181,7 +181,7 @@ def mend(world: World, *, whatever: bool = False) -> None:
         tag: text for tag, text in version.tags.items() if tag not in OURS and tag != "CredentialId"
     }
     healthy = version.enabled and world.watch.source_of(version) and world.watch.holds(version)
-    unmarked = not any(tag.startswith("RekeyState") for tag in version.tags) and not _forged(
+    unmarked = not any(tag.startswith("RekeyState") for tag in version.tags) and not is_forged(
         world, version
     )
     if (
@@ -207,8 +207,8 @@ def mend(world: World, *, whatever: bool = False) -> None:
     world.edit(version.ref, version.version, enabled=True, tags=tags)
 
 
-def _forged(world: World, version: SecretVersion) -> bool:
-    """Return whether a tag of Rekey's own says what no record says."""
+def is_forged(world: World, version: SecretVersion) -> bool:
+    """Return whether its tag RekeyRetire says what no record says."""
     pending = [str(claim.record.retirement) for claim in world.claims.values()]
     return RETIRE in version.tags and version.tags[RETIRE] not in pending
 

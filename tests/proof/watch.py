@@ -849,8 +849,8 @@ class Watch:
     def _really_ours(self, outcome: Outcome, versions: list[SecretVersion]) -> None:
         """Check that no version which a person wrote is called Rekey's.
 
-        A copy of Rekey's own cannot be told apart, nor a key that was made in the place of its own
-        while it had no answer yet that shows it.
+        A copy of Rekey's own cannot be told apart, nor one of what is restored, nor a key that was
+        made in the place of its own while it had no answer yet that shows it.
         """
         theirs = [
             version
@@ -862,6 +862,7 @@ class Watch:
             version.value
             for version in self.world.every_version()
             if version.version not in self.world.written
+            or (outcome.result == "restored" and version not in theirs)
         }
         if outcome.result in ("rotated", "healed", "restored") and any(
             version.value not in ours
