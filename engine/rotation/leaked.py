@@ -102,14 +102,14 @@ async def _held_then(
 
 
 async def _send_on_what_it_held(at: Rotation, secret: SecretVersion) -> None:
-    """Send the report on if the named version was written after it.
+    """Send the report on if the named version was written after it, by whomever.
 
     An incident is dated a little ahead. So the secret may have held another version when it was
     reported, and at another source.
     """
     item, reported = at.progress.item, at.progress.item.reported_at
-    is_theirs = item.version == secret.version and not at.record.wrote(secret)
-    if not (is_theirs and reported and secret.created >= reported):
+    is_current = item.version == secret.version
+    if not (is_current and reported and secret.created >= reported):
         return
     if older := await _older(at, secret, reported):
         await _is_sent_on(at, older[0])

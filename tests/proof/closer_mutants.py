@@ -16,6 +16,7 @@ from azure.storage.blob.aio import BlobClient
 
 from engine.engine import Engine
 from engine.errors import MayComeBack
+from engine.parts import Parts
 from engine.rotation import leaked, publish, retire, vault_writer
 from engine.rotation.context import Rotation
 from engine.rotation.issue import Rollback
@@ -334,5 +335,10 @@ CLOSER: Mapping[str, Mutant] = {
     ),
     "a source is given the password of another one": Mutant(
         _set_back_to_anything, "P6", ("moved/one-slot#300",)
+    ),
+    "a record overrules an owner who names another pair of keys": Mutant(
+        function(Parts, "believed", lambda _, secret, record: record.believed(secret)),
+        "people",
+        ("moved-by-a-tag-when-due/two-pairs#300",),
     ),
 }

@@ -197,7 +197,7 @@ def _holds(name: str, source: Any) -> str:
         return "signatures"
     if isinstance(source, Many):
         return "any number"
-    return "one" if name.startswith(("/one-slot/", "/one-slow/")) else "two"
+    return "one" if name.startswith(("/one-slot/", "/one-slow/", "/one-login/")) else "two"
 
 
 def _accepted(source: Any) -> dict[str, str]:

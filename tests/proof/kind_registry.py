@@ -8,6 +8,7 @@ from engine.contract import Rotator
 from tests.proof.hand import Hand
 from tests.proof.kinds import ManySecrets, OneSlot, TwoLogins, TwoSlots
 from tests.proof.listed_kind import ReplacedList
+from tests.proof.named_kinds import OneLogin, TwoPairs
 from tests.proof.quirky_kinds import TwoByName
 from tests.proof.signed_kind import Signed
 from tests.proof.slow_kinds import OneSlow, TwoSlow
@@ -23,6 +24,8 @@ STRATEGIES: tuple[Kind, ...] = (
     Signed,
     ReplacedList,
     TwoByName,
+    OneLogin,
+    TwoPairs,
 )
 KINDS: Mapping[str, Kind] = {kind.kind: kind for kind in STRATEGIES}
 

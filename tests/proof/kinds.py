@@ -195,11 +195,15 @@ class OneSlot(_Kind):
         return True
 
     async def issue(self, job: Job) -> Issued:
-        return Issued("admin", {"key": Sensitive(await self._set(job.source, "admin"))}, None)
+        name = self._name(job.source)
+        return Issued(name, {"key": Sensitive(await self._set(job.source, name))}, None)
 
     async def recognise(self, job: Job) -> Recognised:
-        del job
-        return Recognised("admin")
+        return Recognised(self._name(job.source))
+
+    def _name(self, source: str) -> str:
+        del source
+        return "admin"
 
     def _refilled(self, slots: Slots, slot: str) -> str:
         world, label = self.hand.world, f"set {slot}"
@@ -224,7 +228,7 @@ class OneSlot(_Kind):
                 world.unseen.discard("set back")
                 watch.disturb(world.way_back)
                 return
-            slots.held.update(admin=held.reveal())
+            slots.held[self._name(job.source)] = held.reveal()
             if worker.lease is None or not worker.lease.held:
                 watch.brought_back(set(), {held.reveal()})
 

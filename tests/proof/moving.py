@@ -17,10 +17,9 @@ from engine.state.sweep_order import SweepOrder
 from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE
 from tests.proof import people
 from tests.proof.excuses import Excuse
-from tests.proof.sources import Many, Slots
+from tests.proof.sources import Many, Slots, address_of, source_named
 from tests.proof.staging import (
     EVERY,
-    FIRST,
     SLOTTED,
     Move,
     add_source,
@@ -34,8 +33,10 @@ from tests.proof.staging import (
     leaked,
     managed,
     per_kind,
+    proven,
     reports,
     rotated,
+    slots_of,
     source_of,
 )
 from tests.proof.watch import AUDITED_SECONDS
@@ -52,14 +53,14 @@ def _make(world: World, address: str) -> tuple[str, str]:
     if isinstance(source, Many):
         return source.add("made by hand, later")
     assert isinstance(source, Slots)
-    slot = FIRST[people.kind_of(world)]
+    slot = slots_of(address)[0]
     return slot, source.refill(slot)
 
 
 def moves(world: World) -> None:
     """Its owner makes a credential at the other source, and puts that into the secret."""
     version, kind, watch = current(world), people.kind_of(world), world.watch
-    here = version.tags.get("ProviderAddress", "")
+    here = source_named(version.tags)
     there = source_of(kind, "other") if here == source_of(kind) else source_of(kind)
     slot, value = _make(world, there)
     *earlier, _ = world.vault[APP]
@@ -69,10 +70,10 @@ def moves(world: World) -> None:
     # In the slot that is left there may be what a late write of the same operation lies over.
     in_it = (it for it in earlier if all(it.tags.get(tag) == version.tags.get(tag) for tag in SLOT))
     # A late write may have taken the secret back, over what it had got there meanwhile.
-    beneath = (it for it in earlier[-1:] if it.tags.get("ProviderAddress") == there)
+    beneath = (it for it in earlier[-1:] if source_named(it.tags) == there)
     watch.disowned |= {credential_of(it) for it in (*in_it, *beneath)}
     watch.handed_over = watch.handed_over - {there} | {here}
-    tags = managed(kind, ProviderAddress=there, CredentialId=slot)
+    tags = managed(kind, ProviderAddress=address_of(there), CredentialId=slot)
     world.secret("app", value, 90, tags)
     world.wanted[APP] = tags
 
@@ -80,16 +81,20 @@ def moves(world: World) -> None:
 def names_another(world: World) -> None:
     """Its owner names the other source, which accepts nothing of what the secret holds."""
     version, kind, watch = current(world), people.kind_of(world), world.watch
-    here = version.tags.get("ProviderAddress", "")
+    here, there = source_named(version.tags), source_of(kind, "other")
     if here != source_of(kind):
         return
     watch.disowned.add(credential_of(version))
     watch.orphaned |= {f"rekey {operation_id(APP, str(it.version))}" for it in world.vault[APP]}
     watch.excuses.grant(Excuse.CLAIM, "app")
     watch.handed_over.add(here)
-    tags = {**version.tags, "ProviderAddress": source_of(kind, "other")}
-    world.edit(APP, version.version, tags=tags)
-    world.wanted[APP] = managed(kind, ProviderAddress=source_of(kind, "other"))
+    if watch.single(here):
+        # Its version is disabled once the other source has refused it, so nobody recognises it.
+        watch.set_aside.add(version.tags.get(OPERATION, ""))
+    held, names = version.tags[CREDENTIAL], zip(slots_of(here), slots_of(there), strict=True)
+    naming = {"ProviderAddress": address_of(there), CREDENTIAL: dict(names).get(held, held)}
+    world.edit(APP, version.version, tags={**version.tags, **naming})
+    world.wanted[APP] = managed(kind, **(naming | {CREDENTIAL: slots_of(there)[0]}))
 
 
 def has_leaked(world: World) -> None:
@@ -114,10 +119,14 @@ def mend(world: World) -> None:
     version, watch = current(world), world.watch
     reports = [it for it in watch.outcomes if it.result == "parked" and it.item.ref == APP]
     if reports or STATE in version.tags:
-        for source, credential in watch.owed():
-            world.sources[source].revoke(credential)
+        named = {it.item.version for it in reports if it.item.compromised}
+        theirs = {credential_of(it) for it in world.versions_of(APP) if it.version in named}
+        left = ((watch.source_by(it), it) for it in theirs)
+        for source, credential in [*watch.owed(), *left]:
+            if source in watch.handed_over:
+                world.sources[source].revoke(credential)
         _revoke_where_a_late_write_has_left(world)
-    address = version.tags.get("ProviderAddress", "")
+    address = source_named(version.tags)
     if world.sources[address].accepts(credential_of(version)):
         held = people.identify(world, address, version) or version.tags["CredentialId"]
     else:
@@ -131,7 +140,7 @@ def mend(world: World) -> None:
 
 def _revoke_where_a_late_write_has_left(world: World) -> None:
     """Revoke what leaked where the owner had moved to, as a late write took the secret back."""
-    address = current(world).tags.get("ProviderAddress", "")
+    address = source_named(current(world).tags)
     for credential in world.watch.compromised:
         left = world.watch.source_by(credential)
         if left and left != address:
@@ -243,8 +252,25 @@ def _moved_by_a_tag(world: World, kind: str) -> None:
     ask(world, action="audit", trigger="sweep", pinned=False)
 
 
+@_moving("moved-by-a-tag-when-due", moves=NAMING)
+def _moved_by_a_tag_when_due(world: World, kind: str) -> None:
+    """The same while it is rotated."""
+    due(world, kind)
+    proven(world, kind)
+    _two_sources(world, kind)
+    # What it holds is older than the report of an incident of this moment.
+    world.advance(60)
+    ask(world, trigger="event")
+    ask(world, action="audit", trigger="sweep", pinned=False)
+
+
+NAMED = ("one-login", "two-pairs")
+"""Its tag CredentialId tells at which source a secret is: it moves by that one."""
 MOVING = [
-    *all_of(SLOTTED, _moved_by_a_tag),
+    *all_of((*SLOTTED, "two-pairs"), _moved_by_a_tag),
+    *all_of((*EVERY, *NAMED), _moved_by_a_tag_when_due),
+    *all_of(NAMED, _moved, _moved_in_incident, _moved_in_both),
+    *all_of(("two-pairs",), _moved_in_overlap, _moved_by_order, _moved_in_overlap_and_reported),
     *all_of((*EVERY, "listed", "two-slow", "one-slow"), _moved),
     *all_of((*SLOTTED, "listed", "two-slow"), _moved_in_overlap),
     *all_of((*EVERY, "listed", "two-slow", "one-slow"), _moved_in_incident),

@@ -6,7 +6,7 @@ Two slots, one slot, two logins, or any number of secrets.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from engine.errors import UnderWay
@@ -29,6 +29,23 @@ class Mint:
     def __call__(self) -> str:
         self.made += 1
         return f"{MARK}{self.made - 1}{self.padding}!"
+
+
+NAMED = ("/one-login", "/two-pairs")
+"""Addresses with several sources: the tag CredentialId names one, and may number its slot."""
+
+
+def address_of(source: str) -> str:
+    """Return the address that a secret of a source names."""
+    address = source.rpartition("/")[0]
+    return address if address in NAMED else source
+
+
+def source_named(tags: Mapping[str, str]) -> str:
+    """Return the source that a secret's tags name; empty if they name none."""
+    address = tags.get("ProviderAddress", "")
+    name = tags.get("CredentialId", "").rstrip("12")
+    return f"{address}/{name}" if address in NAMED else address
 
 
 def credential_in(value: str) -> str:

@@ -16,7 +16,7 @@ from engine.state.sweep_order import SweepOrder
 from engine.state.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
 from tests.proof.kernel import FAULTS, Mode
 from tests.proof.model_leases import Claim
-from tests.proof.sources import Lasting, Listing, Many, Slots, credential_in
+from tests.proof.sources import Lasting, Listing, Many, Slots, address_of, credential_in
 from tests.proof.watch import Protected
 from tests.proof.world import VAULT, World
 
@@ -33,6 +33,8 @@ FIRST = {
     "one-slow": "admin",
     "listed": "id1",
     "two-by-name": "key1",
+    "one-login": "app",
+    "two-pairs": "app1",
 }
 SECOND = {
     "two-slots": "key2",
@@ -41,6 +43,7 @@ SECOND = {
     "two-slow": "key2",
     "listed": "id2",
     "two-by-name": "key2",
+    "two-pairs": "app2",
 }
 MANY: Mapping[str, type[Many]] = {"many": Many, "listed": Listing}
 SLOW = frozenset({"two-slow", "one-slow"})
@@ -124,6 +127,13 @@ def source_of(kind: str, name: str = "app") -> str:
     return f"/{kind}/{name}+{name}-b" if kind == "two-logins" else f"/{kind}/{name}"
 
 
+def slots_of(source: str) -> tuple[str, ...]:
+    """Name the slots of a source, the first one first. Of some kinds their names tell which it is."""
+    kind, name = source.split("/")[1:3]
+    slots = (FIRST[kind], SECOND[kind]) if kind in SECOND else (FIRST[kind],)
+    return slots if address_of(source) == source else tuple(it.replace("app", name) for it in slots)
+
+
 def blob_of(source: str) -> str:
     """Return under which of its parts the record of a source lies."""
     return parts_of(source)[0]
@@ -141,9 +151,9 @@ def add_source(world: World, kind: str, name: str = "app") -> str:
     else:
         slots = Slots(world.mint, {}, lasting=Lasting(TAKES) if kind in SLOW else None)
         world.sources[source] = slots
-        for slot in filter(None, (FIRST[kind], SECOND.get(kind))):
+        for slot in (places := slots_of(source)):
             slots.refill(slot)
-        credential = slots.held[FIRST[kind]]
+        credential = slots.held[places[0]]
     world.scopes += (source,)
     return credential
 
@@ -151,7 +161,7 @@ def add_source(world: World, kind: str, name: str = "app") -> str:
 def managed(kind: str, **tags: str) -> dict[str, str]:
     """Return the owner's tags."""
     usual = {
-        "ProviderAddress": source_of(kind),
+        "ProviderAddress": address_of(source_of(kind)),
         "CredentialId": FIRST[kind],
         "ValidityPeriodDays": "90",
     }
@@ -246,9 +256,8 @@ def proven(world: World, kind: str) -> None:
 
 def owned(world: World, source: str, version: SecretVersion) -> None:
     """Note that a secret owns a source, and that an audit has found its version accepted."""
-    record = Record(
-        source=source, owner=str(version.ref).lower(), verified=Verified(str(version.version))
-    )
+    verified = Verified(str(version.version), created=version.created)
+    record = Record(source=source, owner=str(version.ref).lower(), verified=verified)
     world.claims[blob_of(source)] = Claim(record)
 
 

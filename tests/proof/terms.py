@@ -11,6 +11,7 @@ from engine.secret import SecretRef, SecretVersion
 from engine.state.due import is_manual
 from engine.state.tags import CREDENTIAL, DERIVED_FROM, MAY_DERIVE, OURS, REPLICA_OF
 from tests.proof.kernel import EPOCH
+from tests.proof.sources import source_named
 
 if TYPE_CHECKING:
     from tests.proof.world import World
@@ -34,7 +35,7 @@ def terms_of(
     if version.ref == world.own:
         return {"by_person_only": True}
     tags = policy.applied(version).tags
-    address = version.tags.get("ProviderAddress", "")
+    address = source_named(version.tags)
     terms: dict[str, Any] = {
         "source": address if address in world.sources else None,
         "copy_of": _named(version.tags.get(REPLICA_OF), name),

@@ -23,7 +23,15 @@ from engine.state.tags import DERIVED_FROM, OPERATION, OURS, REASON, REPLICA_OF,
 from tests.proof import announcing, appearance, descent, unending
 from tests.proof.excuses import Excuse, Excuses
 from tests.proof.kernel import CLIENT_TIMEOUT, Died, Worker
-from tests.proof.sources import ENDS_WITH_KEY, MARK, Many, Signatures, Slots, credential_in
+from tests.proof.sources import (
+    ENDS_WITH_KEY,
+    MARK,
+    Many,
+    Signatures,
+    Slots,
+    credential_in,
+    source_named,
+)
 
 if TYPE_CHECKING:
     from tests.proof.model_leases import ModelLease
@@ -520,13 +528,13 @@ class Watch:
         tags = version.tags
         if REPLICA_OF in tags:
             tags = self.owner_tags(version)
-        address = tags.get("ProviderAddress")
-        return address if address in self.world.sources else None
+        source = source_named(tags)
+        return source if source in self.world.sources else None
 
     @staticmethod
     def single(source: str) -> bool:
         """Return whether this source has a single slot."""
-        return source.startswith(("/one-slot/", "/one-slow/"))
+        return source.startswith(("/one-slot/", "/one-slow/", "/one-login/"))
 
     def changed(self) -> None:
         """Check what must hold at every moment."""

@@ -255,7 +255,7 @@ def sent(at: Held) -> list[tuple[str, str]]:
         pytest.param("c", 4 * HOUR, {}, False, id="it held nothing before"),
         pytest.param("c", CREATED["c"] - MINUTE, {}, False, id="it was there before"),
         pytest.param("c", None, {}, False, id="nobody says when it was reported"),
-        pytest.param("c", CREATED["b"] - MINUTE, {"wrote": "c"}, False, id="Rekey wrote it"),
+        pytest.param("c", CREATED["b"] - MINUTE, {"wrote": "c"}, True, id="Rekey wrote it"),
         pytest.param("b", CREATED["b"] - MINUTE, {}, False, id="it is not the current one"),
     ],
 )
