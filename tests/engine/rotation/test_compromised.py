@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from engine.errors import TransientError
 from engine.secret import SecretRef
 from engine.state.record import RECHECK, parts_of
-from engine.state.record_parts import Past
+from engine.state.record_parts import PROVEN_AT, Past
 from engine.state.request import Outcome
 from engine.state.tags import Pending
 from rotators.service_principal_secret import ServicePrincipalSecret
@@ -506,6 +507,36 @@ async def test_a_key_that_its_account_does_not_show_is_not_taken_for_gone() -> N
     await rig.note(source_of(rig), NAME, past=(past,))
     assert (await report(rig, leaked)).result == "parked"
     assert (await rig.known(source_of(rig))).compromised.versions == (leaked.version,)
+
+
+@pytest.mark.parametrize(
+    ("is_proven", "refused", "place", "is_over"),
+    [
+        pytest.param(True, 60, "resourcegroups/moved", True, id="refused at its new address"),
+        pytest.param(False, 60, "resourcegroups/moved", False, id="never accepted there"),
+        pytest.param(True, -60, "resourcegroups/moved", False, id="put back since, as reported"),
+        pytest.param(True, None, "resourcegroups/moved", False, id="it may work there"),
+        pytest.param(True, 60, "storageaccounts/another", False, id="at another account"),
+    ],
+)
+async def test_what_nobody_can_read_is_gone_where_its_account_refused_it_at_its_new_address(
+    place: str, refused: float | None, *, is_proven: bool, is_over: bool
+) -> None:
+    """The account has moved to another group, and is one and the same under both addresses."""
+    rig = scene()
+    here = source_of(rig)
+    leaked = await unreadable(rig, NAME, here)
+    past = Past(str(leaked.version), "key3", "ab" * 32)
+    await rig.note(here, NAME, past=(past,))
+    kind, _, name = place.partition("/")
+    there = re.sub(f"(?<=/{kind}/)[^/]+", name, here)
+    assert there != here
+    proof = rig.clock.now() + timedelta(seconds=refused or 0)
+    gone = {leaked.version: f"{proof:{PROVEN_AT}} tried"} if refused else {}
+    await rig.note(there, NAME, past=(past,) if is_proven else (), gone=gone)
+    outcome = await report(rig, leaked, source=here, reported=rig.clock.now().isoformat())
+    assert (outcome.result != "parked") is is_over
+    assert (leaked.version not in (await rig.known(here)).compromised.versions) is is_over
 
 
 async def test_what_rekey_published_last_and_nobody_can_read_is_not_taken_for_replaced() -> None:
