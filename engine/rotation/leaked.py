@@ -129,6 +129,9 @@ async def _is_sent_on(at: Rotation, version: str) -> bool:
     if record and record.compromised.is_refused(version, item.reported_at):
         return True
     later = replace(item, version=version, source=source)
+    if later.request == item.request:
+        # The request is about this version, and would pass for the one that is sent on.
+        later = later.because(f"{item.cause.reason} (sent on to {source})")
     if await at.parts.requests.read(later.request) is None:
         await at.parts.accept(later)
     return True

@@ -301,6 +301,23 @@ async def test_what_is_to_be_retired_here_is_meant_where_a_record_has_a_proof_of
     assert bool(at.record.to_retire) is not is_known, "nothing of it is to be revoked here"
 
 
+async def test_a_report_about_the_version_itself_is_sent_on_beside_its_own_request(
+    at: Held,
+) -> None:
+    """It is stored until it is done here. Nothing else would try the version at the other source."""
+    other, before = at.rig.account("elsewhere").resource_id.lower(), version(at, "b")
+    know(at, owed=("b key2",))
+    await at.rig.note(other, NAME, past=(Past(before, "key2", "ab" * 32),))
+    since = (at.now - 3 * HOUR / 2).isoformat()
+    report = {"compromised": True, "version": before, "since": since, "reason": "leaked"}
+    await at.parts.accept(at.rig.item(NAME, **report))
+    for _ in range(2):
+        assert await at.steps(**report).compromised() == [before]
+    own, later = (text for _, text in at.posted())
+    assert (own["source"], later["source"]) == (None, other)
+    assert later["reason"] == f"leaked (sent on to {other})"
+
+
 @pytest.mark.parametrize(("later", "is_sent"), [(0, False), (1, True)])
 async def test_what_is_refused_at_the_source_that_was_left_is_not_sent_on_to_it_again(
     at: Held, moved: str, later: int, *, is_sent: bool
