@@ -142,7 +142,7 @@ class Engine(Parts):
             if item.compromised or is_away:
                 # It comes back for a month. Whoever serves a vault may be about to change.
                 outcome = outcome.unfinished(self.clock.now())
-        return await tasks.conclude(self, outcome, again=tries > 1)
+        return await tasks.conclude(self, outcome)
 
     async def _unread(self, item: WorkItem, error: PermanentError) -> Result:
         """Return how an item of a secret ends that cannot be read.
@@ -240,7 +240,7 @@ class Engine(Parts):
         if item.compromised and (known := await self.known(secret.ref)):
             version = str(item.version or secret.version)
             sources = [await leaked.held_at(self, secret.ref, version, known)]
-        elif tries > 1 and not item.compromised:
+        elif tries > 1:
             begun = (await self.index()).of(secret.ref)
             sources = [listed.source for listed in begun if listed.is_open]
-        return next((source for source in sources if source and source not in left), None)
+        return next((source for source in sources if source not in ("", *left)), None)

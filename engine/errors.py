@@ -49,7 +49,6 @@ class RekeyError(Exception):
     def add(self, further: str) -> None:
         """Append a further consequence to the message."""
         self.what = f"{self.what}; {further}"
-        self.args = (self.what, self.where, self.fix)
 
     unsent: bool = False
     """No change comes of it, at the source or the vault: none was sent, or it was refused."""

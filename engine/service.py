@@ -228,8 +228,7 @@ class Service:
                 await self._wait(item, tried)
                 return
             if _follows_on(item, problem):
-                tries_on = replace(item.put_off().tries, waited=0)
-                await self.engine.keep(replace(item, tries=tries_on), problem.retry_after or 0.0)
+                await self.engine.keep(item.put_off(), problem.retry_after or 0.0)
                 return
             later = _put_off(problem, item.tries.deferred, tried)
             if later and item.tries.deferred < MAX_DEFERRALS:

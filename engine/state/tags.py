@@ -149,7 +149,7 @@ class _Reader:
         """Return what a tag holds; the default where there is no such tag, or it is malformed."""
         try:
             return convert(self.tags[tag].strip()) if tag in self.tags else default
-        except (ValueError, OverflowError, NeedsHuman):
+        except (ValueError, NeedsHuman):
             self.problems.append(f"tag {tag} is {self.tags[tag][:40]!r}: set it to {expected}")
             return default
 
