@@ -25,6 +25,7 @@ from tests.proof.staging import (
     add_source,
     all_of,
     ask,
+    blob_of,
     by_seeds,
     credential_of,
     current,
@@ -82,15 +83,15 @@ def names_another(world: World) -> None:
     """Its owner names the other source, which accepts nothing of what the secret holds."""
     version, kind, watch = current(world), people.kind_of(world), world.watch
     here, there = source_named(version.tags), source_of(kind, "other")
-    if here != source_of(kind):
+    claim = world.claims.get(blob_of(here))
+    # What Rekey has published in this very second, its record says a moment later.
+    is_noted = claim is not None and claim.record.has_proven(str(version.version))
+    if here != source_of(kind) or not is_noted:
         return
     watch.disowned.add(credential_of(version))
     watch.orphaned |= {f"rekey {operation_id(APP, str(it.version))}" for it in world.vault[APP]}
     watch.excuses.grant(Excuse.CLAIM, "app")
     watch.handed_over.add(here)
-    if watch.single(here):
-        # Its version is disabled once the other source has refused it, so nobody recognises it.
-        watch.set_aside.add(version.tags.get(OPERATION, ""))
     held, names = version.tags[CREDENTIAL], zip(slots_of(here), slots_of(there), strict=True)
     naming = {"ProviderAddress": address_of(there), CREDENTIAL: dict(names).get(held, held)}
     world.edit(APP, version.version, tags={**version.tags, **naming})
