@@ -323,9 +323,7 @@ def _rotated(secret: Version, managed: Managed, at: datetime) -> Version:
     """Return the version that a rotation will write, as far as it is known in advance."""
     tags = owners_tags(secret) | {OPERATION: "to come"}
     if not managed.is_single:
-        held = secret.tags.get("CredentialId", "this one")
-        tags["CredentialId"] = "the next"
-        tags[RETIRE] = str(Pending(at + managed.overlap, "0", held))
+        tags[RETIRE] = str(Pending(at + managed.overlap, "0", "this one"))
     return replace(secret, created=at, expires=at + managed.validity, tags=tags)
 
 

@@ -66,7 +66,7 @@ async def work(at: Rotation, *, again: bool) -> Outcome | None:
             raise
         # Nothing more is sent: Azure may have named a time.
         later = Outcome(at.progress.item, "skipped", f"{error.what}; {ANOTHER}")
-        return await tasks.conclude(at.parts, later, again=again)
+        return await tasks.conclude(at.parts, later)
     # A new version is reported whatever else has to wait, an incident too.
     await report.report_unreported(at, but=outcome)
     if outcome is None:
@@ -288,7 +288,6 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
         comes_back=outcome.comes_back,
         old_version=at.progress.old_version,
         new_version=at.progress.new_version,
-        retired=at.record.unreported_ids,
     )
 
 

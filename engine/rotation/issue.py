@@ -122,7 +122,7 @@ async def _undoubted(at: Rotation, issued: Issued, doubt: TransientError) -> Iss
     Raises the doubt if that fails. There is no rollback: the change may still take effect.
     """
     try:
-        return await at.proof.issued(at.managed, replace(issued, doubt=None))
+        return await at.proof.issued(at.managed, issued)
     except RekeyError:
         if at.managed.is_single:
             doubt.add(LOST)

@@ -337,7 +337,7 @@ class Observed:
             verified = replace(verified, notified_at=self.parts.clock.now(), notified_of=digest)
         elif outcome.result in DONE:
             # A later need is another one, and people are notified of it.
-            verified = replace(verified, notified_at=None, notified_of="")
+            verified = replace(verified, notified_at=None)
         if self.record.owner:
             record = self.record.reported(outcome.retired)
             self.lease.learn(replace(record, verified=verified))

@@ -355,9 +355,7 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
     now = at.now
     ends = max(old.expires or secret.created, now + managed.overlap)
     if isinstance(at.rotator, Recognise):
-        earlier = replace(secret, version=old.version, value=old.value)
-        job = at.parts.job(earlier, managed)
-        job = replace(job, held_id=pending.credential_id, held=working)
+        job = replace(at.parts.job(secret, managed), held_id=pending.credential_id, held=working)
         # The source itself may end the earlier credential.
         ends = min(ends, (await at.rotator.recognise(job)).ends or ends)
     held_in = await _held_in(at, secret)

@@ -315,7 +315,7 @@ class Replicas:
         """Return the versions of replicas whose credentials do not work once a draft is published.
 
         These are their replaced versions, and those that they were to retire, if the draft retires
-        nothing. A replica that cannot be read counts as behind.
+        nothing. A replica that cannot be read counts as behind. What was dead before is named, too.
         """
         lease, urls = self.vault_writer.lease, list[str]()
         for ref in self.managed.replicas:
@@ -326,8 +326,7 @@ class Replicas:
                 if not self.holds(copy, fields):
                     versions.append(str(copy.version))
                 urls += (f"{ref}/{version}" for version in versions)
-        behind = (it for it in lease.record.stale if it.endswith("/"))
-        return (*urls, *behind)
+        return (*urls, *lease.record.stale)
 
     async def out_of_use(self, primary: SecretRef) -> None:
         """Disable the versions of replicas that hold dead values, if their owners still consent.
