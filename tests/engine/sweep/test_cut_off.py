@@ -280,6 +280,25 @@ async def test_what_somebody_replaced_since_is_sent_on_though_rekey_has_replaced
     assert len(rig.messages("rotations")) == count, "a record tells what became of it"
 
 
+@pytest.mark.parametrize("is_damaged", [False, True])
+async def test_of_what_was_replaced_a_damaged_record_does_not_tell_that_it_is_refused(
+    *, is_damaged: bool
+) -> None:
+    rig = scene()
+    rig.clock.advance(60)
+    incident, leaked = begun(rig), rig.latest(NAME).version
+    rig.clock.advance(60)
+    since = incident.since.isoformat()
+    await rig.handle(NAME, version=leaked, compromised=True, since=since, force=True)
+    engine, order = rig.service().engine, SweepOrder.for_incident(rig.vault.url, incident)
+    index = await engine.index()
+    if is_damaged:
+        engine = replace(engine, leases=Known(None))  # type: ignore[arg-type]
+    rig.queue("rotations").clear()
+    await IncidentSweep(engine, incident, index).send(order)
+    assert len(rig.messages("rotations")) == is_damaged
+
+
 async def test_all_that_may_work_on_where_a_secret_was_before_is_sent_on() -> None:
     """A late write has left two there. One that is refused by now is not asked about again.
 
@@ -606,6 +625,7 @@ async def test_only_a_secret_that_is_not_there_is_reported_as_deleted(
     reasons = [outcome.reason for outcome in outcomes]
     assert [reason.partition(",")[0] for reason in reasons] == (["deleted"] if deleted else [])
     assert all(("is not finished" in reason) is (hours > 1) for reason in reasons)
+    assert all(outcome.item.cause.trigger == "sweep" for outcome in outcomes)
 
 
 @pytest.mark.parametrize(("denied", "deleted"), [(False, False), (True, False), (False, True)])
@@ -841,8 +861,9 @@ async def test_a_version_of_which_no_record_knows_waits_while_its_work_is_stored
     work = IncidentSweep(engine, incident, StateIndex({}))
     await work.count_passed_on(progress)
     assert progress.secrets == 0
-    await work.count_stored([incident.exact(), incident.exact()], progress)
-    assert (progress.secrets, progress.waiting) == (1, 1)
+    for _ in range(2):
+        await work.count_stored([incident.exact(), incident.exact()], progress)
+        assert (progress.secrets, progress.waiting) == (1, 1), "what is counted is so once"
 
 
 ASKED = replace(INCIDENT, vaults=(VAULT,), name="app-*", source=ACCOUNT, requested_by="dana")
@@ -888,6 +909,20 @@ async def test_an_incident_has_not_ended_while_its_work_waits_of_which_no_record
     rig.clock.advance(LIVES.total_seconds() + 60)
     (progress,) = await counted(engine, [incident])
     assert status_of(progress) == "nothing in scope"
+
+
+async def test_an_incident_has_not_ended_while_its_work_waits_for_a_person_to_mend_the_tags(
+    rig: Rig,
+) -> None:
+    """No record knows of its secret yet, and no tag names its source any more."""
+    incident = begun(rig)
+    engine = rig.service().engine
+    work = incident.work(SecretRef(rig.vault.url, NAME), None, source_of(rig))
+    await engine.keep(replace(work, tries=Tries(told=NOW.isoformat())), 0.0)
+    rig.tag(NAME, ProviderAddress=None)
+    (progress,) = await counted(engine, [incident])
+    assert status_of(progress) == "needs a person"
+    assert [row["secret"] for row in progress.named] == [NAME]
 
 
 async def test_who_has_a_source_now_and_is_parked_is_named_for_what_leaked_there() -> None:

@@ -16,14 +16,14 @@ from engine.kinds import Kinds
 from engine.secret import SecretRef, SecretVersion
 from engine.service import Service
 from engine.state.incident import Incident
-from engine.state.sweep_order import SweepOrder
+from engine.state.sweep_order import SoFar, SweepOrder
 from leaks.incidents import counted
 from rotators.storage_key import StorageKey
 from tests.shared.consuming import DAY, SHOP, Consuming
 from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, scene
+from tests.shared.scene import NAME, scene, source_of
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 FAR = 80.0
@@ -78,6 +78,7 @@ async def test_a_window_that_opens_before_the_next_sweep_is_met_and_a_later_one_
     now = rig.clock.now()
     delays = [(message.visible - now).total_seconds() for message in rig.queue("rotations")]
     assert delays == ([] if seconds is None else [seconds])
+    assert all(message["source"] == source_of(rig) for message in rig.messages("rotations"))
     assert summary(caplog) == {"seen": 1, "posted": len(delays), "broken": 0}
 
 
@@ -153,13 +154,19 @@ async def test_a_sweep_asks_for_what_was_begun_no_earlier_than_its_record_says(
     assert rechecks(rig) == expected
 
 
-async def test_a_secret_is_parked_by_the_look_that_its_source_is_owed(rig: Rig) -> None:
+@pytest.mark.parametrize("is_owed", [False, True])
+async def test_a_secret_is_parked_by_the_look_that_its_source_is_owed(
+    rig: Rig, *, is_owed: bool
+) -> None:
     source, now = rig.tags(NAME)["ProviderAddress"].lower(), rig.clock.now()
-    await rig.note(source, NAME, changing=now, look_at=now + MINUTE)
+    owed = {"changing": now, "look_at": now + MINUTE} if is_owed else {}
+    await rig.note(source, NAME, **owed)
     elsewhere = rig.account("elsewhere").resource_id
     rig.environment = {"REKEY_SCOPES": json.dumps({rig.vault.url: [elsewhere]})}
     await sweep(rig)
-    assert rig.messages("rotations") == []
+    assert [message["action"] for message in rig.messages("rotations")] == ["rotate"] * (
+        not is_owed
+    )
 
 
 @pytest.mark.parametrize(
@@ -193,12 +200,33 @@ async def test_what_was_proven_today_is_not_audited_again_by_a_sweep_that_comes_
         await Delivery(rig, rig.service).run()
 
 
+async def test_what_was_proven_today_where_a_secret_was_before_does_not_put_off_its_audit() -> None:
+    rig = scene(days_left=FAR)
+    await rig.handle(NAME, action="audit")
+    rig.secret(NAME, rig.account("moved"), days_left=FAR)
+    await sweep(rig, timedelta(days=1))
+    assert posted(rig) == [("audit", "moved")]
+
+
 async def test_what_is_parked_for_a_day_is_not_audited_meanwhile(caplog: Log) -> None:
     rig = scene(days_left=FAR)
     rig.world.remove_account("appdata")
     assert (await rig.handle(NAME, force=True)).result == "parked"
     await sweep(rig, timedelta(days=1))
     assert summary(caplog) == {"seen": 1, "posted": 0, "broken": 0}
+
+
+@pytest.mark.parametrize(("passed", "wait"), [(0, 10), (4, 6), (60, 0), (-60, 10)])
+async def test_what_an_earlier_part_has_started_is_waited_for_as_far_as_its_time_has_not_passed(
+    rig: Rig, passed: int, wait: int
+) -> None:
+    """The clock of the instance that began may be ahead."""
+    now, budget = rig.clock.now(), "/".join(source_of(rig).split("/")[:3])
+    so_far = SoFar("", now - timedelta(seconds=passed), started={budget: 100})
+    order = SweepOrder(rig.vault.url, now, now, HOUR, so_far=so_far)
+    await rig.service().sweep_vault(order.to_json())
+    (message,) = rig.queue("rotations")
+    assert (message.visible - now).total_seconds() == pytest.approx(wait, abs=1)
 
 
 async def test_what_exceeds_the_pace_is_left_to_the_next_sweep(caplog: Log) -> None:

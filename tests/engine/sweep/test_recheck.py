@@ -272,6 +272,7 @@ async def test_a_request_that_cannot_be_written_keeps_no_other_back_and_the_run_
     await rig.service().recheck()
     assert posted(rig) == [("rotate", NAME), ("audit", NAME)]
     assert f"the request {blob} is asked for later" in caplog.text
+    assert ": 1 requests could not be asked for" in caplog.text
     assert sent.metric("rekey.rechecks") == {}
 
 
