@@ -8,7 +8,6 @@ change come from issue reports.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
@@ -126,6 +125,6 @@ def _payload(token: str) -> Json:
     middle = [*token.split("."), ""][1]
     try:
         claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
-    except (ValueError, binascii.Error):
+    except ValueError:
         return {}
     return claims if isinstance(claims, dict) else {}

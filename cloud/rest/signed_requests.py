@@ -61,7 +61,7 @@ class SignedRequests:
         try:
             async with asyncio.timeout(SECONDS):
                 answer = await self._exchange(call, body, key)
-        except (AzureError, TimeoutError, OSError) as error:
+        except (AzureError, OSError) as error:
             problem, fix = no_answer(error)
         else:
             count("source", call.capitalize(), str(answer.status))

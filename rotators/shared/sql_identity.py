@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 
 from engine.secret import Sensitive
@@ -18,5 +17,5 @@ def described(token: Sensitive) -> str:
     try:
         claims = json.loads(base64.urlsafe_b64decode(part[0] + "=" * (-len(part[0]) % 4)))
         return f"the app's identity (application {claims['appid']}, object {claims['oid']})"
-    except (LookupError, TypeError, ValueError, binascii.Error):
+    except (LookupError, TypeError, ValueError):
         return "the app's identity"
