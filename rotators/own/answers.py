@@ -60,7 +60,7 @@ def decoded[T](shape: type[T], body: bytes | None, what: str, where: str) -> T:
     """Return an answer; raises PermanentError for nonsense."""
     try:
         return msgspec.json.decode(body or b"", type=shape, dec_hook=_sensitive)
-    except (msgspec.MsgspecError, ValueError, RecursionError, TypeError):
+    except (ValueError, RecursionError):
         problem = PermanentError(
             f"the answer to {what} does not follow the schema",
             where=where,
@@ -75,7 +75,7 @@ def refusal(
     """Return what a status means. Of the body, only a word of a closed list counts."""
     try:
         word = msgspec.json.decode(body or b"", type=Failure).error
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         word = ""
     answered = f"{what} was answered {status}"
     if status in BUSY:
