@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -147,6 +148,8 @@ async def test_an_adopted_secret_is_superseded_if_it_is_named_and_there(
     rig: GraphRig, *, named: bool, removed: bool, is_superseded: bool
 ) -> None:
     """What nobody told Rekey to take over stays with whoever made it."""
+    began = rig.clock.now() - days(2)
+    rig.directory.add_password(rig.app, "another team's", began, began + days(1))
     if removed:
         rig.directory.remove_password(rig.app, rig.first)
     held_id = rig.first.key_id if named else None
@@ -182,6 +185,25 @@ async def test_an_adopted_value_that_is_not_what_its_tags_say_is_for_a_human(
         with pytest.raises(NeedsHuman, match=what):
             await act(job)
     assert rig.alive() == [rig.first]
+
+
+@pytest.mark.parametrize(
+    ("removed", "what"), [(False, "the value is not the secret"), (True, "the value may be")]
+)
+async def test_a_value_that_is_another_secret_than_the_one_named_is_for_a_human(
+    rig: GraphRig, *, removed: bool, what: str
+) -> None:
+    """What it holds would outlive its overlap."""
+    other = rig.directory.add_password(rig.app, "another")
+    if removed:
+        rig.directory.remove_password(rig.app, rig.first)
+    before = rig.alive()
+    job = rig.job(proven=False, held=Sensitive(other.secret))
+    rotator = rig.rotator()
+    for act in (rotator.preflight, rotator.issue):
+        with pytest.raises(NeedsHuman, match=what):
+            await act(job)
+    assert rig.alive() == before
 
 
 async def test_a_credential_id_that_is_no_secrets_id_is_for_a_human(rig: GraphRig) -> None:
@@ -494,6 +516,16 @@ async def test_a_value_is_recognised_by_the_beginning_of_its_secret(rig: GraphRi
     assert (known.credential_id, known.ends) == (rig.first.key_id, rig.first.end)
 
 
+async def test_a_value_that_two_secrets_begin_as_is_for_a_human(
+    rig: GraphRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = rig.directory.add_password(rig.app, "another")
+    monkeypatch.setattr(Password, "hint", rig.held[:3])
+    with pytest.raises(NeedsHuman, match="any of 2") as caught:
+        await rig.rotator().recognise(rig.job(proven=False, held_id=None))
+    assert {rig.first.key_id, other.key_id} <= {*re.findall(r"[-0-9a-f]{36}", caught.value.what)}
+
+
 @pytest.mark.parametrize(
     ("named", "what"),
     [("first", ""), (GUID, f"not the secret {GUID}"), (None, "none of the application's secrets")],
@@ -528,13 +560,15 @@ async def test_a_secret_that_is_listed_without_its_beginning_may_be_the_one_held
     rig: GraphRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Password, "hint", None)
+    other = rig.directory.add_password(rig.app, "another")
     with pytest.raises(NeedsHuman, match="may hold it"):
         await rig.rotator().retire(rig.source, rig.first.key_id, Sensitive(rig.held))
-    assert rig.alive() == [rig.first]
+    assert rig.alive() == [rig.first, other]
 
 
 async def test_an_application_lists_the_secrets_that_it_has(rig: GraphRig) -> None:
     """A version that a person disabled cannot be tried: only the list tells."""
+    rig.directory.add_password(rig.app, "another")
     assert await rig.rotator().lists(rig.source, rig.first.key_id)
     assert not await rig.rotator().lists(rig.source, GUID)
 
