@@ -323,11 +323,13 @@ async def _warn(at: Rotation, error: TransientError) -> None:
         return
     what = error.what.removesuffix(f"; {LOST}")
     parked = Park(f"{what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
-    # What keeps it from warning is not what ends the run, which is tried again.
-    with suppress(RekeyError):
+    try:
         outcome = await report.conclude(at.parts, at.observed.shown, at.effective_item(), parked)
         at.observed.reported(await tasks.conclude(at.parts, at.observed.unrepeated(outcome)))
         await at.lease.write(at.lease.record)
+    except RekeyError as second:
+        # It does not end the run, which is tried again, but no sooner than Azure has asked for.
+        error.retry_after = second.retry_after
 
 
 async def _wait(at: Rotation, error: UnderWay) -> Outcome:

@@ -894,6 +894,9 @@ FOUND = {
         "lacking/one-slot#1715781879"
     ),
     "the same where the records could not be read for hours": "lacking/one-slot#1715843031",
+    "who cannot warn of an unknown password, as its vault has said when to come, asks it at once": (
+        "outage/one-slot#1716310842"
+    ),
     "what leaked where a secret had moved from works on, as a rotation came before its incident": (
         "moved-by-a-tag-when-due/one-slot#33"
     ),

@@ -154,6 +154,18 @@ async def test_why_nobody_knows_a_password_is_told_although_its_vault_takes_no_m
     assert reason == f"the server gave no answer: 500; {FOLLOWS}"
 
 
+async def test_a_source_is_left_alone_for_as_long_as_the_vault_asks_that_takes_no_mark() -> None:
+    rig = await uncertain()
+    engine, source = rig.service().engine, await source_of(rig)
+    rig.clock.advance(3 * MINUTE.total_seconds())
+    rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body))
+    refuse(rig, 429, "Busy", to_vault("PATCH"), 1, Retry_After="700")
+    look = rig.item(NAME, action="audit", trigger="sweep", recheck=True, source=source)
+    assert (await engine.handle(look)).result == "skipped"
+    next_check = (await rig.known(source)).next_check
+    assert next_check == rig.clock.now() + timedelta(seconds=700)
+
+
 async def test_a_warning_that_cannot_be_noted_does_not_replace_what_it_is_about() -> None:
     """The run would end for good, for another reason, and say no more of the password."""
     rig = await uncertain()
