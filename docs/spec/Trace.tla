@@ -128,11 +128,13 @@ Refused ==
 
 \* What is reported as done has been done: nothing is left of it but to give the lease back. A version
 \* that was published is reported too where what follows fails, and so is that failure after it; by
-\* itself while its incident is not over.
+\* itself while its incident is not over. What was retired is reported where its dead version stays.
 IsVersion == Event.result \in {"rotated", "healed", "restored"}
 Concluded == /\ view[W] # 0
              /\ IF IncidentOpen THEN IsVersion /\ ~Event.incident
-                ELSE at[W] \in {"free", "read"} \/ (at[W] = After(W) /\ view[W] = Newest /\ IsVersion)
+                ELSE \/ at[W] \in {"free", "read"}
+                     \/ at[W] = After(W) /\ view[W] = Newest /\ IsVersion
+                     \/ at[W] = "disable" /\ Event.result = "retired"
 
 \* An event and the step that it shows. What changes nothing may happen at any time, if it is true.
 Shown ==

@@ -99,7 +99,7 @@ async def _comes_later(at: Rotation, error: TransientError) -> bool:
     Otherwise all workers that wait for the lease would try the same again, one by one.
     """
     lease = at.lease
-    if lease.is_later(lease.leases[0].record):
+    if lease.is_later(lease.leases[0].record, than=error.retry_after or 0.0):
         return True
     wait = error.retry_after or (RESUME_SECONDS if isinstance(error, Throttled) else 0.0)
     with suppress(RekeyError):

@@ -279,11 +279,12 @@ class SourceLease:
         recheck_at = self.parts.clock.now() + min(timedelta(seconds=seconds), 2 * SELDOM)
         await self.write(self.record.with_recheck(recheck_at))
 
-    def is_later(self, record: Record) -> bool:
-        """Return whether a record's next recheck comes later than now, and soon enough."""
+    def is_later(self, record: Record, than: float = 0.0) -> bool:
+        """Return whether a record's next recheck comes in more seconds than so many, and in time."""
         recheck_at = record.change.recheck_at
         pause = recheck_at - self.parts.clock.now() if recheck_at else NO_TIME
-        return pause > EARLY and not record.comes_too_late(pause)
+        least = max(timedelta(seconds=than), EARLY)
+        return pause > least and not record.comes_too_late(pause)
 
     async def _hint(self) -> None:
         """Post the next recheck. It may come sooner than the timer's, or be lost."""

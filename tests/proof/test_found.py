@@ -897,6 +897,9 @@ FOUND = {
     "who cannot warn of an unknown password, as its vault has said when to come, asks it at once": (
         "outage/one-slot#1716310842"
     ),
+    "a throttled look at an unknown password comes back before the vault has asked for it": (
+        "outage/one-slot#1603"
+    ),
     "what leaked where a secret had moved from works on, as a rotation came before its incident": (
         "moved-by-a-tag-when-due/one-slot#33"
     ),
