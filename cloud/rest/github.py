@@ -91,12 +91,14 @@ class GitHubAlerts:
         if not answer.is_success:
             raise _refused(answer, where, self._clock.now())
         try:
-            data: Any = json.loads(answer.text)
-            return Sensitive(str(data[name]))
+            value: Any = json.loads(answer.text)[name]
         except (ValueError, TypeError, LookupError):
+            value = None
+        if not isinstance(value, str | int) or value == "":
             raise PermanentError(
                 "GitHub's answer holds no value", where=where, fix="report the value by hand"
-            ) from None
+            )
+        return Sensitive(str(value))
 
 
 def _request(token: Sensitive, path: str, body: Mapping[str, Any] | None = None) -> Signed:

@@ -70,6 +70,8 @@ class GitHub:
     value: str
     status: int = 200
     asked: list[str] = field(default_factory=list)
+    instead: Response | None = field(default=None, kw_only=True)
+    """What is answered to a good request."""
 
     def answers(self, host: str) -> bool:
         return host == "api.github.com"
@@ -79,7 +81,8 @@ class GitHub:
         allowed = request.header("authorization") == "Bearer gh-token-value"
         if self.status != 200 or not allowed or request.path != PATH:
             return json_response(self.status if self.status != 200 else 404, {"message": "no"})
-        return json_response(200, {"number": 191, "state": "open", "secret": self.value})
+        alert = {"number": 191, "state": "open", "secret": self.value}
+        return self.instead or json_response(200, alert)
 
 
 @dataclass
@@ -219,6 +222,30 @@ async def test_what_is_no_number_of_an_installation_is_asked_for_no_token(
     app.installation = installation
     assert (await deliver(rig.api())).status == 503
     assert app.asked == ["/repos/Codertocat/Hello-World/installation"]
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        json_response(200, {}),
+        json_response(200, []),
+        json_response(200, {"secret": None}),
+        json_response(200, {"secret": ""}),
+        json_response(200, {"secret": {"hidden": True}}),
+        Response(200, {"Content-Type": "application/json"}, b"<html>planted"),
+    ],
+    ids=lambda response: response.body.decode(),
+)
+async def test_an_answer_without_a_value_is_none_that_leaked(
+    instead: Response, caplog: pytest.LogCaptureFixture
+) -> None:
+    """GitHub delivers again what was answered 503; nothing is looked for in its place."""
+    rig, github = hooked()
+    github.instead = instead
+    with unchanged(rig):
+        assert (await deliver(rig.api())).status == 503
+    assert "GitHub's answer holds no value" in caplog.text
+    assert "planted" not in caplog.text
 
 
 async def test_the_public_key_of_an_app_is_no_private_one(
