@@ -129,16 +129,55 @@ async def test_an_answer_that_was_cut_short_says_so() -> None:
     assert (await bench.asked().readers(REF, 30)).is_partial
 
 
-async def test_an_answer_with_other_columns_is_an_error_with_the_secret() -> None:
-    table = {"columns": [{"name": "Reads"}], "rows": [[1]]}
+def answered(body: object) -> Intercept:
+    """Return a network in which the workspace answers with this body."""
 
     async def network(request: Request, call: Call) -> Response:
-        if "loganalytics" not in request.host:
-            return await call()
-        return json_response(200, {"tables": [table]})
+        return json_response(200, body) if "loganalytics" in request.host else await call()
 
-    with pytest.raises(TransientError, match="other columns"):
-        await Bench().asked(network).readers(REF, 30)
+    return network
+
+
+ROW = {
+    "Version": NEW,
+    "Resource": SITE,
+    "Person": None,
+    "App": None,
+    "Object": "b1",
+    "Reads": 1,
+    "Last": "2026-11-03T09:00:00Z",
+}
+
+
+@pytest.mark.parametrize("wrong", [{"Reads": "many"}, {"Last": None}, {"Last": "yesterday"}, {}])
+async def test_an_answer_with_other_columns_is_an_error_with_the_secret(
+    wrong: dict[str, object],
+) -> None:
+    row = {**ROW, **wrong} if wrong else {"Reads": 1}
+    table = {"columns": [{"name": name} for name in row], "rows": [[*row.values()]]}
+    with pytest.raises(TransientError, match="other columns") as caught:
+        await Bench().asked(answered({"tables": [table]})).readers(REF, 30)
+    assert caught.value.where == str(REF)
+
+
+COLUMNS = [{"name": name} for name in ROW]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"tables": []},
+        {"tables": None},
+        {"tables": [{"columns": COLUMNS}]},
+        {"tables": [{"columns": COLUMNS, "rows": [[NEW]]}]},
+    ],
+)
+async def test_an_answer_that_is_no_table_is_not_taken_for_nobody(body: object) -> None:
+    bench = Bench()
+    with pytest.raises(TransientError, match="was answered with no table") as caught:
+        await bench.asked(answered(body)).readers(REF, 30)
+    assert caught.value.where == f"workspace {bench.workspace.id}"
 
 
 @pytest.mark.parametrize("name", ["app'key", "app key", "app/key", "", "x" * 128])
