@@ -11,7 +11,6 @@ https://learn.microsoft.com/azure/app-service/configure-authentication-user-iden
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -141,7 +140,7 @@ def _claims(header: str) -> dict[str, list[str]]:
         for claim in principal["claims"]:
             claims.setdefault(str(claim["typ"]), []).append(str(claim["val"]))
         claims.setdefault("roles", []).extend(claims.get(str(principal.get("role_typ")), []))
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, binascii.Error):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise Unauthorized("the sign-in cannot be read", fix=SIGN_IN) from None
     return claims
 

@@ -6,7 +6,6 @@ Nothing here reads a value.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import logging
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -75,7 +74,7 @@ class Cursor:
             vault, token, skip = json.loads(
                 base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
             )
-        except (ValueError, TypeError, RecursionError, binascii.Error):
+        except (ValueError, TypeError, RecursionError):
             raise _bad_cursor() from None
         if not (
             isinstance(vault, str)

@@ -67,7 +67,7 @@ class BlobIncidents:
 def _incident(incident_id: str, content: bytes) -> Incident:
     try:
         return Incident.from_dict(json.loads(content))
-    except (ValueError, TypeError, LookupError, AttributeError):
+    except (ValueError, TypeError, LookupError):
         raise NeedsHuman(
             "the record of an incident cannot be read",
             where=f"{CONTAINER}/{PREFIX}{incident_id} in {HERE}",

@@ -59,7 +59,7 @@ async def test_what_is_no_id_of_an_incident_is_looked_up_nowhere(text: str) -> N
     assert rig.world.exchanges == []
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"7", b"{}", b"\xff"])
 async def test_an_incident_that_cannot_be_read_is_told_and_not_taken_for_none(
     content: bytes,
 ) -> None:
