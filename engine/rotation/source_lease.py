@@ -280,7 +280,7 @@ class SourceLease:
         await self.write(self.record.with_recheck(recheck_at))
 
     def is_later(self, record: Record, than: float = 0.0) -> bool:
-        """Return whether a record's next recheck comes in more seconds than so many, and in time."""
+        """Return whether the next recheck comes later than in so many seconds, and soon enough."""
         recheck_at = record.change.recheck_at
         pause = recheck_at - self.parts.clock.now() if recheck_at else NO_TIME
         least = max(timedelta(seconds=than), EARLY)
