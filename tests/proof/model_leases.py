@@ -151,7 +151,6 @@ class ModelLease:
 
     def _release(self) -> None:
         self._still_mine()
-        self.hand.world.watch.left_alone(self.hand.worker, self.claim.record)
         self.claim.holder = 0
 
 

@@ -17,7 +17,7 @@ from engine.rotation.observe import ANOTHER
 from engine.rotation.source_lease import LOST
 from engine.secret import SecretRef, SecretVersion
 from engine.state.due import by_hand, is_manual
-from engine.state.record import Record, parts_of
+from engine.state.record import parts_of
 from engine.state.request import Outcome
 from engine.state.tags import DERIVED_FROM, OPERATION, OURS, REASON, REPLICA_OF, STATE
 from tests.proof import announcing, appearance, descent, unending
@@ -295,18 +295,6 @@ class Watch:
         early = worker.rests_until(*worker.last) - message.visible if is_asked else 0.0
         if early > 1:
             raise Broken(f"throttling: a message is back on its queue {early:.0f} s too soon")
-
-    def left_alone(self, worker: Worker, record: Record) -> None:
-        """Check that a recheck which was throttled comes back no sooner than Azure has asked."""
-        at = record.change.recheck_at
-        if not (at and worker.resting and '"follow_up": true' in worker.message.text):
-            return
-        pause = (at - self.world.kernel.now()).total_seconds()
-        owner = SecretRef.parse(record.owner)
-        for label in ("read", *WRITES):
-            early = worker.rests_until(label, owner) - self.world.kernel.time() - pause
-            if pause > 0 and early > 1:
-                raise Broken(f"throttling: a recheck comes {early:.0f} s too soon for {label}")
 
     def too_late(self, label: str, source: str) -> None:
         """Note a change that reached its target after its lease: it was under way that long."""
@@ -818,6 +806,8 @@ class Watch:
         if outcome.result in ("rotated", "healed", "restored") and outcome.new_version is None:
             raise Broken(f"P8: {outcome.result} was reported without a new version")
         self._not_lost(outcome, worker)
+        if outcome.reason.endswith(f"; {ANOTHER}"):
+            self._left_alone(outcome, worker)
         self._really_gone(outcome, versions)
         self._really_ours(outcome, versions)
         if outcome.result == "parked":
@@ -828,6 +818,20 @@ class Watch:
             ):
                 # Taken out of Rekey's hands while its password was set: who did so was told.
                 self.excuses.grant(Excuse.CLAIM, outcome.item.ref.name)
+
+    def _left_alone(self, outcome: Outcome, number: int) -> None:
+        """Check that a recheck which was throttled comes back no sooner than Azure has asked."""
+        claim = self.world.claims.get(parts_of(outcome.item.source or "")[0])
+        next_check = claim.record.change.recheck_at if claim else None
+        if next_check is None:
+            return
+        pause = (next_check - self.world.kernel.now()).total_seconds()
+        until = self.world.kernel.time() + pause
+        worker = next(worker for worker in self.world.workers if worker.number == number)
+        for label in ("read", *WRITES):
+            early = worker.rests_until(label, outcome.item.ref) - until
+            if early > 1:
+                raise Broken(f"throttling: a recheck comes {early:.0f} s too soon for {label}")
 
     def _told(self, outcome: Outcome, versions: list[SecretVersion]) -> None:
         """Count a failed audit as one: who was told of it has until the next."""
