@@ -105,13 +105,13 @@ async def _send_on_what_it_held(at: Rotation, secret: SecretVersion) -> None:
     """Send the report on if the named version was written after it, by whomever.
 
     An incident is dated a little ahead. So the secret may have held another version when it was
-    reported, and at another source.
+    reported, and at another source. The named one may have been replaced since.
     """
     item, reported = at.progress.item, at.progress.item.reported_at
-    is_current = item.version == secret.version
-    if not (is_current and reported and secret.created >= reported):
+    if not (reported and secret.created >= reported):
         return
-    if older := await _older(at, secret, reported):
+    older = await _older(at, secret, reported)
+    if older and item.version not in older:
         await _is_sent_on(at, older[0])
 
 

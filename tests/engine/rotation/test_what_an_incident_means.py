@@ -256,7 +256,9 @@ def sent(at: Held) -> list[tuple[str, str]]:
         pytest.param("c", CREATED["c"] - MINUTE, {}, False, id="it was there before"),
         pytest.param("c", None, {}, False, id="nobody says when it was reported"),
         pytest.param("c", CREATED["b"] - MINUTE, {"wrote": "c"}, True, id="Rekey wrote it"),
-        pytest.param("b", CREATED["b"] - MINUTE, {}, False, id="it is not the current one"),
+        pytest.param(
+            "b", CREATED["b"] - MINUTE, {}, False, id="it was there, though a later one is current"
+        ),
     ],
 )
 async def test_an_incident_is_sent_on_to_the_source_that_its_secret_has_left(
