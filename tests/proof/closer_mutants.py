@@ -339,6 +339,6 @@ CLOSER: Mapping[str, Mutant] = {
     "a record overrules an owner who names another pair of keys": Mutant(
         function(Parts, "believed", lambda _, secret, record: record.believed(secret)),
         "people",
-        ("moved-by-a-tag-when-due/two-pairs#300",),
+        ("moved-by-a-tag-when-due/two-pairs#103",),
     ),
 }

@@ -197,7 +197,11 @@ def _holds(name: str, source: Any) -> str:
         return "signatures"
     if isinstance(source, Many):
         return "any number"
-    return "one" if name.startswith(("/one-slot/", "/one-slow/", "/one-login/")) else "two"
+    return (
+        "one"
+        if name.startswith(("/one-slot/", "/one-slow/", "/one-login/", "/one-doubtful/"))
+        else "two"
+    )
 
 
 def _accepted(source: Any) -> dict[str, str]:

@@ -19,6 +19,7 @@ from tests.proof.kinds import SINCE
 from tests.proof.lasting import LOOKS_OF_A_DAY, under_way, went_on
 from tests.proof.sources import Many, Slots, credential_in, signed
 from tests.proof.staging import (
+    PASSWORDS,
     Move,
     add_source,
     all_of,
@@ -294,7 +295,7 @@ def _records_in_overlap(world: World, kind: str) -> None:
 def _records_in_incident(world: World, kind: str) -> None:
     """The same while an incident is dealt with, inside an overlap where there is one."""
     world.past = []
-    if kind == "one-slot":
+    if kind in PASSWORDS:
         due(world, kind, days_left=80)
     else:
         rotated(world, kind, hours_left=100)

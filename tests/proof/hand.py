@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.errors import AccessDenied, TransientError
+from engine.errors import AccessDenied, Throttled, TransientError
 from tests.proof.kernel import CLIENT_TIMEOUT, Died, Mode, Worker
 
 if TYPE_CHECKING:
@@ -90,7 +90,9 @@ class Hand:
             until = world.kernel.time() + wait
             self.worker.resting[label, getattr(about, "vault", "")] = until
             what, where = f"{label} was throttled", str(about or "")
-            raise TransientError(what, where=where, code="TooManyRequests", retry_after=wait)
+            # What is away names a time, too, but says nothing of too many requests.
+            error = Throttled if mode.startswith("throttle") else TransientError
+            raise error(what, where=where, code="TooManyRequests", retry_after=wait)
 
     def _spoilt(self, mode: Mode, label: str, *, sandboxed: bool) -> Mode:
         """Return how a call ends where its source applies a change, and its answer is not seen."""

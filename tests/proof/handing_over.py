@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from engine.secret import SecretRef
+from engine.secret import SecretRef, SecretVersion
 from engine.state.record import parts_of
 from engine.state.record_parts import Compromised
 from engine.state.request import INCIDENT_SECONDS, TRIED_ON, Cause, Leak, WorkItem
@@ -349,10 +349,14 @@ def _deleted(kind: str) -> Scenario:
     return _with_an_open_incident(kind, is_deleted, "when-leaked-and-deleted")
 
 
+def _kind_of(version: SecretVersion) -> str:
+    return version.tags["ProviderAddress"].split("/")[1]
+
+
 def takes_logins_away(world: World) -> None:
     """The owner of a pair names the login alone that the vault holds."""
     version = current(world)
-    world.edit(version.ref, tags={**version.tags, "Rotator": "two-logins"})
+    world.edit(version.ref, tags={**version.tags, "Rotator": _kind_of(version)})
 
 
 def names_both_again(world: World) -> None:
@@ -385,7 +389,7 @@ def has_left(world: World) -> None:
         assert first.value
         # Whether it is revoked before the new one has claimed its login, or never, is chance.
         world.watch.disowned.add(credential_of(first))
-        _write_heir(world, first.value.reveal(), {**tags, "Rotator": "two-logins"})
+        _write_heir(world, first.value.reveal(), {**tags, "Rotator": _kind_of(first)})
 
 
 SPLITTING = {

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 KILLERS: Mapping[str, str] = {
     "a record overrules an owner who names another pair of keys": (
-        "moved-by-a-tag-when-due/two-pairs#118"
+        "moved-by-a-tag-when-due/two-pairs#103"
     ),
     "what people have heard is told anew with each look": "moved-in-both/one-slow#3",
     "what a late write of the same operation supersedes is forgotten": "moved/many#1150009247",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.contract import Rotator
+from tests.proof.doubtful_kinds import OneDoubtful, TwoDoubtful
 from tests.proof.hand import Hand
 from tests.proof.kinds import ManySecrets, OneSlot, TwoLogins, TwoSlots
 from tests.proof.listed_kind import ReplacedList
@@ -26,6 +27,8 @@ STRATEGIES: tuple[Kind, ...] = (
     TwoByName,
     OneLogin,
     TwoPairs,
+    OneDoubtful,
+    TwoDoubtful,
 )
 KINDS: Mapping[str, Kind] = {kind.kind: kind for kind in STRATEGIES}
 

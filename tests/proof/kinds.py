@@ -90,8 +90,8 @@ class _Kind:
             refused.unsent = True
             raise
 
-    def _refilled(self, slots: Slots, slot: str) -> str:
-        return slots.refill(slot)
+    def _refilled(self, slots: Slots, slot: str, credential: str = "") -> str:
+        return slots.refill(slot, credential)
 
     def _slots(self, source: str) -> Slots:
         slots = self.hand.world.sources[source]
@@ -205,14 +205,14 @@ class OneSlot(_Kind):
         del source
         return "admin"
 
-    def _refilled(self, slots: Slots, slot: str) -> str:
+    def _refilled(self, slots: Slots, slot: str, credential: str = "") -> str:
         world, label = self.hand.world, f"set {slot}"
         # What comes late over a password that was set back is taken for that one's delay.
         world.watch.disturb(world.way_back)
         if label not in world.unseen:
-            return slots.refill(slot)
+            return slots.refill(slot, credential)
         world.unseen.discard(label)
-        password = slots.mint()
+        password = credential or slots.mint()
         come = lambda: slots.held.update({slot: password})  # noqa: E731 - one effect
         world.in_flight.append((label, come, self.hand.worker.lease))
         return password
@@ -262,7 +262,7 @@ class TwoLogins(_Kind):
 
     @staticmethod
     def single_slot(tags: Mapping[str, str]) -> bool:
-        return tags.get("Rotator") == TwoLogins.kind
+        return tags.get("Rotator") in ("two-logins", "two-doubtful")
 
     def _pair(self, source: str) -> tuple[str, tuple[str, ...]]:
         """Return the pair that a source is of, and which of its logins the source is."""
@@ -281,18 +281,22 @@ class TwoLogins(_Kind):
         return await self.hand.reach("prove", signs_in, of=(pair, credential))
 
     async def issue(self, job: Job) -> Issued:
+        login, supersedes = await self._next(job)
+        password = Sensitive(await self._set(job.source, login))
+        return Issued(login, {"key": password}, supersedes)
+
+    async def _next(self, job: Job) -> tuple[str, str | None]:
+        """Return which login gets a password, and which one is superseded by that."""
         held = str(job.held_id)
         if self.single_slot(job.options):
-            return Issued(held, {"key": Sensitive(await self._set(job.source, held))}, None)
+            return held, None
         if held not in self.other:
             raise NeedsHuman(f"there is no {held}", fix="name one of the two logins")
         if not (job.proven or job.in_place):
             # A tag names it, and the value tells. Where it is neither's, the tag decides.
             with suppress(NeedsHuman):
                 held = (await self.recognise(job)).credential_id
-        login = held if job.in_place else self.other[held]
-        password = Sensitive(await self._set(job.source, login))
-        return Issued(login, {"key": password}, None if job.in_place else held)
+        return (held, None) if job.in_place else (self.other[held], held)
 
     async def recognise(self, job: Job) -> Recognised:
         slots, value = self._slots(job.source), job.held.reveal() if job.held else ""

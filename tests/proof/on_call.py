@@ -17,6 +17,7 @@ from tests.proof.staging import (
     EVERY,
     FURTHER,
     FURTHER_SLOTTED,
+    PASSWORDS,
     SLOTTED,
     Move,
     add_source,
@@ -91,7 +92,7 @@ def _was_ordered_long_ago(kind: str) -> Move:
 
 def operators(kind: str) -> Mapping[str, Move]:
     """Return what an operator may ask for."""
-    earlier = {} if kind == "one-slot" else {"the earlier one leaked": _the_earlier_one_leaked}
+    earlier = {} if kind in PASSWORDS else {"the earlier one leaked": _the_earlier_one_leaked}
     return {
         "restores": _asks("restore"),
         "retires": _asks("retire"),

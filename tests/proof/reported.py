@@ -32,6 +32,7 @@ from tests.proof.staging import (
     FIRST,
     FURTHER,
     FURTHER_SLOTTED,
+    PASSWORDS,
     REPLICAS,
     SECOND,
     Move,
@@ -359,7 +360,7 @@ def _reported_in_another_form(kind: str) -> Scenario:
 
 def _reported_and_put_back(kind: str) -> Scenario:
     """Somebody puts back what leaked, in its incident or after that, and says so."""
-    build = _due(kind) if kind == "one-slot" else _in_overlap(kind)
+    build = _due(kind) if kind in PASSWORDS else _in_overlap(kind)
     moves = {"reports": reports(kind, -1), "puts it back": puts_back(kind)}
     return _scenario(f"reported-and-put-back/{kind}", build, moves)
 

@@ -128,9 +128,9 @@ class Slots:
     lasting: Lasting | None = None
     """What is under way at its account; None where a change is done with its answer."""
 
-    def refill(self, slot: str) -> str:
-        """Replace what a slot holds and return it."""
-        self.held[slot], self.born[slot] = self.mint(), self.mint.time()
+    def refill(self, slot: str, credential: str = "") -> str:
+        """Replace what a slot holds, by this if it is given, and return it."""
+        self.held[slot], self.born[slot] = credential or self.mint(), self.mint.time()
         return self.held[slot]
 
     def accepts(self, credential: str) -> bool:

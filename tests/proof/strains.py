@@ -19,7 +19,6 @@ from tests.proof.staging import (
     EVERY,
     FURTHER,
     FURTHER_SLOTTED,
-    SINGLE,
     Maker,
     Move,
     all_of,
@@ -302,7 +301,7 @@ def _both_leaked(world: World, kind: str) -> None:
 STRAINED = [
     *all_of(EVERY, _applying, _applying_meanwhile, _ahead, _behind, _in_future, _malformed, _died),
     *all_of(EVERY, _died_in_drift, _stays_away, _applying_for_an_hour),
-    *all_of(SINGLE, _deadly, _cut_off_a_while, _set_back_late),
+    *all_of(("one-slot", "one-slow"), _deadly, _cut_off_a_while, _set_back_late),
     *all_of(("one-slot",), _cut_off_for_hours, _unseen),
     *all_of((*EVERY, "one-slow"), _refused, _throttled, _late_by_minutes),
     *all_of(("listed",), _late_by_minutes),

@@ -903,6 +903,9 @@ FOUND = {
     "what leaked where a secret had moved from works on, as a rotation came before its incident": (
         "moved-by-a-tag-when-due/one-slot#33"
     ),
+    "what leaked where a secret had moved from works on, as a recheck came before its incident": (
+        "moved-by-a-tag-when-due/one-doubtful#1716600008"
+    ),
 }
 
 

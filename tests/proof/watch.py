@@ -534,7 +534,7 @@ class Watch:
     @staticmethod
     def single(source: str) -> bool:
         """Return whether this source has a single slot."""
-        return source.startswith(("/one-slot/", "/one-slow/", "/one-login/"))
+        return source.startswith(("/one-slot/", "/one-slow/", "/one-login/", "/one-doubtful/"))
 
     def changed(self) -> None:
         """Check what must hold at every moment."""
