@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from azure.storage.blob.aio import BlobClient
 
+from engine.contract import Issued
 from engine.engine import Engine
-from engine.errors import MayComeBack
+from engine.errors import MayComeBack, TransientError
 from engine.parts import Parts
-from engine.rotation import leaked, publish, retire, vault_writer
+from engine.rotation import issue, leaked, publish, retire, vault_writer
 from engine.rotation.context import Rotation
 from engine.rotation.issue import Rollback
 from engine.rotation.observe import Observed
@@ -217,6 +218,10 @@ async def _written_without_a_date(write: Any, *arguments: Any) -> None:
     await write(*arguments)
 
 
+async def _trusted(_: Rotation, issued: Issued, __: TransientError) -> Issued:
+    return issued
+
+
 CLOSER: Mapping[str, Mutant] = {
     "who takes a source over begins with an empty record": Mutant(
         function(Record, "passed", _empty), "P5", ("handed-over-in-incident/many#60",)
@@ -335,6 +340,9 @@ CLOSER: Mapping[str, Mutant] = {
     ),
     "a source is given the password of another one": Mutant(
         _set_back_to_anything, "P6", ("moved/one-slot#300",)
+    ),
+    "what may have been set is published without a proof": Mutant(
+        function(issue, "_undoubted", _trusted), "P3", ("applies-and-fails/one-doubtful",)
     ),
     "a record overrules an owner who names another pair of keys": Mutant(
         function(Parts, "believed", lambda _, secret, record: record.believed(secret)),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 KILLERS: Mapping[str, str] = {
+    "what may have been set is published without a proof": "applies-and-fails/one-doubtful#1",
     "a record overrules an owner who names another pair of keys": (
         "moved-by-a-tag-when-due/two-pairs#103"
     ),
