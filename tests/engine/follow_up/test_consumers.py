@@ -664,6 +664,44 @@ async def test_a_secret_that_no_app_uses_is_not_read_for_a_grace() -> None:
 
 
 @pytest.mark.parametrize("code", [403, 503])
+async def test_of_a_secret_that_cannot_be_read_no_app_is_refreshed_first_and_all_others_are(
+    code: int, caplog: Log
+) -> None:
+    """Before what leaked is cut off: its own task does it later."""
+    rig = Consuming(SHOP, match="*", grace=60)
+    site = rig.site()
+    site.held.clear()
+    rig.vault.put("copy", "x")
+    engine = await rig.service().ready()
+    item = rig.item(NAME, reported=rig.clock.now().isoformat())
+    refuse(rig, code, "Refused", to_vault("GET", "copy"), times=99)
+
+    async def keep() -> None:
+        """Hold no lease."""
+
+    await refresh.give(engine, item, [replace(item.ref, name="copy"), item.ref], keep)
+    assert site.held == {"KEY": rig.latest(NAME).version}
+    assert "/secrets/copy are not refreshed first" in caplog.text
+
+
+@pytest.mark.parametrize(("ago", "asks"), [(59, True), (60, False)])
+async def test_a_grace_that_is_over_asks_no_app(ago: int, *, asks: bool) -> None:
+    rig = Consuming(SHOP, grace=60)
+    rig.site()
+    reported = rig.clock.now() - timedelta(seconds=ago)
+    item, engine = rig.item(NAME, reported=reported.isoformat()), await rig.service().ready()
+    rig.world.exchanges.clear()
+
+    async def keep() -> None:
+        """Hold no lease."""
+
+    await refresh.give(engine, item, [item.ref], keep)
+    assert any(to_refresh(it.request) or to_list(it.request) for it in rig.world.exchanges) is asks
+    rig = Consuming(SHOP)
+    await refresh.give(await rig.service().ready(), item, [], keep)
+
+
+@pytest.mark.parametrize("code", [403, 503])
 async def test_an_app_that_cannot_be_refreshed_keeps_nothing_that_leaked_alive(code: int) -> None:
     rig = Consuming(SHOP, grace=60)
     rig.site()

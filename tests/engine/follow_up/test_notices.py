@@ -18,7 +18,7 @@ from engine.planning.inventory import Inventory
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state.entry import Entry, State
 from engine.state.index import Listed
-from engine.state.request import FollowUp, Outcome, Result, Task
+from engine.state.request import REPORTED_LEAK, FollowUp, Outcome, Result, Task
 from engine.state.sweep_order import SweepOrder
 from tests.shared.builders import KINDS, NOW, POLICY, REF, V1, VAULT, item, version
 from tests.shared.consuming import HOOKS, Consuming
@@ -205,6 +205,15 @@ def test_two_retirements_have_two_ids_although_one_version_is_current() -> None:
     assert events[0].id != events[1].id
 
 
+def test_a_leak_that_is_reported_again_has_the_same_id_all_day_and_another_the_next() -> None:
+    task = FollowUp(REF, "tell", version=V1, news=REPORTED_LEAK)
+    times = ("2026-11-08T23:59:00+00:00", "2026-11-09T00:00:00+00:00", "2026-11-09T23:00:00+00:00")
+    events = [
+        notices.event(replace(task, since=time), version(), Sensitive("k"), NOW) for time in times
+    ]
+    assert events[0].id != events[1].id == events[2].id
+
+
 def test_a_fix_that_is_very_long_leaves_half_of_the_message_to_the_reason() -> None:
     text = notices.of(Outcome(item(version=V1), "parked", "z" * 5000, "y" * 5000)).cause.reason
     assert (len(text), text.count("z")) == (notices.MOST_NOTICE, notices.MOST_NOTICE // 2)
@@ -329,6 +338,7 @@ def test_a_digest_says_when_a_secret_expires_and_that_only_a_person_rotates_it(
     (item,) = digests(standing(left=days * DAY, Manual="true"))
     title, line = item.cause.reason.splitlines()
     assert title == f"A secret needs a person: licence {when}"
+    assert item.since == SINCE.until.isoformat()
     assert line == f"licence {when} ({NOW + days * DAY:%Y-%m-%d %H:%M}Z): only a person rotates it"
 
 

@@ -227,6 +227,14 @@ PROBLEMS = {
         "rules:\n" + many("*p-*") + many("app-*-x"),
         "rules[1]: never counts",
     ),
+    "a rule for leaks in a vault that is not served": (
+        f"leaks: {{rules: [{{action: ask, match: {{vault: '{FOREIGN}', secret: app}}}}]}}\n",
+        "leaks.rules[0].match.vault: is not served, so this never matches",
+    ),
+    "a rule for leaks of a kind that does not exist": (
+        "leaks: {rules: [{action: ask, rotator: storage-keys}]}\n",
+        "leaks.rules[0].rotator: write one of service-principal-secret, ",
+    ),
     "a vault that is not served": (
         f"vaults: {{'{FOREIGN}': {{scopes: []}}}}\n",
         f"vaults.{FOREIGN}: is not served",
@@ -281,6 +289,9 @@ FINE = {
     "the same name in another vault": one("app")
     + f"  - match: {{vault: '{OTHER}', secret: app}}\n",
     "a rule that sets nothing, as an exception": one("app"),
+    "replicas of two secrets": one("app", replicas=[REPLICA])
+    + one("app2", replicas=[f"{VAULT}/secrets/copy2"]),
+    "a replica of a later secret": one("app", owner="x") + one("app2", replicas=[REPLICA]),
     "another database's password": one("app", manual=True, owner="x"),
 }
 
@@ -333,6 +344,22 @@ def test_a_rule_that_never_counts_is_told_once_however_many_cover_it() -> None:
     leaks = ", ".join(["{action: ask, feed: api}"] * 3)
     assert len(found(f"leaks: {{rules: [{leaks}]}}\n")) == 2
     assert len(found("rules:\n" + many("a-*") * 3)) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "path"),
+    [
+        ({"replicas": [f"{VAULT}/secrets/app"]}, "rules[0].replicas[0]"),
+        ({"rotationWindow": "never"}, "rules[0].rotationWindow"),
+        ({"validityPeriodDays": 30, "overlapHours": 720}, "rules[0].overlapHours"),
+        ({"validityPeriodDays": 30, "rotateBeforeDays": 30}, "rules[0].rotateBeforeDays"),
+    ],
+)
+def test_what_two_checks_would_find_in_one_rule_is_told_once(
+    settings: dict[str, object], path: str
+) -> None:
+    (problem,) = found("rules:\n" + one("app", providerAddress=ACCOUNT, **settings))
+    assert problem.startswith(f"{path}: ")
 
 
 def test_a_replica_of_two_secrets_is_told_once_at_the_second() -> None:
