@@ -906,6 +906,9 @@ FOUND = {
     "what leaked where a secret had moved from works on, as a recheck came before its incident": (
         "moved-by-a-tag-when-due/one-doubtful#1716600008"
     ),
+    "a failover loses the write by which a recheck is put off, as its worker is throttled": (
+        "slow-records/two-slow#1717008576"
+    ),
 }
 
 
