@@ -195,11 +195,15 @@ class Rotation:
     @property
     def only_proves(self) -> bool:
         """Whether this rechecks an only password that was set back: its mark says why, and stays."""
-        if not self.record.is_set_back:
+        if not self.may_come_after_all:
             return False
-        item, here = self.effective_item(), self.here
-        is_marked = here is not None and here.is_single and STATE in self.observed.shown.tags
+        item, is_marked = self.effective_item(), STATE in self.observed.shown.tags
         return is_marked and item.recheck and not item.compromised
+
+    @property
+    def may_come_after_all(self) -> bool:
+        """Whether what was sent may still replace an only password that was set back."""
+        return self.record.is_set_back and self.here is not None and self.here.is_single
 
     @property
     def first_compromised(self) -> str:

@@ -255,11 +255,12 @@ def _may_be_refused(at: Rotation, secret: Version, item: WorkItem) -> bool:
     """Return whether the source may refuse the current version, as far as a record knows.
 
     A recheck knows it in three cases: nobody may know the password, a late change may have replaced
-    what Rekey published, or the record has lost the change. And an incident may have cut it off.
+    it or what Rekey published, or the record has lost the change. And an incident may have cut it
+    off.
     """
     if item.action == "audit" and at.record.compromised.is_refused(secret.version):
         return True
-    is_hit = at.record.may_be_hit(secret)
+    is_hit = at.record.may_be_hit(secret) or at.may_come_after_all
     return item.recheck and (at.record.is_unknown or is_hit or at.observed.is_forgotten)
 
 
@@ -274,6 +275,7 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
     # open.
     with suppress(RekeyError):
         if at.lease.has_begun and at.record.change.requested_at:
+            at.lease.learn(at.record.reopened(at.now))
             await retire.tidy_abandoned(at)
         _close_change(at)
     outcome = Outcome(at.progress.item, "parked", parked.reason, parked.fix)

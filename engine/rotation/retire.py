@@ -72,12 +72,12 @@ async def superseded(at: Rotation, secret: SecretVersion, reason: str = "") -> S
 async def _kept_or_revoked(at: Rotation, secret: SecretVersion, pending: Pending) -> str:
     """Revoke one credential, or return why it is kept."""
     await at.vault_writer.out_of_use(secret)
+    if pending.version in at.record.compromised.revoked:
+        return ""
     names = at.parts_with(_managed(at, secret), pending.credential_id)
     if theirs := await other_owner(at.lease, secret, names):
         # Another secret has its login by now, and its owner's consent went with that.
         return theirs.reason
-    if pending.version in at.record.compromised.revoked:
-        return ""
     try:
         await _revoke(at, secret, pending)
     except NeedsHuman:

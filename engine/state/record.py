@@ -559,6 +559,10 @@ class Record:
         writes = sorted((lost, *self.unpublished), key=lambda write: write.lost)
         return replace(self, unpublished=tuple(writes[:MOST_UNPUBLISHED]))
 
+    def reopened(self, now: datetime) -> Record:
+        """Return the record with its change open again: the write that had closed it was not sent."""
+        return replace(self, change=replace(self.change, open_since=self.change.open_since or now))
+
     def unremoved(self) -> Record:
         """Return the record where what was announced last could not be removed at its source.
 

@@ -31,7 +31,38 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = ()
+OPEN: tuple[Finding, ...] = (
+    Finding(
+        "what leaked at a former source lives on, as a forced rotation at the next one replaced it",
+        r"operated-moved-by-a-tag-when-due/two-slots",
+        r"P5: the incident of app was reported as retired, and !c0! lives",
+        "operated-moved-by-a-tag-when-due/two-slots#2026362927",
+    ),
+    Finding(
+        "what leaked at a former source of two logins lives on after further changes of its tags",
+        r"operated-away-moved-by-a-tag-when-due/two-doubtful",
+        r"P5: !c4! of app is compromised and still alive",
+        "operated-away-moved-by-a-tag-when-due/two-doubtful#2026144420",
+    ),
+    Finding(
+        "what leaked lives on after its source has passed to another secret, amid faults",
+        r"operated-away-handed-over-and-leaked/two-logins",
+        r"P5: !c4! of heir is compromised and still alive",
+        "operated-away-handed-over-and-leaked/two-logins#2026415631",
+    ),
+    Finding(
+        "a superseded credential is cut off early after a person has put its version back",
+        r"operated-away-put-back-when-retired/two-doubtful",
+        r"P4: !c2! was cut off inside its overlap",
+        "operated-away-put-back-when-retired/two-doubtful#2026486918",
+    ),
+    Finding(
+        "what a request made late stays, as its secret is deleted and the source passes on",
+        r"handed-over-in-incident/many",
+        r"P5: !c4! \(rekey \S+\) of /many/app was left behind",
+        "handed-over-in-incident/many#2026496701",
+    ),
+)
 
 
 def known(case: str, problem: str | None) -> Finding | None:

@@ -10,8 +10,10 @@ from functools import lru_cache
 
 from tests.proof.sources import MARK, credential_in
 
-SHORT = 8
-"""Characters of a digest that are compared: fewer would be of no use to who guesses."""
+SHORT, LONG = 8, 12
+"""Characters of a digest that are compared: fewer would be of no use to who guesses. Where a text
+has more, so many: digests of other things share eight by chance, once in some 100,000 schedules."""
+ENDS = re.compile(r"[^0-9A-Za-z]")
 WORD = re.compile(r"[0-9A-Za-z+/_=-]{8,}")
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512", "blake2b")
 NAMES = ("", "key1", "key2", "admin", "app_a", "app_b", "id1", "id2", "id3", "id4")
@@ -27,14 +29,16 @@ def digests(value: str) -> frozenset[str]:
 def _digests_of(text: bytes) -> Iterable[str]:
     for algorithm in ALGORITHMS:
         digest = hashlib.new(algorithm, text, usedforsecurity=False).digest()
-        yield digest.hex()[:SHORT]
-        yield base64.b64encode(digest).decode()[:SHORT]
-    yield base64.b64encode(text).decode()[:SHORT]
+        yield digest.hex()[:LONG]
+        yield base64.b64encode(digest).decode()[:LONG]
+    yield base64.b64encode(text).decode()[:LONG]
 
 
 @lru_cache(maxsize=4096)
 def _known(values: frozenset[str]) -> frozenset[str]:
-    return frozenset().union(*(digests(value) for value in values))
+    """Return every beginning of a digest, from SHORT to LONG characters."""
+    whole = frozenset[str]().union(*(digests(value) for value in values))
+    return frozenset(text[:length] for text in whole for length in range(SHORT, LONG + 1))
 
 
 def leak(texts: Iterable[str], values: Iterable[str]) -> str | None:
@@ -45,9 +49,12 @@ def leak(texts: Iterable[str], values: Iterable[str]) -> str | None:
         if MARK in text:
             return text
         for word in WORD.findall(text):
-            if any(
-                word[at : at + SHORT] in known
-                for at in {0, *(word.find(sign) + 1 for sign in "=-_/")}
-            ):
+            starts = {0, *(word.find(sign) + 1 for sign in "=-_/")}
+            if any(_begins(word[at : at + LONG], known) for at in starts):
                 return text
     return None
+
+
+def _begins(word: str, known: frozenset[str]) -> bool:
+    """Return whether a word is, or begins with, what is known, up to its end or a sign."""
+    return word in known or ENDS.split(word)[0] in known

@@ -909,6 +909,18 @@ FOUND = {
     "a failover loses the write by which a recheck is put off, as its worker is throttled": (
         "slow-records/two-slow#1717008576"
     ),
+    "what was made stays where it could not be removed, as its write was withdrawn": (
+        "moved/many#2026174800"
+    ),
+    "what was revoked is said to be kept, as its login passes on before that is reported": (
+        "split/two-doubtful#2026192591"
+    ),
+    "a password that was set back is replaced late, and nobody looks, as it is left to people": (
+        "owners/one-slot#2026354388"
+    ),
+    "a fingerprint of tags has eight letters of a value's digest by chance": (
+        "operated-away-written-again/listed#2026248435"
+    ),
 }
 
 
