@@ -39,18 +39,6 @@ OPEN: tuple[Finding, ...] = (
         "operated-moved-by-a-tag-when-due/two-slots#2026362927",
     ),
     Finding(
-        "what leaked at a former source of two logins lives on after further changes of its tags",
-        r"operated-away-moved-by-a-tag-when-due/two-doubtful",
-        r"P5: !c4! of app is compromised and still alive",
-        "operated-away-moved-by-a-tag-when-due/two-doubtful#2026144420",
-    ),
-    Finding(
-        "what leaked lives on after its source has passed to another secret, amid faults",
-        r"operated-away-handed-over-and-leaked/two-logins",
-        r"P5: !c4! of heir is compromised and still alive",
-        "operated-away-handed-over-and-leaked/two-logins#2026415631",
-    ),
-    Finding(
         "a superseded credential is cut off early after a person has put its version back",
         r"operated-away-put-back-when-retired/two-doubtful",
         r"P4: !c2! was cut off inside its overlap",

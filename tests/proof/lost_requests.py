@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.parts import GRACE_SECONDS
 from tests.proof.staging import (
     EVERY,
     FURTHER,
@@ -23,7 +22,7 @@ from tests.proof.staging import (
     due,
     incident,
     leaked,
-    order,
+    ordered,
     per_kind,
     rotated,
     source_of,
@@ -76,9 +75,7 @@ def _order(world: World, kind: str) -> None:
     due(world, kind, days_left=80)
     world.advance(60)
     leaked(world, "app", credential_of(current(world)), source_of(kind))
-    of_all = order(world, kind)
-    world.keep(of_all.request, of_all.to_json(), GRACE_SECONDS)
-    world.post("sweep", of_all.to_json())
+    ordered(world, kind)
     loses(world)
 
 

@@ -29,6 +29,7 @@ from tests.proof.staging import (
     by_seeds,
     credential_of,
     current,
+    declare,
     due,
     incident,
     leaked,
@@ -107,7 +108,7 @@ def has_leaked(world: World) -> None:
     # It covers what the secret comes to hold meanwhile, and what is written in this very second.
     world.watch.cut |= {*world.sources}
     order = Incident(world.kernel.now() + timedelta(seconds=1), name="app", reason="leaked")
-    world.post("sweep", SweepOrder.for_incident(VAULT, order).to_json())
+    declare(world, SweepOrder.for_incident(VAULT, order))
 
 
 def is_forced(world: World) -> None:
@@ -232,8 +233,7 @@ def _moved_by_order(world: World, kind: str) -> None:
     for version in world.vault[APP]:
         leaked(world, "app", credential_of(version), source_of(kind))
     since = world.kernel.now()
-    order = SweepOrder.for_incident(VAULT, Incident(since, name="app", reason="leaked"))
-    world.post("sweep", order.to_json())
+    declare(world, SweepOrder.for_incident(VAULT, Incident(since, name="app", reason="leaked")))
     ask(world, action="audit", trigger="sweep", pinned=False)
 
 

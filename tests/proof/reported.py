@@ -16,10 +16,10 @@ from api.idempotency import Queued
 from api.incidents import messages, status_of
 from api.leaks import Finding, Reports, taken
 from engine.engine import Engine
-from engine.parts import GRACE_SECONDS
 from engine.secret import SecretRef, SecretVersion
 from engine.state.incident import LEAD, Incident
 from engine.state.record_parts import PROVEN_AT, Prints
+from engine.state.sweep_order import SweepOrder
 from engine.state.tags import OURS
 from leaks.incidents import counted
 from leaks.reading import LEAST
@@ -43,6 +43,7 @@ from tests.proof.staging import (
     by_seeds,
     credential_of,
     current,
+    declare,
     due,
     leaked,
     rotated,
@@ -330,8 +331,8 @@ def _all_reported_handed_over(kind: str) -> Scenario:
         since = world.kernel.now().replace(microsecond=0) + LEAD
         incident = Incident(since, reason="leaked", vaults=(VAULT,))
         for order in messages(incident):
-            world.keep(order.request, order.to_json(), GRACE_SECONDS)
-            world.post("sweep", order.to_json())
+            assert isinstance(order, SweepOrder)
+            declare(world, order)
         _followed(world, str(held.version), incident)
 
     # Whoever rotates the new one at once gives what leaked an overlap of its own.

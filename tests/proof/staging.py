@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
+from engine.parts import GRACE_SECONDS
 from engine.secret import SecretRef, SecretVersion
 from engine.state.incident import Incident
 from engine.state.record import Record, parts_of
@@ -299,15 +300,17 @@ def reports(world: World, *, name: str = "app") -> None:
         incident(world, name=name)
 
 
-def order(world: World, kind: str, since: datetime | None = None) -> SweepOrder:
-    """Return the order of an incident that covers a kind's source, from now on."""
-    since = since or world.kernel.now()
-    return SweepOrder.for_incident(VAULT, Incident(since, source=source_of(kind), reason="leaked"))
-
-
 def ordered(world: World, kind: str, since: datetime | None = None) -> None:
-    """An order of an incident comes that covers a kind's source."""
-    world.post("sweep", order(world, kind, since).to_json())
+    """An order of an incident comes that covers a kind's source, from now on or another time."""
+    since = since or world.kernel.now()
+    incident = Incident(since, source=source_of(kind), reason="leaked")
+    declare(world, SweepOrder.for_incident(VAULT, incident))
+
+
+def declare(world: World, declared: SweepOrder) -> None:
+    """Declare an incident: its order is stored before its message is posted."""
+    world.keep(declared.request, declared.to_json(), GRACE_SECONDS)
+    world.post("sweep", declared.to_json())
 
 
 def leaked(world: World, name: str, credential: str, source: str) -> None:

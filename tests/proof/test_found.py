@@ -921,6 +921,12 @@ FOUND = {
     "a fingerprint of tags has eight letters of a value's digest by chance": (
         "operated-away-written-again/listed#2026248435"
     ),
+    "an incident's order that is not stored is lost, as its vault and then storage are away": (
+        "operated-away-handed-over-and-leaked/two-logins#2026415631"
+    ),
+    "the same as the worker of its last try dies": (
+        "operated-away-moved-by-a-tag-when-due/two-doubtful#2026144420"
+    ),
 }
 
 
