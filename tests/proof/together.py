@@ -8,14 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 
-from engine.parts import GRACE_SECONDS
-from engine.state.sweep_order import SweepOrder
 from tests.proof.circumstances import outages
 from tests.proof.on_call import operators
 from tests.proof.staging import Scenario
-from tests.proof.world import World
 
 ELSEWHERE = re.compile(
     r"(moved|handed-over|adopted-in|put-back|written-again|owners|lacking|deleted|restored)"
@@ -45,19 +41,5 @@ def together(scenarios: Mapping[str, Scenario]) -> Iterator[Scenario]:
             yield replace(
                 operated,
                 name=f"operated-away-{name}",
-                build=partial(_stored, scenario),
                 moves={**outages(), **moves},
             )
-
-
-def _stored(scenario: Scenario, world: World) -> None:
-    """Build a scenario; the orders of incidents are stored, as they are before they are answered."""
-    scenario.build(world)
-    orders = [
-        SweepOrder.from_json(it.text, world.kernel.now())
-        for it in world.messages
-        if it.what == "sweep"
-    ]
-    for order in orders:
-        if order.incident:
-            world.keep(order.request, order.to_json(), GRACE_SECONDS)
