@@ -67,6 +67,10 @@ async def work(at: Rotation, *, again: bool) -> Outcome | None:
         # Nothing more is sent: Azure may have named a time.
         later = Outcome(at.progress.item, "skipped", f"{error.what}; {ANOTHER}")
         return await tasks.conclude(at.parts, later)
+    except PermanentError as error:
+        # Not even the end could be noted, so only its report tells of the password.
+        error.what = at.warned(error.what)
+        raise
     # A new version is reported whatever else has to wait, an incident too.
     await report.report_unreported(at, but=outcome)
     if outcome is None:

@@ -569,3 +569,25 @@ async def test_what_somebody_wrote_meanwhile_is_set_by_the_template_that_counts_
         kind.verify = verify  # type: ignore[assignment, method-assign]
         await work.fails(RekeyError)
         assert [call for call in kind.calls if call.startswith("undo")] == ["undo theirs"]
+
+
+async def test_who_cannot_even_note_the_end_of_a_lost_password_says_so() -> None:
+    """The right to renew the lease is gone as well, so no record and no mark tells of it."""
+
+    def is_renewal(request: Request) -> bool:
+        return request.header("x-ms-lease-action") == "renew"
+
+    def is_read_after_the_change(request: Request) -> bool:
+        return to_vault("GET", SQL)(request) and rig.passwords() > before
+
+    rig = sql()
+    before, late = (
+        rig.passwords(),
+        AtFirstWrite(partial(rig.clock.advance, 45), is_read_after_the_change),
+    )
+    rig.world.faults.append(late)
+    refuse(rig, 403, "Forbidden", to_vault("PUT", SQL))
+    refuse(rig, 403, "AuthorizationFailure", is_renewal, times=9)
+    outcome = await rig.handle(SQL)
+    assert (outcome.result, outcome.new_version) == ("parked", None)
+    assert outcome.reason.endswith(LOST)
