@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from engine.contract import Issued, Recognise
+from engine.contract import Issued, Lists, Readable, Recognise
 from engine.errors import (
     AccessDenied,
     LeaseUnavailable,
@@ -29,7 +29,7 @@ from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretVersion, Version
 from engine.state import tags, template
 from engine.state.decision import Restore, Skip
 from engine.state.record import Record, owners_tags
-from engine.state.record_parts import Announced, Past
+from engine.state.record_parts import Announced, Past, Published
 from engine.state.request import Outcome, Result, operation_id
 from engine.state.tags import (
     BY,
@@ -264,8 +264,8 @@ def is_external(at: Rotation, secret: SecretVersion) -> bool:
     """Return whether somebody else wrote this version, and Rekey leaves it alone for now.
 
     It does for a day, as long as no source has accepted the version. It always does with a single
-    slot, where a repair would undo the password that they set; and with a version that names the
-    slot of a superseded credential, until the overlap has passed. A version is not left alone after
+    slot, where a repair would undo the password that they set; and where a repair would cut off a
+    superseded credential, until the overlap has passed. A version is not left alone after
     a leak of what its source has accepted: the source may accept the leaked credential in its
     place.
     """
@@ -277,14 +277,21 @@ def is_external(at: Rotation, secret: SecretVersion) -> bool:
         return False
     if at.observed.may_have_replaced:
         return False
-    is_kept = at.managed.is_single or _superseded_there(at) is not None
+    is_kept = at.managed.is_single or _kept(at, secret) is not None
     return is_kept or at.now - secret.created < LEFT_ALONE
 
 
-def _superseded_there(at: Rotation) -> Pending | None:
-    """Return the superseded credential in the slot that the tags name, while its overlap lasts."""
-    owed = (it for it in at.record.to_retire if it.credential_id == at.managed.credential_id)
-    return next((it for it in owed if it.at > at.now), None)
+def _kept(at: Rotation, secret: SecretVersion) -> Pending | None:
+    """Return what a repair of somebody's version would cut off inside its overlap.
+
+    That is the superseded credential in the slot that the version names; or, if what was published
+    last is in that slot, the one in the other slot.
+    """
+    is_slotted = not isinstance(at.rotator, Lists | Readable)
+    is_published = is_slotted and published_there(at, secret) is not None
+    inside = (it for it in at.record.to_retire if it.at > at.now)
+    named = at.managed.credential_id
+    return next((it for it in inside if is_published or it.credential_id == named), None)
 
 
 async def was_hit(at: Rotation, secret: SecretVersion) -> bool:
@@ -303,11 +310,11 @@ async def was_hit(at: Rotation, secret: SecretVersion) -> bool:
 
 def refused_external(at: Rotation, secret: SecretVersion) -> NeedsHuman:
     """Return the error for a version of somebody else's that the source refuses."""
-    kept = _superseded_there(at)
+    kept = _kept(at, secret)
     reason = "somebody else may have changed it there"
     if kept:
         # No force ends an overlap, but a restore publishes what is kept.
-        reason = f"its place holds {kept.credential_id}, kept until {kept.at:%Y-%m-%d %H:%M}Z"
+        reason = f"apps may use {kept.credential_id}, kept until {kept.at:%Y-%m-%d %H:%M}Z"
     return NeedsHuman(
         f"the source refuses the value that somebody wrote; {reason}",
         where=str(secret.ref),
@@ -389,11 +396,18 @@ async def _held_in(at: Rotation, secret: SecretVersion) -> str:
     If a person has written nonsense, its refusal proves nothing of what Rekey had published before
     that, and what works on.
     """
+    last = published_there(at, secret)
+    return str(secret.version) if last is None or await _is_accepted(at, secret) else last.version
+
+
+def published_there(at: Rotation, secret: SecretVersion) -> Published | None:
+    """Return what Rekey published last in the slot that a person's version names; None if nothing.
+
+    Apps may use it. A single slot holds nothing beside what the vault shows.
+    """
     last, is_alone = at.record.published, at.managed.is_single or at.managed.derived_from
     is_named = last and last.credential_id == at.managed.credential_id
-    if not (last and is_named) or is_alone or at.record.wrote(secret):
-        return str(secret.version)
-    return str(secret.version) if await _is_accepted(at, secret) else last.version
+    return last if is_named and not is_alone and not at.record.wrote(secret) else None
 
 
 async def _is_accepted(at: Rotation, secret: SecretVersion) -> bool:

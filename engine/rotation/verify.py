@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from engine.contract import LATE, Forewarn, Issued, Preflight, Recognise, Tidy
+from engine.contract import LATE, Forewarn, Issued, Preflight, Readable, Recognise, Tidy
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.planning.decision import crowded
 from engine.rotation import issue, leaked, publish
@@ -16,6 +16,7 @@ from engine.rotation.proof import TRIED, proof_text
 from engine.secret import SecretVersion, Sensitive, Version
 from engine.state import tags, template
 from engine.state.due import BY_HAND_FIX, by_hand
+from engine.state.record_parts import Published
 from engine.state.request import operation_id
 
 LATEST = 6
@@ -174,27 +175,42 @@ async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
     job = at.job(secret)
     if not at.parent_key:
         publish.refuse_to_fight(at, secret)
-    if full := crowded(secret, in_place=True):
+    last = _superseded(at, secret)
+    if full := crowded(secret, in_place=last is None):
         # Nothing is changed for a version that could not be published.
         raise NeedsHuman(full.reason, where=str(secret.ref), fix=full.fix)
     if not job.proven and isinstance(at.rotator, Preflight) and not at.parent_key:
         # Somebody else wrote this version, so check first whether it may be replaced at all.
         await at.rotator.preflight(job)
-    issued = await _issued(at, secret)
-    reason = "the source refused the current version"
-    healed = await publish.version(at, secret, issued, at.managed.overlap, "healed", reason)
+    issued = await _issued(at, secret, in_place=last is None)
+    reason, held_in = "the source refused the current version", last.version if last else ""
+    healed = await publish.version(
+        at, secret, issued, at.managed.overlap, "healed", reason, held_in
+    )
     at.progress.drifted = False
     await at.out_of_use(healed)
     if tags.OPERATION in secret.tags:
         # The refused version may be a late write, over a newer one of the same operation whose
         # credential still works.
-        await at.tidy(secret.tags[tags.OPERATION], keep=None)
+        await at.tidy(secret.tags[tags.OPERATION], keep=last.credential_id if last else None)
     return healed
 
 
-async def _issued(at: Rotation, secret: SecretVersion) -> Issued:
-    """Have a credential made in the place of the refused one, or read it there."""
-    issued = await issue.new_credential(at, secret, in_place=True)
+def _superseded(at: Rotation, secret: SecretVersion) -> Published | None:
+    """Return what gets an overlap: what Rekey published last in the slot that is named, if anything.
+
+    Where its source shows it, it is published again. While the other slot is inside an overlap
+    itself, nothing else can be replaced.
+    """
+    is_shown = isinstance(at.rotator, Readable)
+    if is_shown or any(it.at > at.now for it in at.record.to_retire):
+        return None
+    return publish.published_there(at, secret)
+
+
+async def _issued(at: Rotation, secret: SecretVersion, *, in_place: bool) -> Issued:
+    """Have a credential made, in the place of the refused one, say, or read it there."""
+    issued = await issue.new_credential(at, secret, in_place=in_place)
     if at.managed.is_single or not await issue.is_a_leak(at, issued):
         return issued
     # A person's tag names the slot of a leaked credential, which is still to be revoked.

@@ -7,6 +7,12 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "what was restored is cut off inside its overlap, as nonsense that names its login is repaired": (
+        "operated-away-put-back-when-retired/two-doubtful#2026486918"
+    ),
+    "nobody hears of a lost password from who may not even renew the lease to note it": (
+        "throttled/one-doubtful#2027010369"
+    ),
     "a source is set back to what it accepted, however its owner wants the next value to look": (
         "reshaped/one-slot#1600026076"
     ),

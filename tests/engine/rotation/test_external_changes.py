@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from engine.errors import NeedsHuman, TransientError
-from engine.state.tags import BY, Pending
+from engine.state.tags import BY, RETIRE, Pending
 from simulator.wire import Request
 from tests.engine.rotation.held import held, is_external, refuse_to_fight, refused_external, was_hit
 from tests.engine.rotation.plain_kind import NEW, Plain, working
 from tests.shared.builders import SECOND, V2
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene
+from tests.shared.scene import NAME, keys_of, refuse, scene
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
 from tests.shared.sql_rig import SECOND as SECOND_PASSWORD
@@ -184,6 +184,39 @@ async def test_a_restore_ends_what_no_force_does_where_a_refused_version_names_a
     assert (await rig.handle(NAME, force=True)).result == "waiting"
     assert (await rig.handle(NAME, action="restore")).result == "restored"
     assert rig.latest(NAME).value == before
+
+
+async def test_what_was_published_last_is_not_cut_off_where_nonsense_names_its_login() -> None:
+    """Apps that have read it use it on. The other login is taken, once its overlap has passed."""
+    rig = sql("two logins")
+    await rig.work(SQL)
+    last = rig.latest(SQL)
+    names = {"server": rig.server.fqdn, "database": "shop", "user": "app_b"}
+    rig.write(SQL, TEMPLATE.format(**names, password="N0nsense-of-a-pipeline"), 80)
+    rig.clock.advance(2 * LEFT_ALONE.total_seconds())
+    refused = await rig.handle(SQL, action="audit")
+    assert refused.result == "parked"
+    assert "apps may use app_a, kept until" in refused.reason
+    assert refused.fix.endswith("restore the secret")
+    rig.clock.advance(timedelta(days=6).total_seconds())
+    assert (await rig.handle(SQL, action="audit")).result == "healed"
+    new = rig.latest(SQL)
+    assert rig.accepted(last)
+    assert rig.accepted(new)
+    assert rig.tags(SQL)["CredentialId"] == "app_a"
+    assert rig.tags(SQL)[RETIRE].split()[1:] == [last.version, "app_b"]
+
+
+async def test_a_key_that_its_source_shows_is_published_again_where_nonsense_names_it() -> None:
+    rig = scene()
+    await rig.work(NAME)
+    rig.clock.advance(timedelta(days=8).total_seconds())
+    await rig.work(NAME, action="retire", trigger="sweep")
+    before, last = keys_of(rig), rig.latest(NAME)
+    rig.write(NAME, MADE_UP, 80)
+    rig.clock.advance(LEFT_ALONE.total_seconds())
+    assert (await rig.handle(NAME, action="audit")).result == "healed"
+    assert (rig.latest(NAME).value, keys_of(rig)) == (last.value, before)
 
 
 @pytest.mark.parametrize("look", ["recheck", "follows"])
