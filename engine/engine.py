@@ -166,28 +166,31 @@ class Engine(Parts):
         self, item: WorkItem, tries: int, left: frozenset[str] = frozenset()
     ) -> Outcome:
         """Work under the lease of the item's source. `left`: sources where it was tried already."""
-        source, secret = item.source, None
+        source, secret, known = item.source, None, None
         if source is None:
             with self.reporter.step("read"):
                 secret = await self.vaults.read(item.ref)
             decision = await self._unleased(secret, item.about(secret.version))
             if isinstance(decision, Acting):
                 tagged = decision.managed.source
-                source = await leaked.leaked_at(self, secret, item, tagged, left)
+                source, known = await leaked.found(self, secret, item, tagged, left)
             else:
                 source = await self._left_at(secret, item, tries, left)
                 if source is None or isinstance(decision, Park):
                     unleased = await self._unleasable(secret, item, decision)
                     return await tasks.conclude(self, unleased, again=tries > 1)
+        others = await leaked.elsewhere(self, item, source, left | {source}, known)
         async with AsyncExitStack() as stack:
             with self.reporter.step("lease"):
                 held = await stack.enter_async_context(hold(self, source, item.ref))
-            outcome = await controller.work(Rotation(held, item, before=secret), again=tries > 1)
+            at = Rotation(held, item, elsewhere=others, before=secret)
+            outcome = await controller.work(at, again=tries > 1)
         if outcome is None:
             # A version that is settled here is not looked for at the secret's present source.
             is_settled = held.record.compromised.is_refused(item.version, item.reported_at)
             version = None if item.began and is_settled else item.version
-            later = replace(item, source=None, version=version)
+            further = next(iter(others), None) if at.may_work_elsewhere() else None
+            later = replace(item, source=further, version=version)
             return await self._handle(later, tries, left | {source})
         return outcome
 

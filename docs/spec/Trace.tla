@@ -103,7 +103,8 @@ Agrees ==
          \* Whoever died before its end was noted has left nothing to do.
          at[W] \in {"revoke", "disable"} \/ state.retire = {}
     [] Event.step = "revoke" -> at[W] \in Revoking /\ IncidentOpen
-    [] Event.step = "report" -> at[W] = "free"
+    \* A replica that a single slot's secret could not wait for is left to the next recheck.
+    [] Event.step = "report" -> at[W] = "free" \/ (at[W] = "catch up" /\ Strategy = "one")
     \* A dead version is left to who verifies the current one; a parked secret is left to a person.
     [] Event.step = "conclude" -> at[W] \in {"free", "disable"} \/ Event.parked
     [] OTHER -> TRUE
@@ -135,6 +136,7 @@ Concluded == /\ view[W] # 0
                 ELSE \/ at[W] \in {"free", "read"}
                      \/ at[W] = After(W) /\ view[W] = Newest /\ IsVersion
                      \/ at[W] = "disable" /\ Event.result = "retired"
+                     \/ at[W] = "catch up" /\ Strategy = "one" /\ IsVersion
 
 \* An event and the step that it shows. What changes nothing may happen at any time, if it is true.
 Shown ==

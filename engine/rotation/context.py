@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime
@@ -77,6 +78,8 @@ class Rotation:
     """What the secret's tags ask for at this source; None if they name another one, or none."""
     before: InitVar[SecretVersion | None] = None
     """The secret as it was read to find its source, before the lease."""
+    elsewhere: Sequence[str] = ()
+    """The other sources at which the version that the item names may work, unless it has here."""
     parts: Parts = field(init=False)
     progress: Progress = field(init=False)
     vault_writer: VaultWriter = field(init=False)
@@ -115,6 +118,12 @@ class Rotation:
             # The record of an earlier Rekey may not say it.
             return known.leaked_before or self.incident or self.now
         return (item.began or item.reported_at or self.now) if item.compromised else None
+
+    def may_work_elsewhere(self, version: str | None = None) -> bool:
+        """Return whether a leaked version, that of the item at first, may work at another source."""
+        leaked = self.item.version
+        is_meant = bool(self.elsewhere) and version in (None, leaked)
+        return is_meant and not self.record.has_proven(str(leaked))
 
     @property
     def is_bound(self) -> bool:

@@ -71,6 +71,9 @@ async def work(at: Rotation, *, again: bool) -> Outcome | None:
         # Not even the end could be noted, so only its report tells of the password.
         error.what = at.warned(error.what)
         raise
+    if outcome and outcome.result not in ("parked", "waiting") and at.may_work_elsewhere():
+        # The incident has not ended.
+        outcome = None
     # A new version is reported whatever else has to wait, an incident too.
     await report.report_unreported(at, but=outcome)
     if outcome is None:

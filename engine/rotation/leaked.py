@@ -29,7 +29,7 @@ from engine.state import template
 from engine.state.decision import Acting, Decision, Park
 from engine.state.incident import RECOVER, deleted_at
 from engine.state.index import Listed
-from engine.state.record import Record, parts_of
+from engine.state.record import Record, covers, parts_of
 from engine.state.record_parts import SAME_VALUE, Past
 from engine.state.request import WorkItem
 from engine.state.tags import Managed, Pending
@@ -268,7 +268,7 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
         how = f"{SAME_VALUE}: {secret.version}"
     elif at.observed.may_come_back:
         raise MayComeBack(f"version {version[:8]} is refused, and an earlier change may still land")
-    await at.observed.settle(version, how)
+    await at.observed.settle(version, how, keeps=at.may_work_elsewhere(version))
     if how in (IN_PLACE, TRIED):
         await at.vault_writer.out_of_use(secret)
 
@@ -501,6 +501,48 @@ def _managed(at: Rotation, secret: SecretVersion) -> Managed:
     return next(here, replace(known[0], source=at.lease.source))
 
 
+async def elsewhere(
+    parts: Parts,
+    item: WorkItem,
+    source: str,
+    left: Collection[str],
+    known: Sequence[Listed] | None = None,
+) -> Sequence[str]:
+    """Return the other sources at which the version of an incident may still work.
+
+    A tag may have named this source only after the version had leaked. Unless the source is proven
+    to have accepted it, its refusal proves nothing, and each source of that kind is asked which the
+    secret has left. A resource under its former address is no other one, and the record of a claim
+    alone knows of no version. `known`: the secret's records, if they were listed just now. Raises
+    TransientError if they cannot be listed.
+    """
+    if not (item.compromised and item.version) or item.began:
+        return ()
+    known = await _known_unless_proven(parts, item, source) if known is None else known
+    names = (it.source for it in known if it.source not in left)
+    others = [it for it in names if not covers(source, it) and not has_moved(it, source)]
+    here = await parts.leases.peek(source) if others else None
+    return [it for it in others if await _may_be_of(parts, item, it, here or Record())]
+
+
+async def _known_unless_proven(parts: Parts, item: WorkItem, source: str) -> Sequence[Listed]:
+    """Return a secret's records; none where a proof tells without them, as they may be unlisted."""
+    here = await parts.leases.peek(source)
+    is_proven = here is not None and here.has_proven(str(item.version))
+    return () if is_proven else await parts.known(item.ref)
+
+
+async def _may_be_of(parts: Parts, item: WorkItem, source: str, here: Record) -> bool:
+    """Return whether a version may be of another source, and is not proven to be refused there."""
+    if here.has_proven(str(item.version)):
+        return False
+    record = await parts.leases.peek(source)
+    # No kind is noted before the first rotation.
+    if record is None or record.is_blank or len({record.kind, here.kind} - {""}) > 1:
+        return False
+    return not record.compromised.is_refused(item.version, item.reported_at)
+
+
 async def leaked_at(
     parts: Parts,
     secret: Version,
@@ -514,23 +556,35 @@ async def leaked_at(
     records cannot be listed, the record of the tagged source may tell alone. Raises TransientError
     if it does not, if Azure has named a time, or if only other sources are left.
     """
+    return (await found(parts, secret, item, tagged, left))[0]
+
+
+async def found(
+    parts: Parts,
+    secret: Version,
+    item: WorkItem,
+    tagged: str,
+    left: Collection[str] = (),
+) -> tuple[str, Sequence[Listed] | None]:
+    """Return the same, and the secret's records; None in their place where they are not listed."""
     if not item.compromised:
-        return tagged
+        return tagged, None
+    known: Sequence[Listed] | None = None
     try:
-        known = await parts.known(secret.ref)
+        listed = known = await parts.known(secret.ref)
     except TransientError as error:
-        known = () if left or error.retry_after else await _tagged_alone(parts, secret, tagged)
-        if not known:
+        listed = () if left or error.retry_after else await _tagged_alone(parts, secret, tagged)
+        if not listed:
             raise
     versions = dict.fromkeys((item.version or secret.version, secret.version))
-    if {listed.source for listed in known} <= {tagged}:
+    if {it.source for it in listed} <= {tagged}:
         # No other source can have accepted the current version.
         versions.pop(secret.version)
     for version in map(str, versions):
-        source = await held_at(parts, secret.ref, version, known)
+        source = await held_at(parts, secret.ref, version, listed)
         if source not in ("", *left):
-            return source
-    return tagged
+            return source, known
+    return tagged, known
 
 
 async def _tagged_alone(parts: Parts, secret: Version, tagged: str) -> Sequence[Listed]:

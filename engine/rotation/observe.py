@@ -268,10 +268,11 @@ class Observed:
             await self.lease.write(replace(record, compromised=noted, change=change))
         self.is_leak_noted = True
 
-    async def settle(self, version: str, how: str) -> None:
+    async def settle(self, version: str, how: str, *, keeps: bool = False) -> None:
         """Note that the credential of a version is proven to be refused, and how.
 
-        For a leak, report how long that took, if the item says when it was reported.
+        For a leak, report how long that took, if the item says when it was reported. `keeps`:
+        another source is still to be asked about the version, so it is not disabled yet.
         """
         item, record, now = self.item, self.record, self.parts.clock.now()
         seconds = item.seconds_since_report(now)
@@ -280,7 +281,8 @@ class Observed:
             self.parts.reporter.refused(item, record.kind, seconds)
         # The clock of the instance that took the report may be ahead: no proof is older than that.
         proof = proof_text(max(now, item.reported_at or now), how)
-        await self.lease.write(record.without(version, proof))
+        settled = record.without(version, proof)
+        await self.lease.write(replace(settled, stale=record.stale) if keeps else settled)
 
     async def note_left(self) -> bool:
         """Note, at a source that the secret has left, which requests cannot take effect any more.

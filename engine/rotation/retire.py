@@ -111,6 +111,8 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
     if not await _has_come(at, secret, pending, old):
         if old is None:
             await _note_slot(at, secret, pending, held)
+        elif at.record.history.credential_of(pending.version) is None:
+            await _note_held(at, pending, old)
         await tidy_of_another(at, secret)
         try:
             await at.revoke(secret, rotator, pending.credential_id, held)
@@ -119,11 +121,6 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
             if old is None or await rotator.accepts(at.lease.source, pending.credential_id, old):
                 raise
     proof = await _prove_gone(at, pending, old)
-    if old and at.record.history.credential_of(pending.version) is None:
-        # A person wrote that version, so only a tag told the id. A late write of an old list may
-        # bring the credential back.
-        digest = at.record.digest(pending.credential_id, old)
-        _know(at, Past(pending.version, pending.credential_id, digest))
     await _note(at, pending, proof)
 
 
@@ -167,6 +164,22 @@ async def _has_come(
             raise
         # The credential must go, whatever keeps the source from an answer.
         return False
+
+
+async def _note_held(at: Rotation, pending: Pending, old: Sensitive) -> None:
+    """Note a credential that a person wrote, if it works: only a tag told the id.
+
+    A late write of an old list may bring it back. And its refusal proves something from then on.
+    """
+    try:
+        is_accepted = await _rotator_of(at).accepts(at.lease.source, pending.credential_id, old)
+    except RekeyError as error:
+        if error.retry_after is not None:
+            raise
+        return
+    if is_accepted:
+        digest = at.record.digest(pending.credential_id, old)
+        _know(at, Past(pending.version, pending.credential_id, digest))
 
 
 async def _note_slot(
@@ -218,7 +231,8 @@ async def _note(at: Rotation, pending: Pending, proof: str) -> None:
     record = at.record
     is_leak = pending.version in record.compromised.versions
     if proof and not (is_leak and at.observed.may_come_back):
-        await at.observed.settle(pending.version, proof)
+        keeps = at.may_work_elsewhere(pending.version)
+        await at.observed.settle(pending.version, proof, keeps=keeps)
     else:
         await at.lease.write(record.discarded(*record.history.same_as(pending.version)))
 

@@ -371,7 +371,7 @@ class IncidentSweep:
         with suppress(PermanentError):
             primary = await self._primary(current)
         if self.incident.version:
-            is_open = not await self._is_gone(self.incident.covers_deleted(ref, known) or known)
+            is_open = not await self._is_done(self.incident.covers_deleted(ref, known) or known)
         else:
             is_noted = self._is_noted(ref)
             is_theirs = not (is_noted or primary) and self._is_held_by_hand(current)
@@ -481,6 +481,14 @@ class IncidentSweep:
         """Return whether a secret that is deleted was in its scope, as records tell."""
         covered = self.incident.covers_deleted(ref, self.index.of(ref))
         return ref.vault in self.incident.vaults and bool(covered)
+
+    async def _is_done(self, known: Sequence[Listed]) -> bool:
+        """Return whether the leaked version is refused, and its own work is not stored any more.
+
+        That may go on at another source, which the version was of.
+        """
+        request = self.incident.exact().request
+        return await self._is_gone(known) and await self.engine.requests.read(request) is None
 
     async def _is_gone(self, known: Sequence[Listed]) -> bool:
         """Return whether a record says that the leaked version is refused since its report."""

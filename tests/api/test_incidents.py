@@ -317,6 +317,29 @@ async def reported(api: Api, accepted: Answer) -> dict[str, Any]:
     return body
 
 
+async def test_the_incident_of_a_version_runs_until_each_source_that_it_may_be_of_is_asked() -> (
+    None
+):
+    """Its tag names another one since, which refuses it and proves nothing by that."""
+    rig = Rig()
+    other = rig.account("other")
+    leaked = str(rig.secret("app-one", rig.account("appone")).version)
+    first = rig.world.accounts["appone"].resource_id.lower()
+    await rig.note(first, "app-one", kind="storage-key", touched=leaked)
+    rig.tag("app-one", ProviderAddress=other.resource_id)
+    await rig.work("app-one", version=leaked, force=True)
+    rig.clock.advance(60)
+    accepted = await begin(rig.api(), vault="prod", name="app-one", version=leaked)
+    refuse(rig, 500, "Broken", lambda it: it.host.startswith("appone."), times=4)
+    await Delivery(rig, rig.service).run(within=timedelta(seconds=30))
+    known = await rig.known(other.resource_id.lower())
+    assert known.compromised.is_refused(leaked)
+    assert (await progress(rig.api(), accepted))["status"] == "running"
+    await carry_out(rig)
+    assert (await progress(rig.api(), accepted))["status"] == "ended"
+    assert (await rig.known(first)).compromised.is_refused(leaked)
+
+
 async def test_the_list_tells_how_far_each_incident_has_come(rig: Rig) -> None:
     await begin(rig.api(), name="app-*")
     await carry_out(rig)

@@ -31,20 +31,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = (
-    Finding(
-        "what leaked at a former source lives on, as a forced rotation at the next one replaced it",
-        r"operated-moved-by-a-tag-when-due/(two-slots|one-doubtful)",
-        r"P5: the incident of app was reported as (retired|confirmed), and !c\d! lives",
-        "operated-moved-by-a-tag-when-due/two-slots#2026362927",
-    ),
-    Finding(
-        "what a request made late stays, as its secret is deleted and the source passes on",
-        r"handed-over-in-incident/many",
-        r"P5: !c4! \(rekey \S+\) of /many/app was left behind",
-        "handed-over-in-incident/many#2026496701",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

@@ -7,6 +7,12 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "what leaked lives on at a former source, as a forced rotation at the next one replaced it": (
+        "operated-moved-by-a-tag-when-due/two-slots#2026362927"
+    ),
+    "what leaked is said to be refused where it never was, as the records could not be listed": (
+        "operated-moved-by-a-tag-when-due/one-doubtful#2027053100"
+    ),
     "what was restored is cut off inside its overlap, as nonsense that names its login is repaired": (
         "operated-away-put-back-when-retired/two-doubtful#2026486918"
     ),

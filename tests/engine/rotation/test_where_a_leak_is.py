@@ -158,6 +158,52 @@ async def test_a_leak_is_looked_for_where_the_current_version_was_accepted(
     assert await found(rig, gone if is_named else None) == "two"
 
 
+async def retagged(rig: Rig) -> SecretVersion:
+    """Return a version of `one` whose tag names `two` since, where a forced rotation replaced it."""
+    leaked = rig.secret(NAME, rig.world.accounts["one"])
+    await rig.note(source(rig, "one"), NAME, kind="storage-key", touched=leaked.version)
+    rig.tag(NAME, ProviderAddress=rig.world.accounts["two"].resource_id)
+    await rig.work(NAME, version=leaked.version, force=True)
+    return leaked
+
+
+@pytest.mark.parametrize("named", ["", "two"])
+async def test_what_no_source_has_proven_is_tried_at_each_before_its_incident_ends(
+    rig: Rig, named: str
+) -> None:
+    """Its refusal at the source that its tag names proves nothing: somebody may have edited that."""
+    keys = rig.world.accounts["one"].keys
+    before, leaked = keys["key1"].value, await retagged(rig)
+    rig.clock.advance(60)
+    fields = {"source": source(rig, named)} if named else {}
+    outcome = await rig.handle(NAME, version=leaked.version, compromised=True, **fields)
+    assert outcome.result == "confirmed"
+    assert outcome.item.source in (None, source(rig, "one"))
+    assert keys["key1"].value != before
+    for name in ("one", "two"):
+        assert (await rig.known(source(rig, name))).compromised.is_refused(leaked.version)
+    assert not next(it for it in rig.vault.versions(NAME) if it.version == leaked.version).enabled
+
+
+async def test_an_incident_goes_on_while_another_source_of_what_leaked_gives_no_answer(
+    rig: Rig,
+) -> None:
+    leaked = await retagged(rig)
+    rig.clock.advance(60)
+    refuse(rig, 500, "Broken", lambda it: it.host.startswith("one."), times=99)
+    with pytest.raises(TransientError):
+        await rig.handle(NAME, version=leaked.version, compromised=True)
+    assert (await rig.known(source(rig, "two"))).compromised.is_refused(leaked.version)
+
+
+async def test_what_its_source_has_proven_is_tried_at_no_other(rig: Rig) -> None:
+    leaked = await retagged(rig)
+    await rig.note(source(rig, "two"), NAME, proven=leaked.version)
+    rig.clock.advance(60)
+    assert (await rig.handle(NAME, version=leaked.version, compromised=True)).result == "retired"
+    assert not (await rig.known(source(rig, "one"))).compromised.revoked
+
+
 async def test_what_has_not_leaked_is_where_its_tags_say(rig: Rig) -> None:
     current = put(rig, "one")
     await know(rig, {"two": ACCEPTED}, current)
